@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* state.h: the records of docs/state-format.md. All readers treat bytes as hostile. */
+#ifndef REPX_AGENT_STATE_H
+#define REPX_AGENT_STATE_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "core/agent/agent.h"
+
+/* ---- runs and plans (state_run.c) ---- */
+
+struct run {
+    char *id;
+    json_t *record; /* run record, checked */
+    int dir;        /* S/runs/<id> */
+    int plan_fd;
+    uint64_t *offsets; /* count + 1 */
+    size_t count;
+};
+/* Is it a run id (docs/state-format.md 1)? */
+int run_id_ok(const char *id);
+struct run *run_open(struct site *site, const char *id, struct repx_err *err);
+void run_close(struct run *run);
+/* Plan line i, parsed and checked: every key of section 2 has the right type, every id and
+ * path is safe. Caller json_decref's. */
+json_t *run_plan(const struct run *run, size_t i, struct repx_err *err);
+/* Check one run record or plan line; the fuzz targets' entry. */
+json_t *run_record_parse(const char *line, size_t n, struct repx_err *err);
+json_t *plan_line_parse(const char *line, size_t n, struct repx_err *err);
+json_t *event_parse(const char *line, size_t n, struct repx_err *err);
+json_t *claim_parse(const char *line, size_t n, struct repx_err *err);
+json_t *lease_parse(const char *line, size_t n, struct repx_err *err);
+json_t *journal_parse(const char *line, size_t n, struct repx_err *err);
+json_t *attempt_parse(const char *line, size_t n, struct repx_err *err);
+
+/* ---- events (state_event.c) ---- */
+
+/* Append to S/runs/<run>/events/<host>; adds v and t; steals `event`. */
+int event_write(struct site *site, const struct run *run, json_t *event,
+                struct repx_err *err);
+
+/* Reads all event files of a run from where it stopped last. */
+struct event_reader *event_reader_open(struct site *site, const struct run *run,
+                                       struct repx_err *err);
+/* Calls each new line (without newline, parsed). Returns the number of them or -1. */
+int64_t event_reader_poll(struct event_reader *r,
+                          void (*each)(void *ctx, const json_t *event, const char *line,
+                                       size_t n),
+                          void *ctx, struct repx_err *err);
+void event_reader_close(struct event_reader *r);
+
+/* What the events and the plan say together about every job of the run. */
+struct run_state {
+    uint8_t *status;   /* JOB_* of verbs.h per plan index */
+    uint8_t *terminal; /* ended */
+    char **reason;     /* or NULL */
+    size_t left;       /* jobs not terminal */
+    int failed;
+};
+void run_state_init(struct run_state *s, size_t count);
+void run_state_event(struct run_state *s, const json_t *event);
+/* Mark what can no longer run because a producer failed; calls `blocked` for each new. */
+int run_state_block(struct run_state *s, const struct run *run,
+                    void (*blocked)(void *ctx, size_t i, size_t by), void *ctx,
+                    struct repx_err *err);
+void run_state_finish(struct run_state *s);
+
+/* ---- claims, leases, live links (state_claim.c) ---- */
+
+/* docs/state-format.md 1: "k" + 25 characters. */
+void submission_key(const char *run, const char *job, const char *phase, unsigned generation,
+                    char key[27]);
+/* Create S/sub/KEY. */
+int sub_create(struct site *site, const char *key, struct repx_err *err);
+#define CLAIM_SUBMITTER 1
+#define CLAIM_JOB 2
+#define CLAIM_VOID 3
+/* Make the claim, or find the one there: *claim (caller json_decref's) is what counts now.
+ * Returns 1 when it is ours, 0 when it was there before, -1. */
+int claim_make(struct site *site, const char *key, int by, const char *sched,
+               const char *id, json_t **claim, struct repx_err *err);
+json_t *claim_read(struct site *site, const char *key, struct repx_err *err); /* or NULL, NOENT */
+
+/* Take S/lease/<name>, waiting up to wait_ms. *epoch gets its number. */
+int lease_take(struct site *site, const char *name, int64_t wait_ms, uint64_t *epoch,
+               struct repx_err *err);
+void lease_drop(struct site *site, const char *name);
+/* Is a process of a record (host, boot, pid, start) alive? 1, 0, -1 not knowable here. */
+int record_alive(struct site *site, const json_t *record);
+
+/* S/live/<job>: who works on it. 1 with *run, *index and *key (caller frees run), 0 nobody. */
+int live_get(struct site *site, const char *job, char **run, size_t *index, char key[27],
+             struct repx_err *err);
+int live_set(struct site *site, const char *job, const char *run, size_t index,
+             const char *key, struct repx_err *err); /* replaces; only under the feed lease */
+void live_clear(struct site *site, const char *job, const char *run, const char *key);
+
+/* ---- results (state_result.c) ---- */
+
+/* What markers, completions.jsonl and attempt.json say of a job: JOB_SUCCEEDED, JOB_FAILED or
+ * JOB_UNKNOWN; *stale is 1 when the result names another work key than `key` (NULL: any). */
+int result_status(struct site *site, const char *job, const char *key, int *stale,
+                  char **reason);
+int completion_append(struct site *site, const char *job, int ok, struct repx_err *err);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* verbs.h: what a client can ask the agent, and the fields of the messages (msg.h).
+ *
+ * Request fields -> data in either direction -> result fields. Every result also carries
+ * F_CODE and F_TEXT (mux.h). A tag has one meaning everywhere. */
+#ifndef REPX_WIRE_VERBS_H
+#define REPX_WIRE_VERBS_H
+
+/* Fields. N: number, T: text, B: bytes, M: nested message. */
+#define F_VERB 1      /* N */
+#define F_CODE 2      /* N, REPX_E_* */
+#define F_TEXT 3      /* T */
+#define F_WIRE_MIN 4  /* N */
+#define F_WIRE_MAX 5  /* N */
+#define F_VERSION 6   /* T, of the program */
+#define F_DIGEST 7    /* B, 32 bytes */
+#define F_ARCH 8      /* T, uname -m */
+#define F_BASE 9      /* T, base path as the agent resolved it, absolute */
+#define F_STATE 10    /* T, state directory, absolute */
+#define F_CPUS 11     /* N */
+#define F_MEMORY 12   /* N, bytes */
+#define F_BYTES 13    /* N */
+#define F_INODES 14   /* N */
+#define F_NAME 15     /* T, relative name as in sync.h, or a job id */
+#define F_LENGTH 16   /* N, bytes */
+#define F_ENTRY 17    /* M: F_NAME F_KIND F_EXEC F_LENGTH F_DIGEST F_LINK */
+#define F_KIND 18     /* N, REPX_ENTRY_* */
+#define F_EXEC 19     /* N, 0 or 1 */
+#define F_LINK 20     /* T */
+#define F_COUNT 21    /* N */
+#define F_RUN 22      /* T, run id */
+#define F_KEY 23      /* T, work key (hex) or submission key */
+#define F_JOB 24      /* M: F_NAME F_KEY F_STATUS F_REASON ... */
+#define F_STATUS 25   /* N, JOB_* below */
+#define F_REASON 26   /* T */
+#define F_STALE 27    /* N, 1: the result was made under another work key */
+#define F_ID 28       /* T, the scheduler's id */
+#define F_OFFSET 29   /* N */
+#define F_LEVEL 30    /* N */
+#define F_SCHEDULER 31 /* T, name */
+#define F_HELPER 32   /* T, path of the scheduler's helper, relative to B */
+#define F_OPTIONS 33  /* N, bits, per verb */
+#define F_USER 34     /* T */
+#define F_HOST 35     /* T */
+#define F_TIME 36     /* N, milliseconds since 1970 */
+#define F_EXIT 37     /* N */
+#define F_LIMIT 38    /* N */
+#define F_INDEX 39    /* N */
+#define F_WARNING 40  /* T, for the user */
+
+/* State of a job, as V_STATUS and events tell it. */
+#define JOB_UNKNOWN 0   /* never ran, nothing queued */
+#define JOB_SUCCEEDED 1
+#define JOB_FAILED 2    /* F_REASON: "exit 3", "cancelled", "timed out", "LOST", ... */
+#define JOB_QUEUED 3
+#define JOB_RUNNING 4
+#define JOB_BLOCKED 5   /* F_REASON: the job that failed upstream */
+
+/* ---- the store -------------------------------------------------------------------- */
+
+/* F_DIGEST -> result F_COUNT 1 or 0. The set with that digest was verified and is still
+ * there as far as a cheap look tells. */
+#define V_KNOWN 1
+/* F_DIGEST: remember what was placed in this session under it. */
+#define V_REMEMBER 2
+/* data: 32-byte digests -> data: one byte each, '1' or '0'. */
+#define V_HAVE 3
+/* F_NAME; data: F_ENTRY fields of a tree. No result data. See sync.h: place. */
+#define V_PLACE 4
+/* -> data: for each missing object once: digest (32), exec (1), length (8, le). */
+#define V_LACKING 5
+/* F_DIGEST absent; data: a pack: for each object digest (32), exec (1), length (8, le),
+ * content. The result comes after END; the first wrong digest fails it. */
+#define V_PUT 6
+/* Complete all placed trees; fails naming what is missing. */
+#define V_VERIFY 7
+/* -> F_BYTES F_INODES */
+#define V_ROOM 8
+
+/* ---- runs ------------------------------------------------------------------------- */
+
+/* F_RUN F_SCHEDULER F_HELPER F_OPTIONS ...; data: the run record (one JSON line) and then
+ * the plan (docs/state-format.md): one line per job. Whole or not at all. */
+#define V_RUN_CREATE 20
+/* F_RUN -> data: events as lines of JSON (docs/state-format.md); result when everything
+ * is submitted. */
+#define V_RUN_SUBMIT 21
+/* F_RUN F_OFFSET -> data: events from then on, until every job of the run has ended; the
+ * result's F_STATUS is JOB_SUCCEEDED or JOB_FAILED. */
+#define V_RUN_WATCH 22
+/* F_RUN: end what this run submitted. -> F_COUNT */
+#define V_RUN_CANCEL 23
+/* data: lines "<job id> <work key or ->\n" -> data: F_JOB fields in the same order.
+ * F_SCHEDULER and F_HELPER may be given: then the queue is asked, too. */
+#define V_STATUS 24
+
+/* ---- files of jobs ---------------------------------------------------------------- */
+
+/* F_NAME: path below outputs/ -> F_ENTRY fields as data, recursive, sorted. */
+#define V_LIST 40
+/* F_NAME F_OFFSET F_LENGTH -> data; NOENT when it is not there. */
+#define V_READ 41
+/* F_NAME F_LIMIT (last lines, -1 all) F_OPTIONS (1: follow until canceled) -> data */
+#define V_TAIL 42
+/* F_NAME: a link in gcroots/auto/..., F_LINK: manifest name below artifacts/lab. Keeps
+ * the newest 5 of its directory. */
+#define V_GCROOT 43
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* scheduler.h: who runs jobs on a target.
+ *
+ * One source is built twice: as sched-NAME.so for the client (it describes itself and
+ * checks resources) and, with the kit's main, as the static helper
+ * sched-NAME-linux-ARCH that runs on the target for every real call. So the functions
+ * here call nothing but host services (host->run above all).
+ *
+ * A *unit* is what the scheduler sees: one batch job, or an array of them. It carries
+ * one key, chosen by repx, that never names two submissions. */
+#ifndef REPX_SCHEDULER_H
+#define REPX_SCHEDULER_H
+
+#include <repx/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define REPX_UNSET (-1) /* in any number of struct repx_resources */
+
+/* Normalised resources. What a plugin cannot honour and is set is an error of submit. */
+struct repx_resources {
+    uint64_t size;
+    int64_t cpus;        /* per task */
+    int64_t memory;      /* bytes per node */
+    int64_t time;        /* seconds */
+    int64_t nodes, tasks, gpus;
+    const char *queue;   /* partition; NULL: unset */
+    const char *account, *qos, *constraint;
+    int64_t exclusive;   /* 0, 1 or REPX_UNSET */
+    /* Options for this scheduler alone, one argument each, from sbatch_opts or
+     * native.NAME of a rule. */
+    const char *const *native;
+    uint64_t native_count;
+};
+
+#define REPX_DEP_OK 1   /* afterok: every index ended well */
+#define REPX_DEP_ANY 2  /* afterany: ended in whatever way */
+#define REPX_DEP_CORR 3 /* aftercorr: my index i after its index i ended well */
+
+/* A dependency on another unit: by the scheduler's id, or, when id is NULL, by the key
+ * of a unit earlier in the same batch. */
+struct repx_dep {
+    uint32_t type;
+    uint32_t reserved;
+    const char *id;
+    const char *key;
+};
+
+struct repx_unit {
+    uint64_t size;
+    const char *key;  /* [a-z0-9]{13,32} */
+    const char *name; /* for people: the job id, or the stage of an array */
+    /* The program. argv is complete and runs as it stands on the submitting machine;
+     * body is the same as POSIX shell text (no #! line) that chooses the agent by the
+     * node's architecture, every value quoted. Use one of them. The unit's index within
+     * its array is to be in the environment as REPX_INDEX, the scheduler's id of this
+     * unit as REPX_UNIT (for an array element that of the array), for both forms. */
+    const char *const *argv;
+    const char *body;
+    const char *workdir; /* exists; names the key in its last component */
+    uint64_t array;      /* 0: no array; else indices 0..array-1 */
+    const struct repx_dep *deps;
+    uint64_t dep_count, dep_stride;
+    struct repx_resources resources;
+};
+
+#define REPX_SUBMIT_ACCEPTED 1
+#define REPX_SUBMIT_REFUSED 2 /* for good: text says why */
+#define REPX_SUBMIT_ROOM 3    /* refused for room: wait, or halve the array */
+#define REPX_SUBMIT_PERHAPS 4 /* no answer: ask find before anything else */
+
+/* Takes the answer for unit number i of the batch. id is NULL unless accepted. */
+struct repx_submit_sink {
+    void *ctx;
+    void (*answer)(void *ctx, uint64_t i, uint32_t result, const char *id,
+                   const char *text);
+};
+
+/* States of a unit or of one index. Unknown values count as RUNNING. */
+#define REPX_STATE_PENDING 1
+#define REPX_STATE_RUNNING 2
+#define REPX_STATE_DONE 3      /* ended, exit status 0 */
+#define REPX_STATE_FAILED 4    /* ended otherwise; exit says how */
+#define REPX_STATE_CANCELED 5  /* by a person or a dependency; reason says */
+#define REPX_STATE_TIMEOUT 6
+#define REPX_STATE_MEMORY 7
+#define REPX_STATE_NODE 8      /* the node failed */
+#define REPX_STATE_ENDED 9     /* gone from the queue; how it ended is not known */
+
+struct repx_status {
+    uint64_t size;
+    const char *id;  /* of the unit */
+    const char *key; /* NULL when the scheduler's answer does not tell */
+    int64_t index;   /* within the array, -1: all of it that has not its own row */
+    uint32_t state;
+    int32_t exit;        /* 0..255, 128 + signal, or -1 */
+    const char *reason;  /* the scheduler's own word, or "" */
+    const char *node;    /* or "" */
+};
+
+struct repx_status_sink {
+    void *ctx;
+    void (*row)(void *ctx, const struct repx_status *row);
+};
+
+#define REPX_SCOPE_MINE 1 /* all units of this user that carry a repx key */
+
+struct repx_found_sink {
+    void *ctx;
+    void (*found)(void *ctx, const char *key, const char *id, uint32_t state);
+};
+
+struct repx_limits {
+    uint64_t size;
+    int64_t array_max;     /* largest count of an array; 0: no arrays; -1 unknown */
+    int64_t submit_max;    /* units or indices of one user at a time; -1 unknown */
+    int64_t script_max;    /* bytes; -1 unknown */
+    int64_t name_max;      /* characters; -1 unknown */
+    int64_t poll_ms;       /* shortest sensible time between two status calls */
+    int64_t node_submits;  /* may compute nodes submit: 1 yes, 0 no, -1 unknown */
+    int64_t remembers_s;   /* how long status knows units that ended; -1 unknown */
+};
+
+struct repx_scheduler_ops {
+    uint64_t size;
+
+    /* workdir is the scheduler's own directory on the target (empty in the client). */
+    int32_t (*open)(void **self, const struct repx_host *host, const char *workdir,
+                    struct repx_err *err);
+    void (*close)(void *self);
+
+    /* Would submit accept these resources? Runs in the client, asks nobody. */
+    int32_t (*check)(void *self, const struct repx_resources *resources,
+                     struct repx_err *err);
+
+    int32_t (*limits)(void *self, struct repx_limits *limits, int64_t deadline_ms,
+                      struct repx_err *err);
+
+    /* Submit units in order and answer each exactly once. -1 only when nothing was
+     * tried; every unit not answered then is not submitted. Submitting a key again is
+     * an error of the caller's: after a doubt it asks find first. */
+    int32_t (*submit)(void *self, const struct repx_unit *units, uint64_t count,
+                      uint64_t stride, const struct repx_submit_sink *sink,
+                      int64_t deadline_ms, struct repx_err *err);
+
+    /* Rows for the units of a scope, by one query however many they are. A unit that
+     * the scheduler does not know has no row; a query that failed is -1, never a state. */
+    int32_t (*status)(void *self, uint32_t scope, const struct repx_status_sink *sink,
+                      int64_t deadline_ms, struct repx_err *err);
+
+    /* Which of these keys does the scheduler know, among units submitted since then
+     * (seconds since 1970, 0: ever)? Keys it does not know get no answer. */
+    int32_t (*find)(void *self, const char *const *keys, uint64_t count, int64_t since,
+                    const struct repx_found_sink *sink, int64_t deadline_ms,
+                    struct repx_err *err);
+
+    /* Ask these units to end, running or not. Those that ended already are no error. */
+    int32_t (*cancel)(void *self, const char *const *ids, uint64_t count,
+                      int64_t deadline_ms, struct repx_err *err);
+
+    /* Replace the dependencies of a unit that still waits. */
+    int32_t (*amend)(void *self, const char *id, const struct repx_dep *deps,
+                     uint64_t count, uint64_t stride, int64_t deadline_ms,
+                     struct repx_err *err);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
