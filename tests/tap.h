@@ -9,8 +9,8 @@
 
 static int tap_count, tap_failed;
 
-__attribute__((format(printf, 3, 4), unused)) static int tap_ok(int good, const char *where,
-                                                                const char *fmt, ...)
+__attribute__((format(printf, 3, 4), unused)) static int
+tap_ok(int good, const char *where, const char *fmt, ...)
 {
     va_list ap;
 

@@ -19,8 +19,8 @@
 
 /* Where everything is; filled once at start. */
 struct site {
-    char *base;  /* absolute, B of docs/state-format.md */
-    char *state; /* S */
+    char *base;            /* absolute, B of docs/state-format.md */
+    char *state;           /* S */
     int base_fd, state_fd; /* O_PATH directories */
     int readonly;          /* state of a newer major, or another owner's */
     char *host;            /* node name */
@@ -52,14 +52,14 @@ void *call_own(struct call *c); /* what the verb keeps; NULL at first */
 void call_set_own(struct call *c, void *own);
 /* State of one kind shared by all calls of the session (the store's): slot 0..3. */
 void **call_shared(struct call *c, unsigned slot, void (*release)(void *));
-void call_send(struct call *c, const void *bytes, size_t n); /* response data */
+void call_send(struct call *c, const void *bytes, size_t n);   /* response data */
 void call_reply(struct call *c, const void *fields, size_t n); /* success; closes */
 /* Run `worker` in a forked child. What it writes to fd `out` becomes response data (with
  * back-pressure); its return value 0, or -1 with *err, becomes the result, with the fields
  * it put into *fields. The child is killed with TERM when the call is canceled. */
 void call_fork(struct call *c,
-               int (*worker)(struct site *site, void *arg, int out, struct repx_buf *fields,
-                             struct repx_err *err),
+               int (*worker)(struct site *site, void *arg, int out,
+                             struct repx_buf *fields, struct repx_err *err),
                void *arg);
 
 /* ---- main programs ---- */
@@ -69,7 +69,8 @@ int internal_execute_main(int argc, char **argv);
 
 /* Fill *site from BASE and STATE as given ("~", "$VAR" of [A-Z_][A-Z0-9_]* are looked up;
  * STATE may be NULL or ""), create B and S with their stamps unless they exist. */
-int site_open(struct site *site, const char *base, const char *state, struct repx_err *err);
+int site_open(struct site *site, const char *base, const char *state,
+              struct repx_err *err);
 void site_close(struct site *site);
 
 #endif

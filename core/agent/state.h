@@ -69,8 +69,8 @@ void run_state_finish(struct run_state *s);
 /* ---- claims, leases, live links (state_claim.c) ---- */
 
 /* docs/state-format.md 1: "k" + 25 characters. */
-void submission_key(const char *run, const char *job, const char *phase, unsigned generation,
-                    char key[27]);
+void submission_key(const char *run, const char *job, const char *phase,
+                    unsigned generation, char key[27]);
 /* Create S/sub/KEY. */
 int sub_create(struct site *site, const char *key, struct repx_err *err);
 #define CLAIM_SUBMITTER 1
@@ -80,7 +80,8 @@ int sub_create(struct site *site, const char *key, struct repx_err *err);
  * Returns 1 when it is ours, 0 when it was there before, -1. */
 int claim_make(struct site *site, const char *key, int by, const char *sched,
                const char *id, json_t **claim, struct repx_err *err);
-json_t *claim_read(struct site *site, const char *key, struct repx_err *err); /* or NULL, NOENT */
+json_t *claim_read(struct site *site, const char *key,
+                   struct repx_err *err); /* or NULL, NOENT */
 
 /* Take S/lease/<name>, waiting up to wait_ms. *epoch gets its number. */
 int lease_take(struct site *site, const char *name, int64_t wait_ms, uint64_t *epoch,
@@ -90,10 +91,11 @@ void lease_drop(struct site *site, const char *name);
 int record_alive(struct site *site, const json_t *record);
 
 /* S/live/<job>: who works on it. 1 with *run, *index and *key (caller frees run), 0 nobody. */
-int live_get(struct site *site, const char *job, char **run, size_t *index, char key[27],
-             struct repx_err *err);
+int live_get(struct site *site, const char *job, char **run, size_t *index,
+             char key[27], struct repx_err *err);
 int live_set(struct site *site, const char *job, const char *run, size_t index,
-             const char *key, struct repx_err *err); /* replaces; only under the feed lease */
+             const char *key,
+             struct repx_err *err); /* replaces; only under the feed lease */
 void live_clear(struct site *site, const char *job, const char *run, const char *key);
 
 /* ---- results (state_result.c) ---- */

@@ -56,7 +56,8 @@ static int one(void *ctx, const char *section, const char *name, const char *val
     return 1;
 }
 
-static int check_lines(const char *path, const char *text, size_t n, struct repx_err *err)
+static int check_lines(const char *path, const char *text, size_t n,
+                       struct repx_err *err)
 {
     int line = 1;
     size_t start = 0;
@@ -90,8 +91,8 @@ int ini_each_text(const char *path, const char *text, size_t n,
     if (w.failed)
         return repx_wrap(err, "%s:%d", path, w.failed);
     if (bad)
-        return repx_fail(err, REPX_E_USAGE, "%s:%d: neither a [section] nor name = value",
-                         path, bad);
+        return repx_fail(err, REPX_E_USAGE,
+                         "%s:%d: neither a [section] nor name = value", path, bad);
     return 0;
 }
 

@@ -30,12 +30,12 @@ struct lab_hints {
 };
 
 struct lab_mapping {
-    const char *target_input;  /* never NULL */
-    const char *job_id;        /* may be "self" in gather */
+    const char *target_input; /* never NULL */
+    const char *job_id;       /* may be "self" in gather */
     const char *source_output;
-    const char *type;          /* "intra-pipeline", "inter-run", "global" or NULL */
+    const char *type; /* "intra-pipeline", "inter-run", "global" or NULL */
     const char *source_run;
-    const char *source;        /* "scatter:work_item", "step:NAME", "runner:worker_outputs" */
+    const char *source; /* "scatter:work_item", "step:NAME", "runner:worker_outputs" */
 };
 
 struct lab_output {
@@ -68,15 +68,16 @@ struct lab_job {
     const struct lab_exe *exes;
     size_t exe_count;
     const struct lab_hints *hints; /* or NULL */
-    const size_t *deps; /* producers over all executables: indices into lab->jobs, sorted */
+    const size_t
+        *deps; /* producers over all executables: indices into lab->jobs, sorted */
     size_t dep_count;
     const char *sink; /* scatter-gather: the sink step's name without "step-" */
 };
 
 struct lab_run {
     const char *name;
-    const char *image; /* path inside the Lab, or NULL */
-    const char *file;  /* run metadata, inside the Lab */
+    const char *image;  /* path inside the Lab, or NULL */
+    const char *file;   /* run metadata, inside the Lab */
     const size_t *jobs; /* indices into lab->jobs, ascending */
     size_t job_count;
 };

@@ -29,7 +29,8 @@ void job_set_free(struct job_set *set);
 int resolve_spec(const struct lab *lab, const char *spec, struct job_set *set,
                  struct repx_err *err);
 /* For show, log, list deps, trace-params: exact run name with one final job, else prefix. */
-int resolve_one(const struct lab *lab, const char *spec, size_t *job, struct repx_err *err);
+int resolve_one(const struct lab *lab, const char *spec, size_t *job,
+                struct repx_err *err);
 /* Jobs of a run that no other job of the same run depends on. */
 void final_jobs(const struct lab *lab, const struct lab_run *run, struct job_set *set);
 /* The set and all that it depends on. */
@@ -55,10 +56,10 @@ struct plan_job {
     struct digest package; /* tree digest of jobs/<id> */
     const size_t *deps;    /* indices into plan->jobs, ascending */
     size_t dep_count;
-    const char *runtime; /* "native", "bwrap", "podman", "docker" */
-    const char *image;   /* tag, or NULL */
+    const char *runtime;    /* "native", "bwrap", "podman", "docker" */
+    const char *image;      /* tag, or NULL */
     const char *image_path; /* inside the Lab, or NULL */
-    int wanted; /* 1: named by the user, 0: only needed */
+    int wanted;             /* 1: named by the user, 0: only needed */
 };
 
 struct plan {
@@ -78,7 +79,8 @@ struct plan_request {
     const char *const *specs;
     size_t spec_count;
     /* Digests come from outside, so that the plan stays pure. Index into lab->jobs. */
-    int (*package_digest)(void *ctx, size_t job, struct digest *out, struct repx_err *err);
+    int (*package_digest)(void *ctx, size_t job, struct digest *out,
+                          struct repx_err *err);
     /* Digest of an image's manifest and config; only called for images in use. */
     int (*image_digest)(void *ctx, const char *image_path, struct digest *out,
                         struct repx_err *err);

@@ -20,7 +20,8 @@
 struct plugin_paths; /* the search order */
 /* cli and config: arrays of directories, may be empty. */
 struct plugin_paths *plugin_paths_create(const char *const *cli, size_t cli_count,
-                                         const char *const *config, size_t config_count);
+                                         const char *const *config,
+                                         size_t config_count);
 void plugin_paths_destroy(struct plugin_paths *paths);
 /* <prefix>/libexec/repx, found relative to the running binary (or the build tree's, or
  * $REPX_LIBEXEC). The agents are libexec/repx/agent-linux-ARCH. */
@@ -31,7 +32,7 @@ struct plugin_info {
     uint32_t kind, phase;
     char *name, *file, *version, *vendor, *license, *summary; /* file: the .so */
     uint32_t abi_major, abi_minor;
-    char *sha256; /* of the .so, or NULL */
+    char *sha256;     /* of the .so, or NULL */
     char *helper_dir; /* schedulers: helpers are <dir>/sched-NAME-linux-ARCH */
 };
 struct plugin_list {

@@ -25,18 +25,18 @@ const void *session_hello(const struct session *s, size_t *n);
 
 /* Start a call. `data` (may be NULL) gets response data as it comes; -1 from it cancels
  * the call, and its error becomes the call's. */
-struct session_call *session_call(struct session *s, uint16_t verb, const void *msg,
-                                  size_t n,
-                                  int (*data)(void *ctx, const void *bytes, size_t n,
-                                              struct repx_err *err),
-                                  void *ctx);
+struct session_call *
+session_call(struct session *s, uint16_t verb, const void *msg, size_t n,
+             int (*data)(void *ctx, const void *bytes, size_t n, struct repx_err *err),
+             void *ctx);
 /* Upload; waits while there is no room. Errors of the link or, early, of the call. */
 int session_send(struct session_call *c, const void *bytes, size_t n,
                  struct repx_err *err);
 /* End of upload, if there was one; wait for the result and free the call. fields (may be
  * NULL) gets the result's message. The agent's error comes back with its code and text.
  * Canceled by the user: REPX_E_CANCELED, and the call is canceled. */
-int session_finish(struct session_call *c, struct repx_buf *fields, struct repx_err *err);
+int session_finish(struct session_call *c, struct repx_buf *fields,
+                   struct repx_err *err);
 /* Take what is there, waiting at most until the deadline (0: not at all). 1 when the call
  * has its result (then session_finish does not wait), 0 not yet, -1. */
 int session_poll(struct session_call *c, int64_t deadline_ms, struct repx_err *err);

@@ -15,7 +15,8 @@ struct digest {
 };
 
 struct digest_ctx {
-    uint64_t opaque[32]; /* large enough for the library's context: asserted in digest.c */
+    uint64_t
+        opaque[32]; /* large enough for the library's context: asserted in digest.c */
 };
 
 void digest_begin(struct digest_ctx *c);
@@ -27,7 +28,8 @@ int digest_fd(int fd, struct digest *out, uint64_t *length, struct repx_err *err
 
 #define DIGEST_HEX 65
 void digest_hex(const struct digest *d, char hex[DIGEST_HEX]);
-int digest_parse(const char *hex, struct digest *d); /* 64 lower-case digits: 1, else 0 */
+int digest_parse(const char *hex,
+                 struct digest *d); /* 64 lower-case digits: 1, else 0 */
 
 /* Of a tree: SHA-256 over "repx-tree-1\n" and then, for each entry sorted by path as
  * bytes, one of

@@ -25,7 +25,7 @@
 #define WIRE_VERSION_MIN 1
 #define WIRE_VERSION_MAX 1
 
-#define FRAME_HELLO 1   /* msg: MIN, MAX, agent's version and digest; both sides, first */
+#define FRAME_HELLO 1 /* msg: MIN, MAX, agent's version and digest; both sides, first */
 #define FRAME_REQUEST 2 /* msg: VERB and its fields; opens a stream (client only) */
 #define FRAME_DATA 3    /* bytes of a stream, within its credit */
 #define FRAME_END 4     /* no more DATA from this side */
@@ -47,7 +47,8 @@ struct frame {
 
 /* Take one frame off the front of bytes. Returns its whole length, 0 when more bytes are
  * needed, -1 when it is no frame (too large, reserved bytes set). */
-int64_t frame_take(const void *bytes, size_t n, struct frame *frame, struct repx_err *err);
+int64_t frame_take(const void *bytes, size_t n, struct frame *frame,
+                   struct repx_err *err);
 void frame_put(struct repx_buf *to, uint8_t type, uint8_t flags, uint32_t stream,
                const void *payload, uint32_t length);
 

@@ -16,7 +16,8 @@ struct msg_field {
 };
 
 void msg_put(struct repx_buf *to, uint16_t tag, const void *bytes, uint32_t length);
-void msg_put_text(struct repx_buf *to, uint16_t tag, const char *text); /* NULL: nothing */
+void msg_put_text(struct repx_buf *to, uint16_t tag,
+                  const char *text); /* NULL: nothing */
 void msg_put_number(struct repx_buf *to, uint16_t tag, int64_t number);
 
 /* Walk: set *at to 0 first. 1 with *field, 0 at the end, -1 when malformed. */

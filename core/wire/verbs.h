@@ -7,54 +7,54 @@
 #define REPX_WIRE_VERBS_H
 
 /* Fields. N: number, T: text, B: bytes, M: nested message. */
-#define F_VERB 1      /* N */
-#define F_CODE 2      /* N, REPX_E_* */
-#define F_TEXT 3      /* T */
-#define F_WIRE_MIN 4  /* N */
-#define F_WIRE_MAX 5  /* N */
-#define F_VERSION 6   /* T, of the program */
-#define F_DIGEST 7    /* B, 32 bytes */
-#define F_ARCH 8      /* T, uname -m */
-#define F_BASE 9      /* T, base path as the agent resolved it, absolute */
-#define F_STATE 10    /* T, state directory, absolute */
-#define F_CPUS 11     /* N */
-#define F_MEMORY 12   /* N, bytes */
-#define F_BYTES 13    /* N */
-#define F_INODES 14   /* N */
-#define F_NAME 15     /* T, relative name as in sync.h, or a job id */
-#define F_LENGTH 16   /* N, bytes */
-#define F_ENTRY 17    /* M: F_NAME F_KIND F_EXEC F_LENGTH F_DIGEST F_LINK */
-#define F_KIND 18     /* N, REPX_ENTRY_* */
-#define F_EXEC 19     /* N, 0 or 1 */
-#define F_LINK 20     /* T */
-#define F_COUNT 21    /* N */
-#define F_RUN 22      /* T, run id */
-#define F_KEY 23      /* T, work key (hex) or submission key */
-#define F_JOB 24      /* M: F_NAME F_KEY F_STATUS F_REASON ... */
-#define F_STATUS 25   /* N, JOB_* below */
-#define F_REASON 26   /* T */
-#define F_STALE 27    /* N, 1: the result was made under another work key */
-#define F_ID 28       /* T, the scheduler's id */
-#define F_OFFSET 29   /* N */
-#define F_LEVEL 30    /* N */
+#define F_VERB 1       /* N */
+#define F_CODE 2       /* N, REPX_E_* */
+#define F_TEXT 3       /* T */
+#define F_WIRE_MIN 4   /* N */
+#define F_WIRE_MAX 5   /* N */
+#define F_VERSION 6    /* T, of the program */
+#define F_DIGEST 7     /* B, 32 bytes */
+#define F_ARCH 8       /* T, uname -m */
+#define F_BASE 9       /* T, base path as the agent resolved it, absolute */
+#define F_STATE 10     /* T, state directory, absolute */
+#define F_CPUS 11      /* N */
+#define F_MEMORY 12    /* N, bytes */
+#define F_BYTES 13     /* N */
+#define F_INODES 14    /* N */
+#define F_NAME 15      /* T, relative name as in sync.h, or a job id */
+#define F_LENGTH 16    /* N, bytes */
+#define F_ENTRY 17     /* M: F_NAME F_KIND F_EXEC F_LENGTH F_DIGEST F_LINK */
+#define F_KIND 18      /* N, REPX_ENTRY_* */
+#define F_EXEC 19      /* N, 0 or 1 */
+#define F_LINK 20      /* T */
+#define F_COUNT 21     /* N */
+#define F_RUN 22       /* T, run id */
+#define F_KEY 23       /* T, work key (hex) or submission key */
+#define F_JOB 24       /* M: F_NAME F_KEY F_STATUS F_REASON ... */
+#define F_STATUS 25    /* N, JOB_* below */
+#define F_REASON 26    /* T */
+#define F_STALE 27     /* N, 1: the result was made under another work key */
+#define F_ID 28        /* T, the scheduler's id */
+#define F_OFFSET 29    /* N */
+#define F_LEVEL 30     /* N */
 #define F_SCHEDULER 31 /* T, name */
-#define F_HELPER 32   /* T, path of the scheduler's helper, relative to B */
-#define F_OPTIONS 33  /* N, bits, per verb */
-#define F_USER 34     /* T */
-#define F_HOST 35     /* T */
-#define F_TIME 36     /* N, milliseconds since 1970 */
-#define F_EXIT 37     /* N */
-#define F_LIMIT 38    /* N */
-#define F_INDEX 39    /* N */
-#define F_WARNING 40  /* T, for the user */
+#define F_HELPER 32    /* T, path of the scheduler's helper, relative to B */
+#define F_OPTIONS 33   /* N, bits, per verb */
+#define F_USER 34      /* T */
+#define F_HOST 35      /* T */
+#define F_TIME 36      /* N, milliseconds since 1970 */
+#define F_EXIT 37      /* N */
+#define F_LIMIT 38     /* N */
+#define F_INDEX 39     /* N */
+#define F_WARNING 40   /* T, for the user */
 
 /* State of a job, as V_STATUS and events tell it. */
-#define JOB_UNKNOWN 0   /* never ran, nothing queued */
+#define JOB_UNKNOWN 0 /* never ran, nothing queued */
 #define JOB_SUCCEEDED 1
-#define JOB_FAILED 2    /* F_REASON: "exit 3", "cancelled", "timed out", "LOST", ... */
+#define JOB_FAILED 2 /* F_REASON: "exit 3", "cancelled", "timed out", "LOST", ... */
 #define JOB_QUEUED 3
 #define JOB_RUNNING 4
-#define JOB_BLOCKED 5   /* F_REASON: the job that failed upstream */
+#define JOB_BLOCKED 5 /* F_REASON: the job that failed upstream */
 
 /* ---- the store -------------------------------------------------------------------- */
 

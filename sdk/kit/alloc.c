@@ -34,7 +34,8 @@ void *repx_grow(void *old, size_t count, size_t size)
 {
     if (size && count > SIZE_MAX / size)
         return there(NULL);
-    return there(realloc(old, count * size ? count * size : 1));
+    size_t bytes = count * size;
+    return there(realloc(old, bytes > 0 ? bytes : 1));
 }
 
 char *repx_strdup(const char *s)

@@ -5,10 +5,11 @@
 
 #include <stddef.h>
 
-void *repx_alloc(size_t size);                             /* zeroed */
-void *repx_array(size_t count, size_t size);               /* zeroed, overflow-checked */
-void *repx_grow(void *old, size_t count, size_t size);     /* realloc; new part is not zeroed */
-char *repx_strdup(const char *s);                          /* NULL gives NULL */
+void *repx_alloc(size_t size);               /* zeroed */
+void *repx_array(size_t count, size_t size); /* zeroed, overflow-checked */
+void *repx_grow(void *old, size_t count,
+                size_t size);     /* realloc; new part is not zeroed */
+char *repx_strdup(const char *s); /* NULL gives NULL */
 char *repx_strndup(const char *s, size_t len);
 char *repx_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

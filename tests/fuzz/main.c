@@ -3,14 +3,14 @@
  * -DREPX_LIBFUZZER (clang -fsanitize=fuzzer) this main is left out. */
 #ifndef REPX_LIBFUZZER
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <sys/stat.h>
+#    include <dirent.h>
+#    include <fcntl.h>
+#    include <stdint.h>
+#    include <stdio.h>
+#    include <sys/stat.h>
 
-#include <kit/alloc.h>
-#include <kit/file.h>
+#    include <kit/alloc.h>
+#    include <kit/file.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

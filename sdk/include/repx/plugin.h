@@ -29,13 +29,13 @@ extern "C" {
 
 /* What the caller may do about an error. Unknown codes count as REPX_E_FAILED. */
 #define REPX_E_NONE 0
-#define REPX_E_FAILED 1      /* give up and show the text */
-#define REPX_E_USAGE 2       /* the user's arguments or configuration: show the text */
-#define REPX_E_CORRUPT 3     /* bytes are not what they claim to be */
-#define REPX_E_LINK 4        /* the connection is gone: connecting again may help */
-#define REPX_E_TIMEOUT 5     /* no answer in time: the call may or may not have worked */
-#define REPX_E_AUTH 6        /* ask the user; never retry by yourself */
-#define REPX_E_BUSY 7        /* refused for room: wait, then the same again */
+#define REPX_E_FAILED 1  /* give up and show the text */
+#define REPX_E_USAGE 2   /* the user's arguments or configuration: show the text */
+#define REPX_E_CORRUPT 3 /* bytes are not what they claim to be */
+#define REPX_E_LINK 4    /* the connection is gone: connecting again may help */
+#define REPX_E_TIMEOUT 5 /* no answer in time: the call may or may not have worked */
+#define REPX_E_AUTH 6    /* ask the user; never retry by yourself */
+#define REPX_E_BUSY 7    /* refused for room: wait, then the same again */
 #define REPX_E_UNSUPPORTED 8 /* not offered here, or built for another version */
 #define REPX_E_CANCELED 9    /* because the user said so */
 #define REPX_E_NOENT 10      /* the thing asked for does not exist */
@@ -92,9 +92,10 @@ struct repx_field {
 struct repx_run {
     uint64_t size;
     const char *const *argv; /* ends with NULL; argv[0] is looked up in PATH */
-    const char *const *env;  /* "K=V" to add to the environment, ends with NULL; or NULL */
-    const char *workdir;     /* or NULL */
-    const void *input;       /* written to its standard input, then closed */
+    const char *const
+        *env;            /* "K=V" to add to the environment, ends with NULL; or NULL */
+    const char *workdir; /* or NULL */
+    const void *input;   /* written to its standard input, then closed */
     uint64_t input_len;
     int64_t deadline_ms; /* then it is killed, and the call fails with REPX_E_TIMEOUT */
     uint64_t output_max; /* more output than this is an error; 0: 64 MiB */
@@ -156,9 +157,9 @@ struct repx_plugin {
 
 /* The one symbol that a plugin exports. No side effects. */
 #if defined(_WIN32)
-#define REPX_EXPORT
+#    define REPX_EXPORT
 #else
-#define REPX_EXPORT __attribute__((visibility("default")))
+#    define REPX_EXPORT __attribute__((visibility("default")))
 #endif
 REPX_EXPORT const struct repx_plugin *repx_plugin_v0(void);
 

@@ -22,13 +22,13 @@ extern "C" {
 /* Normalised resources. What a plugin cannot honour and is set is an error of submit. */
 struct repx_resources {
     uint64_t size;
-    int64_t cpus;        /* per task */
-    int64_t memory;      /* bytes per node */
-    int64_t time;        /* seconds */
+    int64_t cpus;   /* per task */
+    int64_t memory; /* bytes per node */
+    int64_t time;   /* seconds */
     int64_t nodes, tasks, gpus;
-    const char *queue;   /* partition; NULL: unset */
+    const char *queue; /* partition; NULL: unset */
     const char *account, *qos, *constraint;
-    int64_t exclusive;   /* 0, 1 or REPX_UNSET */
+    int64_t exclusive; /* 0, 1 or REPX_UNSET */
     /* Options for this scheduler alone, one argument each, from sbatch_opts or
      * native.NAME of a rule. */
     const char *const *native;
@@ -81,13 +81,13 @@ struct repx_submit_sink {
 /* States of a unit or of one index. Unknown values count as RUNNING. */
 #define REPX_STATE_PENDING 1
 #define REPX_STATE_RUNNING 2
-#define REPX_STATE_DONE 3      /* ended, exit status 0 */
-#define REPX_STATE_FAILED 4    /* ended otherwise; exit says how */
-#define REPX_STATE_CANCELED 5  /* by a person or a dependency; reason says */
+#define REPX_STATE_DONE 3     /* ended, exit status 0 */
+#define REPX_STATE_FAILED 4   /* ended otherwise; exit says how */
+#define REPX_STATE_CANCELED 5 /* by a person or a dependency; reason says */
 #define REPX_STATE_TIMEOUT 6
 #define REPX_STATE_MEMORY 7
-#define REPX_STATE_NODE 8      /* the node failed */
-#define REPX_STATE_ENDED 9     /* gone from the queue; how it ended is not known */
+#define REPX_STATE_NODE 8  /* the node failed */
+#define REPX_STATE_ENDED 9 /* gone from the queue; how it ended is not known */
 
 struct repx_status {
     uint64_t size;
@@ -95,9 +95,9 @@ struct repx_status {
     const char *key; /* NULL when the scheduler's answer does not tell */
     int64_t index;   /* within the array, -1: all of it that has not its own row */
     uint32_t state;
-    int32_t exit;        /* 0..255, 128 + signal, or -1 */
-    const char *reason;  /* the scheduler's own word, or "" */
-    const char *node;    /* or "" */
+    int32_t exit;       /* 0..255, 128 + signal, or -1 */
+    const char *reason; /* the scheduler's own word, or "" */
+    const char *node;   /* or "" */
 };
 
 struct repx_status_sink {
@@ -114,13 +114,13 @@ struct repx_found_sink {
 
 struct repx_limits {
     uint64_t size;
-    int64_t array_max;     /* largest count of an array; 0: no arrays; -1 unknown */
-    int64_t submit_max;    /* units or indices of one user at a time; -1 unknown */
-    int64_t script_max;    /* bytes; -1 unknown */
-    int64_t name_max;      /* characters; -1 unknown */
-    int64_t poll_ms;       /* shortest sensible time between two status calls */
-    int64_t node_submits;  /* may compute nodes submit: 1 yes, 0 no, -1 unknown */
-    int64_t remembers_s;   /* how long status knows units that ended; -1 unknown */
+    int64_t array_max;    /* largest count of an array; 0: no arrays; -1 unknown */
+    int64_t submit_max;   /* units or indices of one user at a time; -1 unknown */
+    int64_t script_max;   /* bytes; -1 unknown */
+    int64_t name_max;     /* characters; -1 unknown */
+    int64_t poll_ms;      /* shortest sensible time between two status calls */
+    int64_t node_submits; /* may compute nodes submit: 1 yes, 0 no, -1 unknown */
+    int64_t remembers_s;  /* how long status knows units that ended; -1 unknown */
 };
 
 struct repx_scheduler_ops {

@@ -32,8 +32,8 @@ struct repx_entry {
     uint64_t size;    /* of this struct */
     const char *path; /* relative, no "." or ".." component, '/' between components */
     uint32_t kind;
-    uint32_t executable; /* files: 0 or 1 */
-    uint64_t length;     /* files: bytes */
+    uint32_t executable;             /* files: 0 or 1 */
+    uint64_t length;                 /* files: bytes */
     uint8_t digest[REPX_DIGEST_LEN]; /* files: of the content */
     const char *link;                /* links: the target, stays inside the Lab */
 };
@@ -60,12 +60,13 @@ struct repx_sync_host {
     uint64_t (*source_count)(void *ctx);
     int32_t (*source_entry)(void *ctx, uint64_t i, struct repx_entry *entry,
                             struct repx_err *err);
-    int64_t (*source_read)(void *ctx, uint64_t i, uint64_t offset, void *to, uint64_t len,
-                           struct repx_err *err);
+    int64_t (*source_read)(void *ctx, uint64_t i, uint64_t offset, void *to,
+                           uint64_t len, struct repx_err *err);
 
     /* Is the whole set already there? digest: what was given to `remember` at the end of
      * an earlier, verified transfer. 1 yes, 0 no, -1. One round trip. */
-    int32_t (*known)(void *ctx, const uint8_t digest[REPX_DIGEST_LEN], struct repx_err *err);
+    int32_t (*known)(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
+                     struct repx_err *err);
     int32_t (*remember)(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
                         struct repx_err *err);
 

@@ -61,8 +61,8 @@ struct repx_transport_ops {
 
     /* Start `command`, a line for the target's login shell, and set *stream to its
      * standard input and output. The stream is released by end, or by close. */
-    int32_t (*start)(void *self, const char *command, int64_t deadline_ms, void **stream,
-                     struct repx_err *err);
+    int32_t (*start)(void *self, const char *command, int64_t deadline_ms,
+                     void **stream, struct repx_err *err);
 
     /* Take up to len bytes of standard output (REPX_STREAM_OUT) or error. Never blocks.
      * Returns the count, 0 at the end of that channel, REPX_AGAIN, or -1. */
@@ -71,7 +71,8 @@ struct repx_transport_ops {
 
     /* Give up to len bytes to standard input. Never blocks. Returns the count taken
      * (at least 1), REPX_AGAIN, or -1. */
-    int64_t (*write)(void *stream, const void *from, uint64_t len, struct repx_err *err);
+    int64_t (*write)(void *stream, const void *from, uint64_t len,
+                     struct repx_err *err);
 
     /* No more input: the command sees end of file. */
     int32_t (*half_close)(void *stream, struct repx_err *err);
@@ -79,8 +80,8 @@ struct repx_transport_ops {
     /* Sleep until one of the streams is ready in a way that is wanted, the deadline
      * (0: none) passed, or the host's cancel descriptor is readable. Returns how many
      * are ready; 0 for deadline or cancel; -1 when the link is gone (REPX_E_LINK). */
-    int64_t (*wait)(void *self, struct repx_wait *items, uint64_t count, uint64_t stride,
-                    int64_t deadline_ms, struct repx_err *err);
+    int64_t (*wait)(void *self, struct repx_wait *items, uint64_t count,
+                    uint64_t stride, int64_t deadline_ms, struct repx_err *err);
 
     /* After the end of output: the exit status, or 128 + signal. Waits to the deadline. */
     int32_t (*exit_status)(void *stream, int64_t deadline_ms, int32_t *status,
@@ -96,8 +97,8 @@ struct repx_transport_ops {
      * it (logout). Later opens with REPX_OPEN_REUSE use it. */
     int32_t (*login)(const struct repx_host *host, const struct repx_endpoint *endpoint,
                      struct repx_err *err);
-    int32_t (*logout)(const struct repx_host *host, const struct repx_endpoint *endpoint,
-                      struct repx_err *err);
+    int32_t (*logout)(const struct repx_host *host,
+                      const struct repx_endpoint *endpoint, struct repx_err *err);
 
     /* Optional. Could this transport reach the endpoint with what is configured now?
      * Decides without connecting. 1 yes, 0 no with the reason in *why, -1 error. */
