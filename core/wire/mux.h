@@ -62,13 +62,19 @@ int mux_input(struct mux *m, const void *bytes, size_t n, struct repx_err *err);
 size_t mux_output(struct mux *m, const void **bytes);
 void mux_sent(struct mux *m, size_t n);
 
-/* Client: open a stream with a request. Returns its number. */
+/* Client, while no magic came: the last line that came instead, or "". */
+const char *mux_last_noise(const struct mux *m);
+
+/* Client: open a stream with a request. Returns its number; 0 when msg does not fit into
+ * one frame. */
 uint32_t mux_request(struct mux *m, uint16_t verb, const void *msg, size_t n);
 void mux_cancel(struct mux *m, uint32_t stream);
 
 /* Queue data. Returns how many bytes were taken: credit bounds what is sent, and at most
  * MUX_WINDOW bytes wait unsent per stream. 0: wait for room. */
 size_t mux_send(struct mux *m, uint32_t stream, const void *bytes, size_t n);
+/* How many bytes mux_send would take now; 0 also when the stream is closed or ended. */
+size_t mux_room(const struct mux *m, uint32_t stream);
 void mux_end(struct mux *m, uint32_t stream); /* after the queued data */
 
 /* Say that n bytes received on a stream were dealt with: gives credit back. */
