@@ -15,7 +15,8 @@ struct run {
     json_t *record; /* run record, checked */
     int dir;        /* S/runs/<id> */
     int plan_fd;
-    uint64_t *offsets; /* count + 1 */
+    int event_fd;      /* opened by the first event_write, else -1 */
+    uint64_t *offsets; /* count + 1, little endian as on disk (mapped) */
     size_t count;
 };
 /* Is it a run id (docs/state-format.md 1)? */
@@ -34,10 +35,13 @@ json_t *lease_parse(const char *line, size_t n, struct repx_err *err);
 json_t *journal_parse(const char *line, size_t n, struct repx_err *err);
 json_t *attempt_parse(const char *line, size_t n, struct repx_err *err);
 
+/* Now, in the milliseconds of `t`. */
+int64_t state_now_ms(void);
+
 /* ---- events (state_event.c) ---- */
 
 /* Append to S/runs/<run>/events/<host>; adds v and t; steals `event`. */
-int event_write(struct site *site, const struct run *run, json_t *event,
+int event_write(struct site *site, struct run *run, json_t *event,
                 struct repx_err *err);
 
 /* Reads all event files of a run from where it stopped last. */
@@ -52,11 +56,16 @@ void event_reader_close(struct event_reader *r);
 
 /* What the events and the plan say together about every job of the run. */
 struct run_state {
+    size_t count;
     uint8_t *status;   /* JOB_* of verbs.h per plan index */
     uint8_t *terminal; /* ended */
-    char **reason;     /* or NULL */
+    char **reason; /* or NULL; of JOB_BLOCKED: index of the job that failed, as text */
+    uint32_t *attempt; /* the newest attempt known, 0: none */
     size_t left;       /* jobs not terminal */
-    int failed;
+    size_t failed;     /* jobs that ended otherwise than well */
+    size_t *deps; /* producers, filled by the first run_state_block that needs them */
+    size_t *deps_at;   /* count + 1 */
+    size_t blocked_at; /* `failed` when run_state_block looked last */
 };
 void run_state_init(struct run_state *s, size_t count);
 void run_state_event(struct run_state *s, const json_t *event);
@@ -87,8 +96,14 @@ json_t *claim_read(struct site *site, const char *key,
 int lease_take(struct site *site, const char *name, int64_t wait_ms, uint64_t *epoch,
                struct repx_err *err);
 void lease_drop(struct site *site, const char *name);
+/* The holder says at least every 20 s that it lives. -1: the lease is no longer ours. */
+int lease_touch(struct site *site, const char *name, struct repx_err *err);
 /* Is a process of a record (host, boot, pid, start) alive? 1, 0, -1 not knowable here. */
 int record_alive(struct site *site, const json_t *record);
+/* A record of this process: host, boot, pid, start, t, and v. */
+json_t *record_self(const struct site *site);
+/* Start time of a process in clock ticks, 0 when there is none with that pid. */
+uint64_t process_start(int64_t pid);
 
 /* S/live/<job>: who works on it. 1 with *run, *index and *key (caller frees run), 0 nobody. */
 int live_get(struct site *site, const char *job, char **run, size_t *index,
@@ -96,6 +111,7 @@ int live_get(struct site *site, const char *job, char **run, size_t *index,
 int live_set(struct site *site, const char *job, const char *run, size_t index,
              const char *key,
              struct repx_err *err); /* replaces; only under the feed lease */
+/* Remove it if it is this run's; and this key's, unless key is NULL. */
 void live_clear(struct site *site, const char *job, const char *run, const char *key);
 
 /* ---- results (state_result.c) ---- */
@@ -104,6 +120,9 @@ void live_clear(struct site *site, const char *job, const char *run, const char 
  * JOB_UNKNOWN; *stale is 1 when the result names another work key than `key` (NULL: any). */
 int result_status(struct site *site, const char *job, const char *key, int *stale,
                   char **reason);
+/* The two lines of <dir>/attempt.json, dir relative to `at`; NULL for what is not there.
+ * Caller json_decref's both. */
+void attempt_read(int at, const char *dir, json_t **first, json_t **second);
 int completion_append(struct site *site, const char *job, int ok, struct repx_err *err);
 
 #endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* state_live.c: S/live/<job id>, a symbolic link whose text says who works on the job. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+
+#include "core/agent/state.h"
+#include "core/agent/state_check.h"
+#include "core/agent/state_once.h"
+
+/* "<run> <index> <KEY>" cut at its blanks; 1 or 0. */
+static int live_split(char *text, char **index, char **key)
+{
+    *index = strchr(text, ' ');
+    *key = *index ? strchr(*index + 1, ' ') : NULL;
+    if (!*key)
+        return 0;
+    *(*index)++ = 0;
+    *(*key)++ = 0;
+    size_t n = strspn(*index, "0123456789");
+    return run_id_ok(text) && n > 0 && n < 10 && !(*index)[n] && state_key_ok(*key);
+}
+
+static ssize_t live_read(struct site *site, const char *job, char text[128])
+{
+    REPX_AUTO_FREE char *path = repx_format("live/%s", job);
+
+    if (!state_name_ok(job)) {
+        errno = EINVAL;
+        return -1;
+    }
+    ssize_t n = readlinkat(site->state_fd, path, text, 127);
+    if (n >= 0)
+        text[n] = 0;
+    return n;
+}
+
+int live_get(struct site *site, const char *job, char **run, size_t *index,
+             char key[27], struct repx_err *err)
+{
+    char text[128], *number, *found;
+
+    if (live_read(site, job, text) < 0)
+        return errno == ENOENT ? 0
+                               : repx_fail_errno(err, "%s/live/%s", site->state, job);
+    if (!live_split(text, &number, &found))
+        return repx_fail(err, REPX_E_CORRUPT, "%s/live/%s: of no known form; remove it",
+                         site->state, job);
+    *run = repx_strdup(text);
+    *index = strtoul(number, NULL, 10);
+    memcpy(key, found, 27);
+    return 1;
+}
+
+int live_set(struct site *site, const char *job, const char *run, size_t index,
+             const char *key, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *text = repx_format("%s %zu %s", run, index, key);
+    REPX_AUTO_FREE char *path = repx_format("live/%s", job);
+    REPX_AUTO_FREE char *own = once_name(site, "live");
+    REPX_AUTO_FREE char *tmp = repx_format("live/%s", own);
+
+    if (!state_name_ok(job))
+        return repx_fail(err, REPX_E_USAGE, "%s: not a job id", job);
+    int rc = symlinkat(text, site->state_fd, path);
+    if (rc < 0 && errno == ENOENT && mkdirat(site->state_fd, "live", 0777) == 0)
+        rc = symlinkat(text, site->state_fd, path);
+    if (rc < 0 && errno == EEXIST)
+        rc = symlinkat(text, site->state_fd, tmp) < 0
+                 ? -1
+                 : renameat(site->state_fd, tmp, site->state_fd, path);
+    return rc < 0 ? repx_fail_errno(err, "%s/%s", site->state, path) : 0;
+}
+
+void live_clear(struct site *site, const char *job, const char *run, const char *key)
+{
+    REPX_AUTO_FREE char *path = repx_format("live/%s", job);
+    char text[128], *number, *found;
+
+    if (live_read(site, job, text) < 0 || !live_split(text, &number, &found))
+        return;
+    if (strcmp(text, run) == 0 && (!key || strcmp(found, key) == 0))
+        (void)unlinkat(site->state_fd, path, 0);
+}
