@@ -17,6 +17,8 @@
 
 #include <kit/err.h>
 
+#include "core/plugin/descriptor.h"
+
 struct plugin_paths; /* the search order */
 /* cli and config: arrays of directories, may be empty. */
 struct plugin_paths *plugin_paths_create(const char *const *cli, size_t cli_count,
@@ -51,16 +53,17 @@ const char *plugin_kind_word(uint32_t kind);
 /* A loaded plugin. Never unloaded. ops: the core's own copy, zeroed past what theirs had. */
 struct plugin {
     struct plugin_info info;
-    const struct repx_plugin *descriptor;
-    union {
-        struct repx_transport_ops transport;
-        struct repx_scheduler_ops scheduler;
-        struct repx_sync_ops sync;
-    } ops;
+    const struct repx_plugin *descriptor; /* the core's own copy as well */
+    union plugin_ops ops;                 /* .transport, .scheduler or .sync */
 };
 /* Unknown name: REPX_E_NOENT with the list of installed ones. A refusal names the field
  * that differs and both values. */
 struct plugin *plugin_load(const struct plugin_paths *paths, uint32_t kind,
                            const char *name, struct repx_err *err);
+
+/* The helper of a scheduler for an architecture: its path (the caller frees), after its
+ * digest was compared with the manifest's. REPX_E_NOENT with those that are there. */
+char *plugin_helper(const struct plugin_info *info, const char *arch,
+                    struct repx_err *err);
 
 #endif
