@@ -25,6 +25,7 @@ struct site {
     int readonly;          /* state of a newer major, or another owner's */
     char *host;            /* node name */
     char *boot;            /* boot id */
+    char *warning;         /* for the user, or NULL */
 };
 
 /* ---- verbs of a session ---- */
