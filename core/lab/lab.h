@@ -94,7 +94,7 @@ struct lab {
     const char *version;      /* lab_version or "" */
     const char *repx_version; /* or schema_version, or "" */
     const char *git_hash;     /* or "" */
-    const char *manifest;     /* path of lab/*lab-metadata.json inside the Lab */
+    const char *manifest;     /* path of the manifest lab/...lab-metadata.json inside the Lab */
     const char *host_tools;   /* name below host-tools/, or NULL when there is none */
     const char *warning;      /* for the user, or NULL */
     int is_tar;

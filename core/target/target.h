@@ -19,7 +19,9 @@ struct target_request {
 
 /* Opens the transport (one login) and reaches the agent with the bootstrap plugin. */
 struct target *target_open(const struct target_request *request, struct repx_err *err);
-void target_close(struct target *t);
+void target_close(struct target *t); /* NULL is fine */
+/* Authenticate once and keep it (login 1), or forget it (0), through the transport. */
+int target_login(const struct target_request *request, int login, struct repx_err *err);
 
 struct session *target_session(struct target *t);
 const struct config_target *target_config(const struct target *t);
@@ -32,6 +34,10 @@ int64_t target_memory(const struct target *t);
 /* Path of the agent relative to the base, bin/<sha256>/repx-agent. */
 const char *target_agent(const struct target *t);
 uint64_t target_logins(const struct target *t);
+const struct plugin_paths *target_paths(const struct target *t);
+const struct ui *target_ui(const struct target *t);
+/* Host services for its clock and its cancel flag. */
+const struct repx_host *target_clock(const struct target *t);
 
 /* The services of a sync plugin over this target (sync_host.c). */
 struct sync_source {

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* cli.h: commands as descriptors, and what they share. One command, one file. */
+#ifndef REPX_CLI_H
+#define REPX_CLI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kit/buf.h>
+#include <kit/err.h>
+
+#include "core/config/config.h"
+#include "core/lab/lab.h"
+#include "core/plugin/host.h"
+#include "core/target/target.h"
+
+/* ---- options (options.c) ---- */
+
+#define OPTION_FLAG 1  /* int: 1 when given */
+#define OPTION_COUNT 2 /* int: how often */
+#define OPTION_TEXT 3  /* const char * */
+#define OPTION_INT 4   /* struct option_int */
+#define OPTION_LIST 5  /* struct option_list: may be repeated */
+#define OPTION_WORD 6  /* const char *: one of the words of `words` */
+
+struct option_int {
+    int given;
+    int64_t value;
+};
+
+struct option_list {
+    const char **items;
+    size_t count;
+};
+
+/* One row: parsing, help and the check of the manual come from it. */
+struct option {
+    const char *name; /* without "--"; NULL ends the table */
+    char letter;      /* or 0 */
+    int type;
+    const char *arg;  /* name of the argument in help; for OPTION_WORD "a|b|c" */
+    size_t offset;    /* in the command's struct of arguments */
+    const char *help; /* one line */
+    int hidden;
+};
+
+struct cli;
+
+struct cmd {
+    const char *name;
+    const char *usage;   /* what follows the name */
+    const char *summary; /* one line */
+    const struct option *options;
+    size_t args_size;
+    int min_words, max_words; /* positional arguments; -1: any number */
+    int hidden;
+    int raw;                       /* 1: arguments are passed on unparsed */
+    const struct cmd *const *subs; /* sub-commands, NULL-ended, or NULL */
+    /* Returns the exit status, or -1 with *err. words holds the positional arguments. */
+    int (*main)(struct cli *cli, const void *args, char **words, int count,
+                struct repx_err *err);
+};
+
+/* Parse argv[1..] of a command with its own and the global options. Positional words are
+ * moved to the front of argv; returns their number or -1 (REPX_E_USAGE). */
+int options_parse(const struct cmd *cmd, void *args, struct cli *cli, int argc,
+                  char **argv, struct repx_err *err);
+void options_release(const struct option *options, void *args);
+void options_help(const struct option *options, struct repx_buf *to);
+
+/* ---- the process (cli.c) ---- */
+
+struct cli {
+    /* global options */
+    const char *lab_path;
+    const char *resources_path;
+    const char *target_name;
+    const char *scheduler;
+    struct option_list plugin_path;
+    int verbose, help, help_all, version;
+    /* opened on demand, closed at the end */
+    struct config *config;
+    struct lab *lab;
+    struct plugin_paths *paths;
+    struct target *target;
+    struct ui ui;
+};
+
+extern const struct option global_options[];
+extern const struct cmd *const commands[];
+
+int cli_config(struct cli *cli, struct repx_err *err);
+int cli_lab(struct cli *cli, struct repx_err *err);
+int cli_paths(struct cli *cli, struct repx_err *err);
+/* The target that --target names, else `fallback` (may be NULL), else an error. */
+const struct config_target *cli_target_config(struct cli *cli, const char *fallback,
+                                              struct repx_err *err);
+/* That target, opened. */
+int cli_target(struct cli *cli, const char *fallback, struct repx_err *err);
+void cli_close(struct cli *cli);
+
+/* ---- the terminal (ui.c) ---- */
+
+void ui_init(struct ui *ui, int verbose);
+/* Answers: whole lines to stdout, after clearing a progress line. */
+void ui_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void ui_error(const char *text); /* "[ERROR] text" on stderr, red on a terminal */
+void ui_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void ui_flush(void);
+/* How often the user pressed Ctrl-C (or TERM, HUP came). */
+int ui_interrupts(void);
+/* Make the next canceled() answer 0 again, so that cancelling itself can be carried out. */
+void ui_take_interrupt(void);
+/* Sizes as `1.5 KiB`; durations as `1h 2m 3s`. Static buffers: one use per statement. */
+const char *ui_bytes(uint64_t bytes, char *buf, size_t n);
+const char *ui_duration(int64_t ms, char *buf, size_t n);
+
+#endif

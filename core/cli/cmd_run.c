@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* run: make a target run jobs of the Lab. What it prints is in run_report.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+
+#include "cli.h"
+#include "run_report.h"
+
+struct run_args {
+    struct option_int jobs;
+    const char *mem, *artifact_store, *stale;
+    int keep_going, no_timing, detach, dry_run, json;
+};
+
+static const struct option run_options[] = {
+    {"jobs", 'j', OPTION_INT, "N", offsetof(struct run_args, jobs),
+     "run at most N jobs at a time (local scheduler)", 0},
+    {"mem", 0, OPTION_TEXT, "SIZE", offsetof(struct run_args, mem),
+     "use at most this much memory (local scheduler), such as 16G", 0},
+    {"continue-on-failure", 0, OPTION_FLAG, NULL, offsetof(struct run_args, keep_going),
+     "after a failure go on with what does not depend on it", 0},
+    {"detach", 0, OPTION_FLAG, NULL, offsetof(struct run_args, detach),
+     "return after submission (local scheduler)", 0},
+    {"dry-run", 0, OPTION_FLAG, NULL, offsetof(struct run_args, dry_run),
+     "show the plan; contact nobody", 0},
+    {"stale", 0, OPTION_WORD, "keep|rerun", offsetof(struct run_args, stale),
+     "results of other scripts, parameters or images: keep (default) or run again", 0},
+    {"artifact-store", 0, OPTION_WORD, "shared|node-local",
+     offsetof(struct run_args, artifact_store), "where jobs read the Lab from", 0},
+    {"no-timing", 0, OPTION_FLAG, NULL, offsetof(struct run_args, no_timing),
+     "leave out how long jobs took", 0},
+    {"json", 0, OPTION_FLAG, NULL, offsetof(struct run_args, json),
+     "one JSON object with the result on stdout", 0},
+    {0},
+};
+
+static int package_digest(void *ctx, size_t job, struct digest *out,
+                          struct repx_err *err)
+{
+    struct lab *lab = ctx;
+
+    return lab_package_digest(lab, lab->jobs[job].id, out, err);
+}
+
+/* Of an image: the digest of everything below its path. */
+static int image_digest(void *ctx, const char *path, struct digest *out,
+                        struct repx_err *err)
+{
+    struct lab *lab = ctx;
+    const struct repx_entry *entries;
+    size_t count, first = 0, n = 0, len = strlen(path);
+
+    if (lab_entries(lab, &entries, &count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        int below = strncmp(entries[i].path, path, len) == 0 &&
+                    (entries[i].path[len] == '/' || !entries[i].path[len]);
+        if (below && !n++)
+            first = i;
+    }
+    digest_tree(entries + first, n, out);
+    return 0;
+}
+
+static const char *scheduler_name(const struct cli *cli,
+                                  const struct config_target *target)
+{
+    if (cli->scheduler)
+        return cli->scheduler;
+    if (target->default_scheduler)
+        return target->default_scheduler;
+    if (cli->config->default_scheduler)
+        return cli->config->default_scheduler;
+    return target->address ? "slurm" : "local";
+}
+
+/* An unknown --scheduler is a usage error (2); one in a file is a run-time error (1). */
+static int check_scheduler(struct cli *cli, const char *name, struct repx_err *err)
+{
+    struct plugin_list list = {0};
+    REPX_AUTO_BUF struct repx_buf names = {0};
+    int found = 0;
+
+    if (cli_paths(cli, err) < 0 || plugin_list(cli->paths, &list, NULL, NULL, err) < 0)
+        return -1;
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.items[i].kind != REPX_KIND_SCHEDULER)
+            continue;
+        repx_buf_fmt(&names, "%s%s", names.len ? ", " : "", list.items[i].name);
+        found |= strcmp(list.items[i].name, name) == 0;
+    }
+    plugin_list_free(&list);
+    if (found)
+        return 0;
+    (void)repx_fail(err, REPX_E_USAGE, "no scheduler plugin `%s`; installed: %s", name,
+                    repx_buf_text(&names));
+    if (!cli->scheduler)
+        return -1;
+    ui_error(err->text);
+    return 2;
+}
+
+static int check_store(const struct run_args *args, const struct config_target *target,
+                       struct repx_err *err)
+{
+    const char *store = args->artifact_store     ? args->artifact_store
+                        : target->artifact_store ? target->artifact_store
+                                                 : "shared";
+
+    if (strcmp(store, "node-local") != 0)
+        return 0;
+    if (!target->node_local_path)
+        return repx_fail(
+            err, REPX_E_USAGE,
+            "artifact store node-local needs node_local_path in target '%s'",
+            target->name);
+    return repx_fail(err, REPX_E_UNSUPPORTED,
+                     "artifact store node-local is not there yet; use shared");
+}
+
+static int fill_limits(const struct run_args *args, const struct config_target *target,
+                       const char *scheduler, struct pipeline_options *o,
+                       struct repx_err *err)
+{
+    const struct config_table *table = config_table_find(target, scheduler);
+
+    o->jobs_limit = args->jobs.given ? args->jobs.value
+                    : table          ? table->local_concurrency
+                                     : -1;
+    if (args->jobs.given && args->jobs.value == 0)
+        return repx_fail(err, REPX_E_USAGE, "-j 0 would never run anything");
+    o->mem_limit = args->mem ? resources_size(args->mem) : -1;
+    if (args->mem && o->mem_limit <= 0)
+        return repx_fail(err, REPX_E_USAGE,
+                         "--mem: `%s` is not a size; write 512M or 16G", args->mem);
+    return 0;
+}
+
+/* What one invocation holds open. */
+struct run_work {
+    struct cli *cli;
+    const struct run_args *args;
+    const struct config_target *target;
+    const char *scheduler;
+    struct resources *resources;
+    struct plan *plan;
+};
+
+static int make_plan(struct run_work *w, char **words, int count, struct repx_err *err)
+{
+    struct cli *cli = w->cli;
+    struct plan_request request = {
+        .lab = cli->lab,
+        .target = w->target,
+        .scheduler = w->scheduler,
+        .specs = (const char *const *)words,
+        .spec_count = (size_t)count,
+        .package_digest = package_digest,
+        .image_digest = image_digest,
+        .ctx = cli->lab,
+    };
+
+    w->resources = resources_open(cli->resources_path, err);
+    if (!w->resources)
+        return -1;
+    request.resources = w->resources;
+    w->plan = plan_create(&request, err);
+    return w->plan ? 0 : -1;
+}
+
+static int perform(struct run_work *w, char **words, int count, struct repx_err *err)
+{
+    struct pipeline_options options = {
+        .specs = (const char *const *)words,
+        .spec_count = (size_t)count,
+        .keep_going = w->args->keep_going,
+        .detach = w->args->detach,
+        .rerun_stale = w->args->stale && strcmp(w->args->stale, "rerun") == 0,
+    };
+    struct run_report report = {
+        .plan = w->plan, .timing = !w->args->no_timing, .json = w->args->json};
+
+    if (fill_limits(w->args, w->target, w->scheduler, &options, err) < 0)
+        return -1;
+    report_begin(&report, w->target->name, w->scheduler);
+    if (cli_target(w->cli, w->target->name, err) < 0)
+        return -1;
+    struct pipeline_listener listener = report_listener(&report);
+    struct pipeline p = {.lab = w->cli->lab,
+                         .plan = w->plan,
+                         .target = w->cli->target,
+                         .paths = w->cli->paths,
+                         .options = &options,
+                         .listener = &listener};
+    int rc = pipeline_perform(&p, err);
+    rc = report_end(&report, &p, rc, err);
+    pipeline_finish(&p);
+    report_finish(&report);
+    return rc;
+}
+
+static int run_main(struct cli *cli, const void *args, char **words, int count,
+                    struct repx_err *err)
+{
+    struct run_work w = {.cli = cli, .args = args};
+    int rc;
+
+    if (!count)
+        return repx_fail(err, REPX_E_USAGE,
+                         "nothing named to run; give a run, @group or job "
+                         "(`repx list` shows them)");
+    if (cli_config(cli, err) < 0)
+        return -1;
+    w.target = cli_target_config(
+        cli, cli->config->submission_target ? cli->config->submission_target : "local",
+        err);
+    if (!w.target)
+        return -1;
+    w.scheduler = scheduler_name(cli, w.target);
+    rc = check_scheduler(cli, w.scheduler, err);
+    if (rc)
+        return rc;
+    if (check_store(w.args, w.target, err) < 0 || cli_lab(cli, err) < 0)
+        return -1;
+    rc = make_plan(&w, words, count, err);
+    if (rc == 0 && !w.plan->count)
+        ui_say("Nothing to do: no jobs were chosen.");
+    else if (rc == 0 && w.args->dry_run)
+        report_plan(w.plan, w.args->json);
+    else if (rc == 0)
+        rc = perform(&w, words, count, err);
+    /* Names of the report lie in the Lab and the plan: close in this order. */
+    plan_destroy(w.plan);
+    resources_close(w.resources);
+    return rc;
+}
+
+const struct cmd cmd_run = {
+    .name = "run",
+    .usage = "RUN|@GROUP|JOB...",
+    .summary = "make a target run jobs and what they depend on",
+    .options = run_options,
+    .args_size = sizeof(struct run_args),
+    .max_words = -1,
+    .main = run_main,
+};

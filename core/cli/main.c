@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c: find the command, parse, run, say what went wrong. Exit status: 0 done, 1 an
+ * error, 2 the command line was wrong. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include <kit/alloc.h>
+
+extern const struct cmd cmd_run, cmd_list, cmd_show, cmd_log, cmd_trace_params, cmd_lab,
+    cmd_plugin, cmd_login, cmd_logout, cmd_internal_execute, cmd_internal_gc;
+
+const struct cmd *const commands[] = {
+    &cmd_run,         &cmd_list,   &cmd_show,  &cmd_log,    &cmd_trace_params,
+    &cmd_lab,         &cmd_plugin, &cmd_login, &cmd_logout, &cmd_internal_execute,
+    &cmd_internal_gc, NULL,
+};
+
+static void help_commands(const struct cmd *const *list, struct repx_buf *to)
+{
+    for (; *list; list++) {
+        if (!(*list)->hidden)
+            repx_buf_fmt(to, "  %-14s %s\n", (*list)->name, (*list)->summary);
+    }
+}
+
+static void help_top(struct repx_buf *to)
+{
+    repx_buf_str(to,
+                 "repx: run the jobs of a Lab on this machine or on a cluster\n\n"
+                 "usage: repx [options] COMMAND [arguments]\n\ncommands:\n");
+    help_commands(commands, to);
+    repx_buf_str(to, "\noptions (before or after the command):\n");
+    options_help(global_options, to);
+    repx_buf_str(to, "\n`repx COMMAND --help` tells more about one command.\n");
+}
+
+static void help_cmd(const char *path, const struct cmd *cmd, struct repx_buf *to)
+{
+    repx_buf_fmt(to, "%s: %s\n\nusage: %s%s%s\n", path, cmd->summary, path,
+                 *cmd->usage ? " " : "", cmd->usage);
+    if (cmd->subs) {
+        repx_buf_str(to, "\ncommands:\n");
+        help_commands(cmd->subs, to);
+    }
+    if (cmd->options && cmd->options->name) {
+        repx_buf_str(to, "\noptions:\n");
+        options_help(cmd->options, to);
+    }
+    repx_buf_str(to, "\nglobal options:\n");
+    options_help(global_options, to);
+}
+
+static void help_all(const char *path, const struct cmd *const *list,
+                     struct repx_buf *to)
+{
+    for (; *list; list++) {
+        if ((*list)->hidden)
+            continue;
+        REPX_AUTO_FREE char *name = repx_format("%s %s", path, (*list)->name);
+        repx_buf_char(to, '\n');
+        help_cmd(name, *list, to);
+        if ((*list)->subs)
+            help_all(name, (*list)->subs, to);
+    }
+}
+
+static const struct cmd *find(const struct cmd *const *list, const char *name)
+{
+    for (; *list; list++) {
+        if (strcmp((*list)->name, name) == 0)
+            return *list;
+    }
+    return NULL;
+}
+
+/* Number of argv entries that global options before the command take, or -1. */
+static int leading_options(struct cli *cli, int argc, char **argv, struct repx_err *err)
+{
+    static const struct cmd none = {.name = "", .options = NULL};
+    int i = 0;
+
+    while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+        int n = 1;
+        const struct option *o = global_options;
+        const char *name = argv[i];
+        for (; o->name; o++) {
+            int is_long = name[1] == '-' && strcmp(name + 2, o->name) == 0;
+            int is_short = o->letter && name[1] == o->letter && !name[2];
+            if ((is_long || is_short) && o->type != OPTION_FLAG &&
+                o->type != OPTION_COUNT)
+                n = 2;
+        }
+        if (i + n > argc)
+            n = 1;
+        if (options_parse(&none, NULL, cli, n, argv + i, err) < 0)
+            return -1;
+        i += n;
+    }
+    return i;
+}
+
+static int usage_error(const struct repx_err *err)
+{
+    ui_error(err->text);
+    return 2;
+}
+
+/* Parse the arguments of a command and run it. */
+static int run_cmd(struct cli *cli, const char *path, const struct cmd *cmd, int argc,
+                   char **argv)
+{
+    struct repx_err err = {0};
+    REPX_AUTO_FREE void *args = repx_alloc(cmd->args_size);
+    int words = cmd->raw ? argc : options_parse(cmd, args, cli, argc, argv, &err);
+
+    if (words < 0)
+        return usage_error(&err);
+    if (cli->help && !cmd->raw) {
+        REPX_AUTO_BUF struct repx_buf text = {0};
+        help_cmd(path, cmd, &text);
+        (void)fputs(repx_buf_text(&text), stdout);
+        return 0;
+    }
+    if (words < cmd->min_words || (cmd->max_words >= 0 && words > cmd->max_words)) {
+        (void)repx_fail(&err, REPX_E_USAGE, "%s: %s; usage: %s %s", path,
+                        words < cmd->min_words ? "something is missing"
+                                               : "too many arguments",
+                        path, cmd->usage);
+        return usage_error(&err);
+    }
+    ui_init(&cli->ui, cli->verbose);
+    int rc = cmd->main(cli, args, argv, words, &err);
+    if (rc < 0)
+        ui_error(err.text);
+    ui_flush();
+    options_release(cmd->options, args);
+    return rc < 0 ? 1 : rc;
+}
+
+/* The command that argv names, going down into sub-commands; *path becomes its name. */
+static const struct cmd *descend(const struct cmd *const *list, int *argc, char ***argv,
+                                 struct repx_buf *path)
+{
+    const struct cmd *cmd = NULL;
+
+    while (list && *argc > 0) {
+        const struct cmd *next = find(list, **argv);
+        if (!next)
+            break;
+        cmd = next;
+        repx_buf_fmt(path, " %s", cmd->name);
+        list = cmd->subs;
+        --*argc;
+        ++*argv;
+    }
+    return cmd;
+}
+
+static int dispatch(struct cli *cli, int argc, char **argv)
+{
+    struct repx_err err = {0};
+    REPX_AUTO_BUF struct repx_buf path = {0};
+    REPX_AUTO_BUF struct repx_buf text = {0};
+    int used = leading_options(cli, argc, argv, &err);
+
+    if (used < 0)
+        return usage_error(&err);
+    argc -= used;
+    argv += used;
+    if (cli->version) {
+        printf("repx %s\n", REPX_VERSION);
+        return 0;
+    }
+    repx_buf_str(&path, "repx");
+    const struct cmd *cmd = descend(commands, &argc, &argv, &path);
+    if (cmd && cmd->main)
+        return run_cmd(cli, repx_buf_text(&path), cmd, argc, argv);
+    if (argc > 0 && argv[0][0] != '-') {
+        (void)repx_fail(&err, REPX_E_USAGE,
+                        "unknown command `%s %s`; `%s --help` lists them",
+                        repx_buf_text(&path), argv[0], repx_buf_text(&path));
+        return usage_error(&err);
+    }
+    if (cmd)
+        help_cmd(repx_buf_text(&path), cmd, &text);
+    else
+        help_top(&text);
+    if (cli->help_all)
+        help_all("repx", commands, &text);
+    (void)fputs(repx_buf_text(&text), stdout);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {0};
+
+    if (getauxval(AT_SECURE)) {
+        (void)fputs("repx: refusing to run set-uid or set-gid\n", stderr);
+        return 1;
+    }
+    int rc = dispatch(&cli, argc - 1, argv + 1);
+    cli_close(&cli);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        rc = rc ? rc : 1;
+    return rc;
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+#include "run_report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+
+#include "cli.h"
+#include "core/json/json.h"
+#include "core/wire/verbs.h"
+
+/* With --json stdout holds one object only. */
+#define SAY(r, ...)              \
+    do {                         \
+        if (!(r)->json)          \
+            ui_say(__VA_ARGS__); \
+    } while (0)
+
+void report_begin(struct run_report *r, const char *target, const char *scheduler)
+{
+    r->number = repx_array(r->plan->count, sizeof(*r->number));
+    r->state = repx_alloc(r->plan->count);
+    SAY(r, "- Submitting %zu jobs to target '%s' using scheduler '%s'", r->plan->count,
+        target, scheduler);
+}
+
+static void on_phase(void *ctx, unsigned number, const char *name, const char *summary)
+{
+    struct run_report *r = ctx;
+
+    SAY(r, "- [%u/4] %s: %s", number, name, summary);
+}
+
+static void on_synced(void *ctx, const char *name, const struct sync_sent *sent)
+{
+    struct run_report *r = ctx;
+    char size[32];
+
+    if (sent->files)
+        SAY(r, "- %s: sent %llu files, %s", name, (unsigned long long)sent->files,
+            ui_bytes(sent->bytes, size, sizeof(size)));
+    else
+        SAY(r, "- %s: nothing was missing", name);
+}
+
+static void on_status(void *ctx, const struct plan *plan,
+                      const struct job_status *status)
+{
+    struct run_report *r = ctx;
+
+    for (size_t i = 0; i < plan->count; i++) {
+        r->state[i] = (unsigned char)status[i].status;
+        if (status[i].status != JOB_SUCCEEDED)
+            r->number[i] = ++r->todo;
+    }
+    if (r->todo)
+        SAY(r, "- Scheduling %zu jobs (%zu are complete already) via %s", r->todo,
+            plan->count - r->todo, plan->scheduler);
+}
+
+/* "[branch 3, step: cut] " or "[scatter] " or "". */
+static void put_phase(struct repx_buf *b, const struct run_event *e)
+{
+    if (strncmp(e->phase, "step-", 5) == 0)
+        repx_buf_fmt(b, " [branch %lld, step: %s]", (long long)e->branch, e->phase + 5);
+    else if (strcmp(e->phase, "main") != 0)
+        repx_buf_fmt(b, " [%s]", e->phase);
+}
+
+static size_t number_of(struct run_report *r, size_t index)
+{
+    if (!r->number[index])
+        r->number[index] = ++r->todo; /* a stale result that runs again */
+    return r->number[index];
+}
+
+static int ends_job(const struct run_event *e)
+{
+    return strcmp(e->phase, "main") == 0 || strcmp(e->phase, "gather") == 0 ||
+           (strcmp(e->phase, "scatter") == 0 && !e->ok);
+}
+
+static void note_failure(struct run_report *r, const struct run_event *e,
+                         const char *phase)
+{
+    repx_buf_fmt(&r->failures, "\n=== %s%s ===\n%s", e->job, phase,
+                 *e->reason ? e->reason : "failed");
+}
+
+static void on_end(struct run_report *r, const struct run_event *e, const char *phase)
+{
+    char time[32];
+    REPX_AUTO_BUF struct repx_buf took = {0};
+
+    if (r->timing)
+        repx_buf_fmt(&took, " %s", ui_duration(e->ms, time, sizeof(time)));
+    if (e->ok)
+        SAY(r, "  OK   %s%s%s", e->job, phase, repx_buf_text(&took));
+    else
+        SAY(r, "  FAIL %s%s%s: %s", e->job, phase, repx_buf_text(&took), e->reason);
+    if (!e->ok)
+        note_failure(r, e, phase);
+    if (!ends_job(e))
+        return;
+    r->running -= r->running ? 1 : 0;
+    r->state[e->index] = e->ok ? JOB_SUCCEEDED : JOB_FAILED;
+    if (e->ok)
+        r->ok++;
+    else
+        r->failed++;
+}
+
+static void say_summary(struct run_report *r)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    size_t ended = r->ok + r->failed + r->blocked + r->running;
+
+    if (r->json || (r->ok + r->failed) % 10 != 0)
+        return;
+    repx_buf_fmt(&b, "  --- %zu/%zu ok", r->ok, r->todo);
+    if (r->failed)
+        repx_buf_fmt(&b, " | %zu/%zu fail", r->failed, r->todo);
+    if (r->blocked)
+        repx_buf_fmt(&b, " | %zu/%zu blocked", r->blocked, r->todo);
+    if (r->running)
+        repx_buf_fmt(&b, " | %zu running", r->running);
+    if (r->todo > ended)
+        repx_buf_fmt(&b, " | %zu pending", r->todo - ended);
+    ui_say("%s", repx_buf_text(&b));
+}
+
+static void on_submitted(struct run_report *r, const struct run_event *e,
+                         const char *phase)
+{
+    int is_local = strcmp(r->plan->scheduler, "local") == 0;
+
+    r->submitted++;
+    r->state[e->index] = JOB_QUEUED;
+    if (!is_local && strcmp(e->phase, "scatter") != 0)
+        SAY(r, "  [%zu/%zu] Submitted job %s%s as %s ID %s", number_of(r, e->index),
+            r->todo, e->job, phase,
+            strcmp(r->plan->scheduler, "slurm") == 0 ? "SLURM" : r->plan->scheduler,
+            e->id);
+}
+
+static void on_blocked(struct run_report *r, const struct run_event *e)
+{
+    if (r->state[e->index] == JOB_BLOCKED)
+        return;
+    r->state[e->index] = JOB_BLOCKED;
+    r->blocked++;
+    SAY(r, "  BLOCKED %s by %s", e->job,
+        e->by >= 0 && (uint64_t)e->by < r->plan->count ? r->plan->jobs[e->by].job->id
+                                                       : "a failed job");
+}
+
+static void on_lost(struct run_report *r, const struct run_event *e)
+{
+    r->state[e->index] = JOB_FAILED;
+    r->failed++;
+    SAY(r, "  FAIL %s: %s", e->job, *e->reason ? e->reason : e->name);
+    note_failure(r, e, "");
+}
+
+static void on_event(void *ctx, const struct run_event *e)
+{
+    struct run_report *r = ctx;
+    REPX_AUTO_BUF struct repx_buf phase = {0};
+
+    put_phase(&phase, e);
+    if (strcmp(e->name, "submitted") == 0) {
+        on_submitted(r, e, repx_buf_text(&phase));
+    } else if (strcmp(e->name, "taken") == 0) {
+        SAY(r, "  [%zu/%zu] %s is worked on by another run; following it",
+            number_of(r, e->index), r->todo, e->job);
+    } else if (strcmp(e->name, "refused") == 0) {
+        r->refused++;
+        on_lost(r, e);
+    } else if (strcmp(e->name, "start") == 0) {
+        if (strcmp(e->phase, "main") == 0 || strcmp(e->phase, "gather") == 0)
+            r->running++;
+        SAY(r, "  >> [%zu/%zu] %s%s (PID %lld)", number_of(r, e->index), r->todo,
+            e->job, repx_buf_text(&phase), (long long)e->pid);
+    } else if (strcmp(e->name, "end") == 0) {
+        on_end(r, e, repx_buf_text(&phase));
+        say_summary(r);
+    } else if (strcmp(e->name, "blocked") == 0) {
+        on_blocked(r, e);
+    } else if (strcmp(e->name, "lost") == 0 || strcmp(e->name, "cancelled") == 0) {
+        on_lost(r, e);
+    }
+}
+
+static int on_interrupted(void *ctx)
+{
+    static int told;
+    int n = ui_interrupts();
+
+    (void)ctx;
+    if (n == 1 && !told) {
+        told = 1;
+        ui_take_interrupt();
+        ui_warn("cancelling what this run started; once more leaves it running");
+    }
+    return n;
+}
+
+struct pipeline_listener report_listener(struct run_report *r)
+{
+    return (struct pipeline_listener){r,         on_phase, on_synced,
+                                      on_status, on_event, on_interrupted};
+}
+
+/* A box of job ids and where their results are. */
+static void say_table(const struct run_report *r, const struct pipeline *p)
+{
+    size_t width = strlen("Job ID"), right = strlen("Output Directory");
+
+    for (size_t i = 0; i < p->plan->count; i++) {
+        const struct plan_job *job = &p->plan->jobs[i];
+        size_t n = strlen(job->job->id);
+        if (!job->wanted)
+            continue;
+        width = n > width ? n : width;
+        n += strlen(target_base(p->target)) + strlen("/outputs//repx");
+        right = n > right ? n : right;
+    }
+    REPX_AUTO_BUF struct repx_buf a = {0};
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    for (size_t i = 0; i < width + 2; i++)
+        repx_buf_str(&a, "─");
+    for (size_t i = 0; i < right + 2; i++)
+        repx_buf_str(&b, "─");
+    SAY(r, "┌%s┬%s┐", repx_buf_text(&a), repx_buf_text(&b));
+    SAY(r, "│ %-*s │ %-*s │", (int)width, "Job ID", (int)right, "Output Directory");
+    SAY(r, "├%s┼%s┤", repx_buf_text(&a), repx_buf_text(&b));
+    for (size_t i = 0; i < p->plan->count; i++) {
+        const struct plan_job *job = &p->plan->jobs[i];
+        if (!job->wanted)
+            continue;
+        REPX_AUTO_FREE char *dir =
+            repx_format("%s/outputs/%s/repx", target_base(p->target), job->job->id);
+        SAY(r, "│ %-*s │ %-*s │", (int)width, job->job->id, (int)right, dir);
+    }
+    SAY(r, "└%s┴%s┘", repx_buf_text(&a), repx_buf_text(&b));
+}
+
+static void say_json(const struct run_report *r, const struct pipeline *p, int rc,
+                     const struct repx_err *err)
+{
+    static const char *const words[] = {"unknown", "succeeded", "failed",
+                                        "queued",  "running",   "blocked"};
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    repx_buf_str(&b, "{\"run\":");
+    json_put_string(&b, p->run);
+    repx_buf_str(&b, ",\"target\":");
+    json_put_string(&b, p->plan->target->name);
+    repx_buf_str(&b, ",\"scheduler\":");
+    json_put_string(&b, p->plan->scheduler);
+    repx_buf_fmt(&b,
+                 ",\"jobs\":%zu,\"todo\":%zu,\"submitted\":%zu,\"succeeded\":%zu,"
+                 "\"failed\":%zu,\"blocked\":%zu,\"stale\":%zu,\"logins\":%llu,",
+                 p->plan->count, r->todo, r->submitted, r->ok, r->failed, r->blocked,
+                 p->stale, (unsigned long long)target_logins(p->target));
+    repx_buf_str(&b, "\"error\":");
+    if (rc < 0)
+        json_put_string(&b, err->text);
+    else
+        repx_buf_str(&b, "null");
+    repx_buf_str(&b, ",\"results\":[");
+    for (size_t i = 0; i < p->plan->count; i++) {
+        const char *id = p->plan->jobs[i].job->id;
+        REPX_AUTO_FREE char *dir =
+            repx_format("%s/outputs/%s/out", target_base(p->target), id);
+        repx_buf_str(&b, i ? ",\n {\"id\":" : "\n {\"id\":");
+        json_put_string(&b, id);
+        repx_buf_fmt(&b, ",\"status\":\"%s\",\"out\":", words[r->state[i]]);
+        json_put_string(&b, dir);
+        repx_buf_char(&b, '}');
+    }
+    repx_buf_str(&b, "]}");
+    ui_say("%s", repx_buf_text(&b));
+}
+
+static int fail_summary(const struct run_report *r, struct repx_err *err)
+{
+    return repx_fail(
+        err, REPX_E_FAILED,
+        "submission failed: %zu failed, %zu blocked, %zu succeeded of %zu "
+        "jobs; `repx log JOB --stderr` shows why, running again repeats only "
+        "what did not succeed%s",
+        r->failed, r->blocked, r->ok, r->todo, repx_buf_text(&r->failures));
+}
+
+int report_end(struct run_report *r, const struct pipeline *p, int rc,
+               struct repx_err *err)
+{
+    if (rc == 0 && (r->failed || r->blocked || r->refused))
+        rc = fail_summary(r, err);
+    if (r->json)
+        say_json(r, p, rc, err);
+    if (p->stale && !p->options->rerun_stale)
+        ui_warn(
+            "%zu results were made by other scripts, parameters or images and were "
+            "kept; `--stale rerun` runs them again",
+            p->stale);
+    if (rc < 0)
+        return -1;
+    if (!p->todo)
+        SAY(r, "All required jobs for this submission are already complete.");
+    else if (p->watched)
+        SAY(r, "- Executed %zu jobs on target '%s'.", r->ok, p->plan->target->name);
+    else
+        SAY(r, "- Submitted %zu jobs to target '%s' (run %s).", r->submitted,
+            p->plan->target->name, p->run);
+    say_table(r, p);
+    return 0;
+}
+
+void report_finish(struct run_report *r)
+{
+    free(r->number);
+    free(r->state);
+    repx_buf_free(&r->failures);
+}
+
+void report_plan(const struct plan *plan, int json)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    if (json) {
+        for (size_t i = 0; i < plan->count; i++)
+            plan_line(plan, i, &b);
+        ui_say("%.*s", b.len ? (int)(b.len - 1) : 0, repx_buf_text(&b));
+        return;
+    }
+    ui_say("Plan for target '%s' using scheduler '%s': %zu jobs", plan->target->name,
+           plan->scheduler, plan->count);
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct plan_job *job = &plan->jobs[i];
+        struct resource_rule r =
+            resolve_resources(plan->resources, job->job,
+                              job->job->type == LAB_SCATTER_GATHER ? "scatter" : "main",
+                              plan->target->name);
+        ui_say("  %zu. %s", i + 1, job->job->id);
+        ui_say("     runtime %s%s%s, after %zu jobs%s%s%s%s%s%s", job->runtime,
+               job->image ? ", image " : "", job->image ? job->image : "",
+               job->dep_count, r.partition ? ", partition " : "",
+               r.partition ? r.partition : "", r.mem_text ? ", mem " : "",
+               r.mem_text ? r.mem_text : "", r.time_text ? ", time " : "",
+               r.time_text ? r.time_text : "");
+    }
+}

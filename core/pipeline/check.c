@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* check.c: resources of the plan's jobs, shown to the scheduler plugin before submission. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+
+#include "core/plugin/host.h"
+#include "pipeline.h"
+
+/* Native options for this scheduler: sbatch_opts for slurm, native.NAME for the others
+ * and on top. */
+static size_t native_options(const struct resource_rule *r, const char *scheduler,
+                             const char **out, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; strcmp(scheduler, "slurm") == 0 && i < r->sbatch_opt_count;
+         i++) {
+        if (n < max)
+            out[n++] = r->sbatch_opts[i];
+    }
+    for (size_t k = 0; k < r->native_count; k++) {
+        const struct config_value *v = &r->native[k];
+        if (strcmp(v->key, scheduler) != 0)
+            continue;
+        for (size_t i = 0; i < v->count && n < max; i++)
+            out[n++] = v->texts[i];
+    }
+    return n;
+}
+
+#define NATIVE_MAX 256
+
+static int check_phase(const struct plan *plan, size_t i, const char *phase,
+                       const struct repx_scheduler_ops *ops, void *self,
+                       struct repx_err *err)
+{
+    const char *native[NATIVE_MAX];
+    struct resource_rule r = resolve_resources(plan->resources, plan->jobs[i].job,
+                                               phase, plan->target->name);
+    struct repx_resources want = {.size = sizeof(want),
+                                  .cpus = r.cpus,
+                                  .memory = r.mem,
+                                  .time = r.time,
+                                  .nodes = REPX_UNSET,
+                                  .tasks = REPX_UNSET,
+                                  .gpus = REPX_UNSET,
+                                  .exclusive = REPX_UNSET,
+                                  .queue = r.partition,
+                                  .native = native};
+
+    want.native_count = native_options(&r, plan->scheduler, native, NATIVE_MAX);
+    if (ops->check(self, &want, err) < 0)
+        return strcmp(phase, "main") == 0 ? -1 : repx_wrap(err, "%s", phase);
+    return 0;
+}
+
+int scheduler_check_plan(const struct pipeline *p, struct repx_err *err)
+{
+    const struct plan *plan = p->plan;
+    struct plugin *plugin =
+        plugin_load(p->paths, REPX_KIND_SCHEDULER, plan->scheduler, err);
+    struct host *host =
+        plugin ? host_create(plugin, config_table_find(plan->target, plan->scheduler),
+                             target_ui(p->target), err)
+               : NULL;
+    void *self = NULL;
+    int rc = -1;
+
+    if (host && plugin->ops.scheduler.open(&self, host_services(host), "", err) == 0) {
+        rc = 0;
+        for (size_t i = 0; rc == 0 && i < plan->count; i++) {
+            const struct lab_job *job = plan->jobs[i].job;
+            if (p->status[i].status == JOB_SUCCEEDED)
+                continue;
+            for (size_t e = 0; rc == 0 && e < job->exe_count; e++)
+                rc = check_phase(plan, i, job->exes[e].name, &plugin->ops.scheduler,
+                                 self, err);
+            if (rc < 0)
+                (void)repx_wrap(err, "job %s", job->id);
+        }
+        plugin->ops.scheduler.close(self);
+    }
+    host_destroy(host);
+    return rc;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* image: the images that the plan's jobs use, layer by layer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+
+#include "lab_source.h"
+#include "pipeline.h"
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Distinct image paths in use; the array is the caller's. */
+static const char **images_in_use(const struct plan *plan, size_t *count)
+{
+    const char **paths = repx_array(plan->count, sizeof(*paths));
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct plan_job *job = &plan->jobs[i];
+        if (job->image_path && strcmp(job->runtime, "native") != 0)
+            paths[n++] = job->image_path;
+    }
+    qsort(paths, n, sizeof(*paths), by_text);
+    *count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!*count || strcmp(paths[*count - 1], paths[i]) != 0)
+            paths[(*count)++] = paths[i];
+    }
+    return paths;
+}
+
+static int image_perform(struct pipeline *p, struct repx_err *err)
+{
+    struct lab_source files = {0};
+    struct sync_sent sent = {0};
+    size_t count;
+    REPX_AUTO_FREE const char **paths = images_in_use(p->plan, &count);
+    int rc;
+
+    if (!count)
+        return 0;
+    rc = lab_source_below(&files, p->lab, paths, count, err);
+    if (rc == 0) {
+        struct sync_source source = lab_source_sync(&files);
+        rc = target_sync(p->target, target_config(p->target)->image, REPX_PHASE_IMAGE,
+                         &source, &sent, err);
+    }
+    lab_source_free(&files);
+    if (rc == 0)
+        p->listener->synced(p->listener->ctx, "image", &sent);
+    return rc;
+}
+
+const struct phase phase_image = {
+    .name = "image",
+    .summary = "the image layers that the target lacks",
+    .perform = image_perform,
+};

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* lab: the target gets what it lacks of the Lab's files, and a root that keeps them. */
+#define _XOPEN_SOURCE 700
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <kit/alloc.h>
+
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+#include "lab_source.h"
+#include "pipeline.h"
+
+/* gcroots/auto/<project>/<time>_<lab id>: the project is the Lab's path as it was given,
+ * so that a link that is rebuilt stays one project. */
+static int keep_root(struct pipeline *p, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+    REPX_AUTO_FREE char *real = realpath(p->lab->path, NULL);
+    const char *path = real ? real : p->lab->path;
+    char stamp[32], hex[DIGEST_HEX];
+    struct digest digest;
+    time_t now = time(NULL);
+    struct tm tm;
+
+    digest_of(path, strlen(path), &digest);
+    digest_hex(&digest, hex);
+    (void)localtime_r(&now, &tm);
+    (void)strftime(stamp, sizeof(stamp), "%Y-%m-%d_%H-%M-%S", &tm);
+    REPX_AUTO_FREE char *name =
+        repx_format("auto/no_git_%s/%s_%s", hex, stamp, p->lab->id);
+    REPX_AUTO_FREE char *link = repx_format("%s-lab-metadata.json", p->lab->id);
+    msg_put_text(&msg, F_NAME, name);
+    msg_put_text(&msg, F_LINK, link);
+    return session_ask(target_session(p->target), V_GCROOT, msg.data, msg.len, NULL,
+                       NULL, err);
+}
+
+static int lab_perform(struct pipeline *p, struct repx_err *err)
+{
+    struct lab_source files;
+    struct sync_sent sent = {0};
+    int rc = lab_source_all(&files, p->lab, err);
+
+    if (rc == 0) {
+        struct sync_source source = lab_source_sync(&files);
+        rc = target_sync(p->target, target_config(p->target)->lab, REPX_PHASE_LAB,
+                         &source, &sent, err);
+    }
+    lab_source_free(&files);
+    if (rc == 0)
+        p->listener->synced(p->listener->ctx, "lab", &sent);
+    if (rc == 0)
+        rc = keep_root(p, err);
+    return rc;
+}
+
+const struct phase phase_lab = {
+    .name = "lab",
+    .summary = "the Lab's files that the target lacks",
+    .perform = lab_perform,
+};

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* submit: ask what is complete, hand the run record and the plan to the target, let the
+ * agent submit the rest there, and, for the target's own queue, follow it to its end. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+
+#include "core/target/exchange.h"
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+#include "pipeline.h"
+#include "run_record.h"
+#include "watch.h"
+
+static void count_status(struct pipeline *p)
+{
+    for (size_t i = 0; i < p->plan->count; i++) {
+        int done = p->status[i].status == JOB_SUCCEEDED;
+        if (done && p->status[i].stale)
+            p->stale++;
+        if (!done || (p->status[i].stale && p->options->rerun_stale))
+            p->todo++;
+    }
+}
+
+static int create_run(struct pipeline *p, const char *helper, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+    REPX_AUTO_BUF struct repx_buf lines = {0};
+
+    if (run_id_make(p->run, err) < 0 || run_record_line(p, helper, &lines, err) < 0)
+        return -1;
+    for (size_t i = 0; i < p->plan->count; i++)
+        plan_line(p->plan, i, &lines);
+    msg_put_text(&msg, F_RUN, p->run);
+    msg_put_text(&msg, F_SCHEDULER, p->plan->scheduler);
+    msg_put_text(&msg, F_HELPER, helper);
+    return session_upload(target_session(p->target), V_RUN_CREATE, &msg, &lines, NULL,
+                          NULL, err);
+}
+
+static int submit_run(struct pipeline *p, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+    struct event_stream stream = {.p = p};
+
+    msg_put_text(&msg, F_RUN, p->run);
+    msg_put_number(&msg, F_OPTIONS, p->options->rerun_stale ? 1 : 0);
+    struct session_call *call =
+        session_call(target_session(p->target), V_RUN_SUBMIT, msg.data, msg.len,
+                     event_stream_data, &stream);
+    int rc = session_finish(call, NULL, err);
+    event_stream_finish(&stream);
+    return rc;
+}
+
+static int submit_all(struct pipeline *p, const char *helper, struct repx_err *err)
+{
+    int is_local = strcmp(p->plan->scheduler, "local") == 0;
+
+    if (scheduler_check_plan(p, err) < 0 || create_run(p, helper, err) < 0 ||
+        submit_run(p, err) < 0)
+        return -1;
+    if (!is_local || p->options->detach)
+        return 0;
+    return watch_run(p, err);
+}
+
+static int submit_perform(struct pipeline *p, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *file = NULL;
+    REPX_AUTO_FREE char *helper = NULL;
+    struct digest digest;
+
+    if (pipeline_helper(p->target, p->plan->scheduler, &file, &helper, &digest, err) <
+        0) {
+        file = helper = NULL;
+        return -1;
+    }
+    p->status = plan_status(p->target, p->plan, helper, err);
+    if (!p->status)
+        return -1;
+    count_status(p);
+    p->listener->status(p->listener->ctx, p->plan, p->status);
+    return p->todo ? submit_all(p, helper, err) : 0;
+}
+
+const struct phase phase_submit = {
+    .name = "submit",
+    .summary = "the jobs that are not complete",
+    .perform = submit_perform,
+};

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "pipeline.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+
+static const struct phase *const phases[] = {
+    &phase_bootstrap,
+    &phase_lab,
+    &phase_image,
+    &phase_submit,
+};
+
+int pipeline_perform(struct pipeline *p, struct repx_err *err)
+{
+    for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        p->listener->phase(p->listener->ctx, i + 1, phases[i]->name,
+                           phases[i]->summary);
+        if (phases[i]->perform(p, err) < 0)
+            return repx_wrap(err, "%s", phases[i]->name);
+    }
+    return 0;
+}
+
+void pipeline_finish(struct pipeline *p)
+{
+    if (p->status)
+        job_status_release(p->status, p->plan->count);
+    p->status = NULL;
+}
+
+int pipeline_helper(struct target *target, const char *scheduler, char **file,
+                    char **remote, struct digest *digest, struct repx_err *err)
+{
+    struct plugin *plugin =
+        plugin_load(target_paths(target), REPX_KIND_SCHEDULER, scheduler, err);
+    char hex[DIGEST_HEX];
+
+    if (!plugin)
+        return -1;
+    *file = repx_format("%s/sched-%s-linux-%s", plugin->info.helper_dir, scheduler,
+                        target_arch(target));
+    REPX_AUTO_CLOSE int fd = open(*file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        (void)repx_fail_errno(err, "scheduler %s has no helper for %s: %s", scheduler,
+                              target_arch(target), *file);
+        free(*file);
+        return -1;
+    }
+    if (digest_fd(fd, digest, NULL, err) < 0) {
+        free(*file);
+        return -1;
+    }
+    digest_hex(digest, hex);
+    *remote = repx_format("bin/%s/sched-%s", hex, scheduler);
+    return 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch.h"
+
+#include <string.h>
+
+#include "core/json/json.h"
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+
+#define EVENT_LINE_MAX (1024 * 1024)
+#define POLL_MS 200
+
+static const char *text_of(const struct json *v, const char *key, const char *absent)
+{
+    const char *s = json_string(json_get(v, key));
+
+    return s ? s : absent;
+}
+
+static int64_t number_of(const struct json *v, const char *key, int64_t absent)
+{
+    return (int64_t)json_number(json_get(v, key), (double)absent);
+}
+
+static int one_event(struct pipeline *p, const char *line, size_t n,
+                     struct repx_err *err)
+{
+    struct json *v = json_parse(line, n, err);
+
+    if (!v)
+        return repx_wrap(err, "event of run %s", p->run);
+    int64_t i = number_of(v, "i", -1);
+    struct run_event e = {
+        .name = text_of(v, "e", ""),
+        .phase = text_of(v, "phase", "main"),
+        .branch = number_of(v, "branch", -1),
+        .id = text_of(v, "id", ""),
+        .reason = text_of(v, "reason", text_of(v, "text", "")),
+        .pid = number_of(v, "pid", 0),
+        .array = number_of(v, "array", 0),
+        .ms = number_of(v, "ms", 0),
+        .exit = number_of(v, "exit", -1),
+        .ok = json_is_true(json_get(v, "ok")),
+        .by = number_of(v, "by", -1),
+    };
+    if (i >= 0 && (uint64_t)i < p->plan->count && p->listener->event) {
+        e.index = (size_t)i;
+        e.job = p->plan->jobs[i].job->id;
+        p->listener->event(p->listener->ctx, &e);
+    }
+    json_free(v);
+    return 0;
+}
+
+int event_stream_data(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    struct event_stream *s = ctx;
+    size_t start = 0;
+
+    repx_buf_add(&s->line, bytes, n);
+    for (;;) {
+        const char *from = s->line.data + start;
+        const char *end = memchr(from, '\n', s->line.len - start);
+        if (!end)
+            break;
+        if (end > from && one_event(s->p, from, (size_t)(end - from), err) < 0)
+            return -1;
+        start = (size_t)(end - s->line.data) + 1;
+    }
+    repx_buf_drop(&s->line, start);
+    if (s->line.len > EVENT_LINE_MAX)
+        return repx_fail(err, REPX_E_CORRUPT, "an event line has no end");
+    return 0;
+}
+
+void event_stream_finish(struct event_stream *s)
+{
+    repx_buf_free(&s->line);
+}
+
+static int cancel_run(struct pipeline *p, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+
+    msg_put_text(&msg, F_RUN, p->run);
+    return session_ask(target_session(p->target), V_RUN_CANCEL, msg.data, msg.len, NULL,
+                       NULL, err);
+}
+
+/* 0: go on waiting, 1: leave, -1. */
+static int heed_interrupts(struct pipeline *p, int *canceled, struct repx_err *err)
+{
+    int wish = p->listener->interrupted(p->listener->ctx);
+
+    if (wish >= 2)
+        return 1;
+    if (wish == 1 && !*canceled) {
+        *canceled = 1;
+        return cancel_run(p, err);
+    }
+    return 0;
+}
+
+int watch_run(struct pipeline *p, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+    struct event_stream stream = {.p = p};
+    const struct repx_host *clock = target_clock(p->target);
+    int canceled = 0, rc;
+
+    msg_put_text(&msg, F_RUN, p->run);
+    msg_put_number(&msg, F_OFFSET, 0);
+    struct session_call *call =
+        session_call(target_session(p->target), V_RUN_WATCH, msg.data, msg.len,
+                     event_stream_data, &stream);
+    do {
+        rc = heed_interrupts(p, &canceled, err);
+        if (rc == 0)
+            rc = session_poll(call, clock->now_ms(clock->ctx) + POLL_MS, err);
+        else if (rc > 0)
+            rc = repx_fail(err, REPX_E_CANCELED,
+                           "left; the jobs go on, and running again follows them");
+    } while (rc == 0);
+    if (rc < 0)
+        session_cancel(call);
+    else
+        rc = session_finish(call, NULL, err);
+    event_stream_finish(&stream);
+    if (rc == 0 && canceled)
+        return repx_fail(err, REPX_E_CANCELED, "cancelled; what had succeeded stays");
+    p->watched = rc == 0;
+    return rc;
+}
