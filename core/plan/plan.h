@@ -3,7 +3,8 @@
  *
  * Jobs are in topological order: a producer comes before its consumers; ties by the
  * alphabetical index of the job's first run and then by id, so that the same input
- * always gives the same plan. The plan borrows from the Lab and the resources. */
+ * always gives the same plan. The plan borrows from the Lab, the target and the
+ * resources. */
 #ifndef REPX_PLAN_H
 #define REPX_PLAN_H
 
@@ -22,6 +23,8 @@ struct job_set {
     size_t count;
 };
 void job_set_free(struct job_set *set);
+/* One more at the end: for building a set in ascending order. */
+void job_set_add(struct job_set *set, size_t job);
 
 /* One SPEC of `run`: "@group", an exact run name (its final jobs), or a job id prefix.
  * Adds to the set. Messages and their fixed phrases: spec/cli.md section 2, codes
@@ -31,7 +34,7 @@ int resolve_spec(const struct lab *lab, const char *spec, struct job_set *set,
 /* For show, log, list deps, trace-params: exact run name with one final job, else prefix. */
 int resolve_one(const struct lab *lab, const char *spec, size_t *job,
                 struct repx_err *err);
-/* Jobs of a run that no other job of the same run depends on. */
+/* Jobs of a run that no other job of the same run depends on; adds to the set. */
 void final_jobs(const struct lab *lab, const struct lab_run *run, struct job_set *set);
 /* The set and all that it depends on. */
 void closure(const struct lab *lab, struct job_set *set);
@@ -41,11 +44,18 @@ const struct lab_run *job_run(const struct lab *lab, size_t job);
 /* ---- resources of one job (resolve_resources.c) ---- */
 
 /* What `phase` of the job gets on that target: "main", "scatter", "gather" or a step's
- * name "step-X". Spec: config-and-resources.md sections 5 and 6, with step rules matched
- * under the real target name and gather under the job-level result. */
+ * name "step-X". Layer over layer, each overriding what it sets: defaults, the job's
+ * hints, every matching rule in file order; for scatter, gather and steps the hints of
+ * that executable; for steps the worker_resources of the last matching rule, if that one
+ * has any. `native` stays empty: it is chosen by scheduler, see resolve_native. */
 struct resource_rule resolve_resources(const struct resources *resources,
                                        const struct lab_job *job, const char *phase,
                                        const char *target);
+/* The options for that scheduler from native.NAME, of the last layer that has any; or
+ * NULL. sbatch_opts are not among them. */
+const struct config_value *resolve_native(const struct resources *resources,
+                                          const struct lab_job *job, const char *phase,
+                                          const char *target, const char *scheduler);
 
 /* ---- the plan ---- */
 
@@ -57,8 +67,8 @@ struct plan_job {
     const size_t *deps;    /* indices into plan->jobs, ascending */
     size_t dep_count;
     const char *runtime;    /* "native", "bwrap", "podman", "docker" */
-    const char *image;      /* tag, or NULL */
-    const char *image_path; /* inside the Lab, or NULL */
+    const char *image;      /* tag; NULL also when the runtime is native */
+    const char *image_path; /* inside the Lab; NULL with image */
     int wanted;             /* 1: named by the user, 0: only needed */
 };
 
