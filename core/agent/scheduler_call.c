@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/agent/scheduler_call.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include <repx/scheduler.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/state_check.h"
+#include "core/agent/trust.h"
+
+#define GRACE_MS 5000 /* for the helper to give up by itself at its deadline */
+
+int scheduler_open_at(struct scheduler *s, struct site *site, const char *name,
+                      const char *helper, struct repx_err *err)
+{
+    *s = (struct scheduler){.site = site};
+    if (!state_name_ok(name) || !repx_path_is_inside(helper))
+        return repx_fail(err, REPX_E_USAGE, "scheduler %s: no helper is named", name);
+    s->name = repx_strdup(name);
+    s->helper = repx_format("%s/%s", site->base, helper);
+    s->workdir = strcmp(name, "local") == 0
+                     ? repx_format("%s/queue", site->state)
+                     : repx_format("%s/sched-%s", site->state, name);
+    s->config = json_object();
+    int ours = path_is_ours(s->helper, err);
+    if (ours == 0)
+        err->code = REPX_E_FAILED;
+    if (ours <= 0) {
+        (void)repx_wrap(err, "scheduler %s: its helper is not run", name);
+        scheduler_close(s);
+        return -1;
+    }
+    return 0;
+}
+
+int scheduler_open(struct scheduler *s, struct site *site, const json_t *record,
+                   struct repx_err *err)
+{
+    static const char *const limits[][2] = {{"jobs_limit", "jobs"},
+                                            {"mem_limit", "memory"}};
+    const char *name = state_text(record, "scheduler", "");
+    struct utsname machine;
+
+    *s = (struct scheduler){0};
+    if (uname(&machine) < 0)
+        return repx_fail_errno(err, "uname");
+    const char *helper =
+        state_text(json_object_get(record, "helper"), machine.machine, NULL);
+    if (!helper)
+        return repx_fail(err, REPX_E_UNSUPPORTED,
+                         "scheduler %s has no helper for %s machines", name,
+                         machine.machine);
+    if (scheduler_open_at(s, site, name, helper, err) < 0)
+        return -1;
+    const json_t *config = json_object_get(record, "config");
+    if (json_is_object(config))
+        (void)json_object_update(s->config, json_object_get(record, "config"));
+    for (size_t i = 0; i < 2; i++) {
+        int64_t n = state_int(record, limits[i][0], 0);
+        if (n > 0)
+            (void)json_object_set_new(s->config, limits[i][1], json_integer(n));
+    }
+    if (state_true(record, "fail_fast"))
+        (void)json_object_set_new(s->config, "fail_fast", json_true());
+    (void)json_object_set_new(s->config, "run",
+                              json_string(state_text(record, "run", "")));
+    return 0;
+}
+
+void scheduler_close(struct scheduler *s)
+{
+    free(s->name);
+    free(s->helper);
+    free(s->workdir);
+    json_decref(s->config);
+    repx_run_output_free(&s->output);
+    *s = (struct scheduler){0};
+}
+
+/* The error that the last line says; -1. */
+static int helper_error(const struct scheduler *s, const char *verb, const json_t *e,
+                        struct repx_err *err)
+{
+    int64_t code = state_int(e, "code", REPX_E_FAILED);
+
+    return repx_fail(err, code > 0 && code < 1000 ? (int32_t)code : REPX_E_FAILED,
+                     "scheduler %s: %s: %s", s->name, verb,
+                     state_text(e, "text", "no reason given"));
+}
+
+/* Deliver the lines. 1 when the last one is an error, 0, or -1 for no answer. */
+static int deliver(const struct scheduler *s, const char *verb,
+                   void (*line)(void *ctx, const json_t *answer), void *ctx,
+                   struct repx_err *err)
+{
+    const char *at = s->output.out.data, *stop = at + s->output.out.len;
+
+    while (at < stop) {
+        const char *end = memchr(at, '\n', (size_t)(stop - at));
+        if (!end)
+            break; /* cut off: no line */
+        json_t *j = state_parse(at, (size_t)(end - at), "answer", err);
+        if (!j)
+            return repx_wrap(err, "scheduler %s: %s", s->name, verb);
+        const json_t *e = json_object_get(j, "error");
+        if (json_is_object(e))
+            (void)helper_error(s, verb, e, err);
+        else if (line)
+            line(ctx, j);
+        int is_error = json_is_object(e);
+        json_decref(j);
+        if (is_error)
+            return 1;
+        at = end + 1;
+    }
+    return 0;
+}
+
+int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
+                   int64_t timeout_ms, void (*line)(void *ctx, const json_t *answer),
+                   void *ctx, struct repx_err *err)
+{
+    const char *const argv[] = {s->helper, verb, s->workdir, NULL};
+    struct repx_err failed = {0};
+
+    (void)json_object_set_new(request, "v", json_integer(1));
+    (void)json_object_set(request, "config", s->config);
+    (void)json_object_set_new(request, "timeout_ms", json_integer(timeout_ms));
+    REPX_AUTO_FREE char *input = json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    if (!input)
+        return repx_fail(err, REPX_E_CORRUPT, "scheduler %s: %s: text is no UTF-8",
+                         s->name, verb);
+    struct repx_run run = {
+        .size = sizeof(run),
+        .argv = argv,
+        .input = input,
+        .input_len = strlen(input),
+        .deadline_ms = repx_now_ms() + timeout_ms + GRACE_MS,
+    };
+    int rc = repx_run_command(&run, &s->output, &failed);
+    int told = deliver(s, verb, line, ctx, err);
+    if (rc < 0) {
+        *err = failed;
+        return repx_wrap(err, "scheduler %s: %s", s->name, verb);
+    }
+    if (told != 0)
+        return -1;
+    if (run.status != 0)
+        return repx_fail(err, REPX_E_FAILED,
+                         "scheduler %s: %s: the helper ended with status %d: %.200s",
+                         s->name, verb, (int)run.status, run.errors);
+    return 0;
+}
+
+uint32_t scheduler_result(const char *name)
+{
+    static const char *const names[] = {"accepted", "refused", "room", "perhaps"};
+
+    for (uint32_t i = 0; i < 4; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return i + 1;
+    }
+    return REPX_SUBMIT_PERHAPS;
+}
+
+uint32_t scheduler_state(const char *name)
+{
+    static const char *const names[] = {"pending", "running",  "done",
+                                        "failed",  "canceled", "timeout",
+                                        "memory",  "node",     "ended"};
+
+    for (uint32_t i = 0; i < 9; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return i + 1;
+    }
+    return REPX_STATE_RUNNING;
+}

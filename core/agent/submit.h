@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* submit.h: handing the jobs of a run to the target's scheduler, exactly once each.
+ *
+ *     feed lease -> which jobs? -> journal `intend`, S/sub/KEY, S/live -> helper -> claim,
+ *     journal `accepted`, event `submitted`
+ *
+ * Whatever was asked of the scheduler was written down before; so after a crash anywhere
+ * the next submitter finds the key, asks the scheduler about it, and adopts the unit or
+ * makes the key void. */
+#ifndef REPX_AGENT_SUBMIT_H
+#define REPX_AGENT_SUBMIT_H
+
+#include <jansson.h>
+
+#include "core/agent/state.h"
+
+#define SUBMIT_RERUN_STALE 1u /* option: results of another work key do not count */
+
+/* The worker of V_RUN_SUBMIT: submit all jobs of the run that need it, writing their
+ * event lines to `out`. Adds F_COUNT (units submitted) to *fields. */
+int submit_run(struct site *site, const char *run_id, unsigned options, int out,
+               struct repx_buf *fields, struct repx_err *err);
+
+/* Called by the supervisor of phase scatter, once the work list is there: one array per
+ * step over `branches` branches, in the order of the step graph, and then the gather
+ * waits for the end of the sink's array. With no branches the gather only waits for the
+ * scatter, as it was submitted. May be called again after it failed half way. */
+int submit_branches(struct site *site, struct run *run, size_t index, size_t branches,
+                    struct repx_err *err);
+
+#endif
