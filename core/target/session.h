@@ -46,6 +46,9 @@ void session_cancel(struct session_call *c); /* and frees it */
 int session_ask(struct session *s, uint16_t verb, const void *msg, size_t n,
                 struct repx_buf *data, struct repx_buf *fields, struct repx_err *err);
 
+/* After the user said stop: 1 lets calls that tell the agent so run to their end. */
+void session_ignore_cancel(struct session *s, int ignore);
+
 struct session_stats {
     uint64_t round_trips; /* times a call waited for an answer */
     uint64_t bytes_sent, bytes_received;
