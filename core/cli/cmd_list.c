@@ -9,9 +9,6 @@
 #include "core/json/json.h"
 #include "core/plan/plan.h"
 
-extern const struct cmd cmd_list_jobs;
-int list_jobs_plain(struct cli *cli, const char *name, int json, struct repx_err *err);
-
 struct list_args {
     int json;
 };

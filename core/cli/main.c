@@ -10,9 +10,6 @@
 
 #include <kit/alloc.h>
 
-extern const struct cmd cmd_run, cmd_list, cmd_show, cmd_log, cmd_trace_params, cmd_lab,
-    cmd_plugin, cmd_login, cmd_logout, cmd_internal_execute, cmd_internal_gc;
-
 const struct cmd *const commands[] = {
     &cmd_run,         &cmd_list,   &cmd_show,  &cmd_log,    &cmd_trace_params,
     &cmd_lab,         &cmd_plugin, &cmd_login, &cmd_logout, &cmd_internal_execute,

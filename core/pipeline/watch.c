@@ -101,11 +101,24 @@ static int heed_interrupts(struct pipeline *p, int *canceled, struct repx_err *e
     return 0;
 }
 
+/* Like session_poll, but a Ctrl-C only ends the waiting: heed_interrupts deals with it. */
+static int wait_a_while(struct pipeline *p, struct session_call *call, struct repx_err *err)
+{
+    const struct repx_host *clock = target_clock(p->target);
+    struct repx_err why = {0};
+    int rc = session_poll(call, clock->now_ms(clock->ctx) + POLL_MS, &why);
+
+    if (rc < 0 && why.code == REPX_E_CANCELED)
+        return 0;
+    if (rc < 0)
+        *err = why;
+    return rc;
+}
+
 int watch_run(struct pipeline *p, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
     struct event_stream stream = {.p = p};
-    const struct repx_host *clock = target_clock(p->target);
     int canceled = 0, rc;
 
     msg_put_text(&msg, F_RUN, p->run);
@@ -115,11 +128,11 @@ int watch_run(struct pipeline *p, struct repx_err *err)
                      event_stream_data, &stream);
     do {
         rc = heed_interrupts(p, &canceled, err);
-        if (rc == 0)
-            rc = session_poll(call, clock->now_ms(clock->ctx) + POLL_MS, err);
-        else if (rc > 0)
+        if (rc > 0)
             rc = repx_fail(err, REPX_E_CANCELED,
                            "left; the jobs go on, and running again follows them");
+        else if (rc == 0)
+            rc = wait_a_while(p, call, err);
     } while (rc == 0);
     if (rc < 0)
         session_cancel(call);

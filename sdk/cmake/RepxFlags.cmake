@@ -8,10 +8,10 @@ target_compile_definitions(repx_flags INTERFACE
 set(REPX_C_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wundef -Wcast-qual -Wcast-align
   -Wwrite-strings -Wformat=2 -Wstrict-prototypes -Wold-style-definition -Wmissing-prototypes
   -Wmissing-declarations -Wpointer-arith -Wconversion -Wno-sign-conversion
-  -Wimplicit-fallthrough -Wswitch-enum -Wno-missing-field-initializers
-  -Wno-format-truncation)
+  -Wimplicit-fallthrough -Wswitch-enum -Wno-missing-field-initializers)
 if(CMAKE_C_COMPILER_ID STREQUAL GNU)
-  list(APPEND REPX_C_WARNINGS -Wlogical-op -Wduplicated-cond -Wduplicated-branches)
+  list(APPEND REPX_C_WARNINGS -Wlogical-op -Wduplicated-cond -Wduplicated-branches
+    -Wno-format-truncation)
 else()
   list(APPEND REPX_C_WARNINGS -Wcomma -Wconditional-uninitialized)
 endif()
