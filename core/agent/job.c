@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include "job.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/state_check.h"
+#include "core/wire/verbs.h"
+
+#define NFS_MAGIC 0x6969
+#define NFS_WAIT_MS 30000 /* longer than a client caches "there is no such file" */
+
+int unit_open(struct unit *u, const char *phase, int64_t branch, struct repx_err *err)
+{
+    u->plan = run_plan(u->run, u->index, err);
+    if (!u->plan)
+        return -1;
+    u->phase = phase;
+    u->branch = branch;
+    u->id = state_text(u->plan, "id", "");
+    u->sched = state_text(u->run->record, "scheduler", "");
+    u->exe = json_object_get(json_object_get(u->plan, "exes"), phase);
+    if (!u->exe)
+        return repx_fail(err, REPX_E_USAGE, "job %s has no phase %s", u->id, phase);
+    return 0;
+}
+
+void unit_close(struct unit *u)
+{
+    json_decref(u->plan);
+    u->plan = NULL;
+}
+
+/* ---- may it run? ---- */
+
+/* 1 this unit is the one that was meant, 0 it is not, -1. */
+static int unit_claim(const struct unit *u, struct repx_err *err)
+{
+    struct repx_err why = {0};
+    json_t *claim = claim_read(u->site, u->key, &why);
+
+    if (!claim && why.code != REPX_E_NOENT) {
+        (void)repx_fail(err, why.code, "%s", why.text);
+        return -1;
+    }
+    if (!claim &&
+        (sub_create(u->site, u->key, err) < 0 ||
+         claim_make(u->site, u->key, CLAIM_JOB, u->sched, u->unit_id, &claim, err) < 0))
+        return -1;
+    int mine = strcmp(state_text(claim, "by", ""), "void") != 0 &&
+               strcmp(state_text(claim, "id", ""), u->unit_id) == 0;
+    json_decref(claim);
+    return mine;
+}
+
+/* The run was cancelled or stopped: says who did it. */
+static const char *run_over(const struct unit *u)
+{
+    if (faccessat(u->run->dir, "cancel", F_OK, 0) == 0)
+        return "cancel";
+    if (faccessat(u->run->dir, "stop", F_OK, 0) == 0)
+        return "stop";
+    return NULL;
+}
+
+static int64_t producer_wait_ms(const struct unit *u)
+{
+    struct statfs fs;
+
+    if (fstatfs(u->run->dir, &fs) < 0 || fs.f_type != NFS_MAGIC)
+        return 0;
+    return NFS_WAIT_MS;
+}
+
+/* Opening a directory anew makes an NFS client drop what it remembers of it. */
+static void look_again(const struct unit *u, const char *job)
+{
+    REPX_AUTO_FREE char *home = repx_format("outputs/%s", job);
+    REPX_AUTO_FREE char *repx = repx_format("outputs/%s/repx", job);
+    const char *const dirs[] = {"outputs", home, repx};
+
+    for (size_t i = 0; i < 3; i++) {
+        int fd = openat(u->site->base_fd, dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        if (d) {
+            (void)readdir(d);
+            (void)closedir(d);
+        }
+    }
+}
+
+/* 1 when producer `dep` succeeded under the planned work key. */
+static int producer_ready(const struct unit *u, size_t dep, struct repx_err *err)
+{
+    const struct timespec pause = {1, 0};
+    json_t *line = run_plan(u->run, dep, err);
+    int stale = 0, status = JOB_UNKNOWN;
+
+    if (!line)
+        return -1;
+    const char *job = state_text(line, "id", "");
+    const char *key = state_text(line, "key", "");
+    for (int64_t left = -1;; left -= 1000) {
+        status = result_status(u->site, job, key, &stale, NULL);
+        if (status == JOB_FAILED || (status == JOB_SUCCEEDED && !stale))
+            break;
+        if (left < 0)
+            left = producer_wait_ms(u);
+        if (left <= 0)
+            break;
+        look_again(u, job);
+        (void)nanosleep(&pause, NULL);
+    }
+    json_decref(line);
+    return status == JOB_SUCCEEDED && !stale;
+}
+
+/* 1 all ready, 0 with *by the one that is not, -1. */
+static int producers_ready(const struct unit *u, size_t *by, struct repx_err *err)
+{
+    size_t i;
+    json_t *dep;
+
+    json_array_foreach(json_object_get(u->plan, "deps"), i, dep)
+    {
+        *by = (size_t)json_integer_value(dep);
+        int rc = producer_ready(u, *by, err);
+        if (rc != 1)
+            return rc;
+    }
+    return 1;
+}
+
+/* ---- the simple phase ---- */
+
+int phase_main(struct unit *u, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *home = repx_format("outputs/%s", u->id);
+    struct outcome o = {.exit = -1};
+    struct repx_err why = {0};
+    struct attempt a;
+    int rc = attempt_make(u, home, &a, &why);
+    REPX_AUTO_FREE char *inputs = attempt_path(&a, "inputs.json");
+    REPX_AUTO_FREE char *parameters = attempt_path(&a, "parameters.json");
+
+    if (rc == 0)
+        rc = attempt_files(u, &a, &why);
+    if (rc == 0)
+        rc = attempt_begin(u, &a, NULL, &why);
+    if (rc == 0)
+        rc = record_start(u, &a, &why);
+    if (rc == 0)
+        script_run(u, &a, inputs, parameters, &o);
+    else
+        outcome_set(&o, "not started: %s", why.text);
+    if (a.record_fd >= 0)
+        rc = attempt_end(u, &a, &o, err);
+    if (record_job_end(u, a.n, &o, err) < 0)
+        rc = -1;
+    int status = rc < 0 || !o.ok;
+    attempt_finish(&a);
+    outcome_finish(&o);
+    return status;
+}
+
+/* ---- one unit ---- */
+
+static int over(const struct unit *u, json_t *event, struct repx_err *err)
+{
+    (void)event_write(u->site, u->run, event, err);
+    if (strncmp(u->phase, "step-", 5) != 0)
+        live_clear(u->site, u->id, u->run->id, NULL);
+    return 1;
+}
+
+static int unit_phase(struct unit *u, struct repx_err *err)
+{
+    if (strcmp(u->phase, "main") == 0)
+        return phase_main(u, err);
+    if (strcmp(u->phase, "scatter") == 0)
+        return phase_scatter(u, err);
+    if (strcmp(u->phase, "gather") == 0)
+        return phase_gather(u, err);
+    return phase_step(u, err);
+}
+
+int unit_run(struct unit *u, struct repx_err *err)
+{
+    size_t by = 0;
+    int mine = unit_claim(u, err);
+
+    if (mine != 1)
+        return mine < 0;
+    const char *who = run_over(u);
+    if (who) {
+        json_t *e = event_of(u, "cancelled", 0);
+        json_object_set_new(e, "by", json_string(who));
+        return over(u, e, err);
+    }
+    int entry = strcmp(u->phase, "main") == 0 || strcmp(u->phase, "scatter") == 0;
+    int ready = entry ? producers_ready(u, &by, err) : 1;
+    if (ready == 0) {
+        json_t *e = event_of(u, "blocked", 0);
+        json_object_set_new(e, "by", json_integer((json_int_t)by));
+        return over(u, e, err);
+    }
+    return ready < 0 ? 1 : unit_phase(u, err);
+}
+
+/* ---- the program ---- */
+
+/* A number of the command line, or of REPX_INDEX for "-". */
+static int number_read(const char *text, int64_t *n, struct repx_err *err)
+{
+    const char *from = strcmp(text, "-") == 0 ? getenv("REPX_INDEX") : text;
+    char *end = NULL;
+
+    errno = 0;
+    long long v = from ? strtoll(from, &end, 10) : -1;
+    if (!from || !*from || *end || errno || v < 0 || v > INT32_MAX)
+        return repx_fail(err, REPX_E_USAGE, "%s: not an index", from ? from : "-");
+    *n = v;
+    return 0;
+}
+
+/* S/sub/KEY/table, when it is there, says which job an array's index means: 8 bytes
+ * little endian each. */
+static int table_read(const struct unit *u, int64_t *n, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *path = repx_format("sub/%s/table", u->key);
+    REPX_AUTO_CLOSE int fd = openat(u->site->state_fd, path, O_RDONLY | O_CLOEXEC);
+    unsigned char b[8];
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : repx_fail_errno(err, "%s", path);
+    if (pread(fd, b, sizeof b, (off_t)*n * 8) != (ssize_t)sizeof b)
+        return repx_fail(err, REPX_E_CORRUPT, "%s: has no index %lld", path,
+                         (long long)*n);
+    uint64_t v = 0;
+    for (int i = 7; i >= 0; i--)
+        v = v << 8 | b[i];
+    *n = v < INT32_MAX ? (int64_t)v : INT32_MAX;
+    return 0;
+}
+
+static int job_of(struct site *site, char **argv, int argc, struct repx_err *err)
+{
+    const char *phase = argv[4], *unit = getenv("REPX_UNIT");
+    int step = strncmp(phase, "step-", 5) == 0;
+    struct unit u = {.site = site, .key = argv[5]};
+    int64_t index = 0, branch = -1;
+
+    u.unit_id = unit ? unit : "";
+    if (!state_key_ok(u.key))
+        return repx_fail(err, REPX_E_USAGE, "%s: not a submission key", u.key);
+    if (number_read(argv[3], &index, err) < 0 ||
+        (strcmp(argv[3], "-") == 0 && table_read(&u, &index, err) < 0) ||
+        (step && number_read(argc > 6 ? argv[6] : "-", &branch, err) < 0))
+        return -1;
+    u.run = run_open(site, argv[2], err);
+    u.index = (size_t)index;
+    int rc = u.run ? unit_open(&u, phase, branch, err) : -1;
+    if (rc == 0)
+        rc = unit_run(&u, err);
+    unit_close(&u);
+    run_close(u.run);
+    return rc;
+}
+
+int job_main(int argc, char **argv)
+{
+    struct site site = {0};
+    struct repx_err err = {0};
+
+    if (argc < 6 || argc > 7) {
+        (void)fprintf(stderr,
+                      "usage: repx-agent job BASE RUN INDEX PHASE KEY [BRANCH]\n");
+        return 2;
+    }
+    process_prepare();
+    int rc = site_open(&site, argv[1], NULL, &err);
+    if (rc == 0) {
+        rc = job_of(&site, argv, argc, &err);
+        site_close(&site);
+    }
+    if (err.code)
+        (void)fprintf(stderr, "repx-agent: %s\n", err.text);
+    return rc != 0;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* job_attempt.c: each try has a directory of its own. home/out and home/repx are links
+ * to the try that counts; a try that was given up for lost and still lives writes into
+ * its own directory, where nobody looks any more. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/job.h"
+#include "core/agent/state_once.h"
+
+#define ATTEMPT_MAX 100000
+
+/* mkdir of the first free number; its parents are made only when they lack. */
+static int number_take(const struct unit *u, struct attempt *a, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *all = repx_format("%s/%s/attempts", u->site->base, a->home);
+    int made = 0;
+
+    for (a->n = 1; a->n < ATTEMPT_MAX; a->n++) {
+        free(a->dir);
+        a->dir = repx_format("%s/attempts/%u", a->home, a->n);
+        if (mkdirat(u->site->base_fd, a->dir, 0777) == 0)
+            return 0;
+        if (errno == ENOENT && !made++ && repx_make_dirs(all, 0777, err) == 0)
+            a->n--;
+        else if (errno != EEXIST)
+            break;
+    }
+    return repx_fail_errno(err, "%s/%s", u->site->base, a->dir);
+}
+
+static int log_open(const struct unit *u, const struct attempt *a, const char *name)
+{
+    REPX_AUTO_FREE char *path = repx_format("%s/repx/%s", a->dir, name);
+
+    return openat(u->site->base_fd, path,
+                  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+}
+
+int attempt_make(const struct unit *u, const char *home, struct attempt *a,
+                 struct repx_err *err)
+{
+    *a = (struct attempt){.record_fd = -1, .out_fd = -1, .err_fd = -1};
+    a->home = repx_strdup(home);
+    if (number_take(u, a, err) < 0)
+        return -1;
+    a->out = repx_format("%s/%s/out", u->site->base, a->dir);
+    a->repx = repx_format("%s/%s/repx", u->site->base, a->dir);
+    if (mkdir(a->out, 0777) < 0 || mkdir(a->repx, 0777) < 0)
+        return repx_fail_errno(err, "%s/%s", u->site->base, a->dir);
+    a->out_fd = log_open(u, a, "stdout.log");
+    a->err_fd = log_open(u, a, "stderr.log");
+    if (a->out_fd < 0 || a->err_fd < 0)
+        return repx_fail_errno(err, "%s: logs", a->repx);
+    return 0;
+}
+
+/* A real directory out or repx is RepX's: it becomes part of attempt 0. */
+static int keep_foreign(const struct unit *u, const struct attempt *a, const char *name)
+{
+    REPX_AUTO_FREE char *old = repx_format("%s/%s", a->home, name);
+    REPX_AUTO_FREE char *zero = repx_format("%s/attempts/0", a->home);
+    REPX_AUTO_FREE char *to = repx_format("%s/%s", zero, name);
+    struct stat st;
+
+    if (fstatat(u->site->base_fd, old, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISDIR(st.st_mode))
+        return 0;
+    if (mkdirat(u->site->base_fd, zero, 0777) < 0 && errno != EEXIST)
+        return -1;
+    return renameat(u->site->base_fd, old, u->site->base_fd, to);
+}
+
+/* The first time a plain symlink does; later it replaces another at one stroke. */
+static int link_switch(const struct unit *u, const struct attempt *a, const char *name,
+                       struct repx_err *err)
+{
+    REPX_AUTO_FREE char *to = repx_format("attempts/%u/%s", a->n, name);
+    REPX_AUTO_FREE char *at = repx_format("%s/%s", a->home, name);
+    REPX_AUTO_FREE char *own = once_name(u->site, name);
+    REPX_AUTO_FREE char *tmp = repx_format("%s/%s", a->home, own);
+    int base = u->site->base_fd;
+
+    if (symlinkat(to, base, at) == 0)
+        return 0;
+    if (errno == EEXIST && keep_foreign(u, a, name) == 0 &&
+        symlinkat(to, base, tmp) == 0 && renameat(base, tmp, base, at) == 0)
+        return 0;
+    (void)repx_fail_errno(err, "%s/%s", u->site->base, at);
+    (void)unlinkat(base, tmp, 0);
+    return -1;
+}
+
+static int line_write(int fd, json_t *line)
+{
+    REPX_AUTO_FREE char *text = json_dumps(line, JSON_COMPACT);
+    REPX_AUTO_FREE char *whole = text ? repx_format("%s\n", text) : NULL;
+
+    json_decref(line);
+    return whole ? repx_write_all(fd, whole, strlen(whole)) : -1;
+}
+
+static json_t *first_line(const struct unit *u, const char *in)
+{
+    json_t *j = record_self(u->site);
+
+    json_object_set_new(j, "run", json_string(u->run->id));
+    json_object_set_new(j, "i", json_integer((json_int_t)u->index));
+    json_object_set(j, "key", json_object_get(u->plan, "key"));
+    json_object_set_new(j, "sub", json_string(u->key));
+    json_object_set_new(j, "id", json_string(u->unit_id));
+    json_object_set_new(j, "sched", json_string(u->sched));
+    json_object_set(j, "node", json_object_get(j, "host"));
+    (void)json_object_del(j, "host");
+    if (in)
+        json_object_set_new(j, "in", json_string(in));
+    if (json_object_get(u->exe, "res"))
+        json_object_set(j, "res", json_object_get(u->exe, "res"));
+    return j;
+}
+
+int attempt_begin(const struct unit *u, struct attempt *a, const char *in,
+                  struct repx_err *err)
+{
+    REPX_AUTO_FREE char *path = repx_format("%s/repx/attempt.json", a->dir);
+
+    if (link_switch(u, a, "repx", err) < 0 || link_switch(u, a, "out", err) < 0)
+        return -1;
+    a->record_fd = openat(u->site->base_fd, path,
+                          O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+    if (a->record_fd < 0 || line_write(a->record_fd, first_line(u, in)) < 0)
+        return repx_fail_errno(err, "%s/%s", u->site->base, path);
+    return 0;
+}
+
+int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o,
+                struct repx_err *err)
+{
+    REPX_AUTO_FREE char *marker =
+        repx_format("%s/repx/%s", a->dir, o->ok ? "SUCCESS" : "FAIL");
+    json_t *line = outcome_json(o);
+
+    json_object_set_new(line, "t", json_integer(state_now_ms()));
+    int bad = line_write(a->record_fd, line) < 0;
+    REPX_AUTO_CLOSE int fd = openat(u->site->base_fd, marker,
+                                    O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (bad || fd < 0)
+        return repx_fail_errno(err, "%s/%s", u->site->base, marker);
+    return 0;
+}
+
+void attempt_finish(struct attempt *a)
+{
+    repx_close_fd(&a->record_fd);
+    repx_close_fd(&a->out_fd);
+    repx_close_fd(&a->err_fd);
+    free(a->home);
+    free(a->dir);
+    free(a->out);
+    free(a->repx);
+    *a = (struct attempt){.record_fd = -1, .out_fd = -1, .err_fd = -1};
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* job_script.c: from a unit to a runtime's request, and from how the script ended to the
+ * reason people read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/job.h"
+#include "core/agent/runtime.h"
+#include "core/agent/state_check.h"
+
+/* A limit counts as reached that much earlier: schedulers count from before our start. */
+#define LIMIT_SLACK_MS 10000
+
+static int64_t asked_ms(const struct unit *u)
+{
+    int64_t s = state_int(json_object_get(u->exe, "res"), "time", -1);
+
+    return s > 0 && s < INT64_MAX / 2000 ? s * 1000 : 0;
+}
+
+static int cancelled(const struct unit *u)
+{
+    return faccessat(u->run->dir, "cancel", F_OK, 0) == 0;
+}
+
+/* Did the kernel kill for memory in our cgroup? Only asked after a KILL that nobody
+ * here sent. */
+static int out_of_memory(void)
+{
+    REPX_AUTO_BUF struct repx_buf own = {0}, events = {0};
+
+    if (repx_read_file(AT_FDCWD, "/proc/self/cgroup", 65536, &own, NULL) < 0)
+        return 0;
+    char *v2 = strstr(own.data, "0::/");
+    if (!v2)
+        return 0;
+    v2 += 3;
+    v2[strcspn(v2, "\n")] = 0;
+    REPX_AUTO_FREE char *path = repx_format("/sys/fs/cgroup%s/memory.events", v2);
+    if (repx_read_file(AT_FDCWD, path, 65536, &events, NULL) < 0)
+        return 0;
+    const char *kills = strstr(events.data, "oom_kill ");
+    return kills && strtol(kills + 9, NULL, 10) > 0;
+}
+
+static void reason_fill(const struct unit *u, struct outcome *o)
+{
+    int64_t asked = asked_ms(u);
+
+    if (o->ok || o->reason)
+        return;
+    if (o->timed_out)
+        outcome_set(o, "timed out");
+    else if (o->asked && !cancelled(u) && asked && o->ms + LIMIT_SLACK_MS >= asked)
+        outcome_set(o, "timed out");
+    else if (o->asked)
+        outcome_set(o, "cancelled");
+    else if (o->signal == SIGKILL && out_of_memory())
+        outcome_set(o, "out of memory");
+    else if (o->signal)
+        outcome_set(o, "signal %d", o->signal);
+    else
+        outcome_set(o, "exit %d", o->exit);
+}
+
+/* Scripts of a job are found by the digest of their package, so that a job queued for
+ * one Lab never runs the script of another that has the same id. */
+static void script_paths(const struct unit *u, char **script, char **package)
+{
+    const char *path = state_text(u->exe, "path", "");
+    const char *pkg = state_text(u->plan, "pkg", "");
+    REPX_AUTO_FREE char *own = repx_format("jobs/%s/", u->id);
+
+    if (strncmp(path, own, strlen(own)) == 0) {
+        *package = repx_format("%s/pkg/%s", u->site->state, pkg);
+        *script = repx_format("%s/%s", *package, path + strlen(own));
+        return;
+    }
+    *package = NULL;
+    *script = repx_format("%s/artifacts/%s", u->site->base, path);
+}
+
+static int mount_policy(const json_t *mounts)
+{
+    const char *policy = state_text(mounts, "policy", "isolated");
+
+    if (strcmp(policy, "host") == 0)
+        return MOUNT_HOST;
+    return strcmp(policy, "specific") == 0 ? MOUNT_SPECIFIC : MOUNT_ISOLATED;
+}
+
+static char *tools_path(const struct unit *u)
+{
+    const char *name = state_text(u->plan, "host_tools", NULL);
+
+    return name ? repx_format("%s/artifacts/host-tools/%s/bin", u->site->base, name)
+                : NULL;
+}
+
+/* A leading ~ and variables of [A-Z_][A-Z0-9_]* are this node's; NULL with *err when one
+ * is not set here. */
+static char *node_path(const char *text, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    if (text[0] == '~' && (text[1] == '/' || !text[1])) {
+        repx_buf_str(&b, getenv("HOME") ? getenv("HOME") : "");
+        text++;
+    }
+    for (; *text; text++) {
+        size_t n = *text == '$'
+                       ? strspn(text + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")
+                       : 0;
+        if (!n) {
+            repx_buf_char(&b, *text);
+            continue;
+        }
+        REPX_AUTO_FREE char *name = repx_strndup(text + 1, n);
+        if (!getenv(name)) {
+            (void)repx_fail(err, REPX_E_FAILED, "node_local_path: $%s is not set here",
+                            name);
+            return NULL;
+        }
+        repx_buf_str(&b, getenv(name));
+        text += n;
+    }
+    if (repx_buf_text(&b)[0] == '/')
+        return repx_buf_detach(&b);
+    (void)repx_fail(err, REPX_E_FAILED, "node_local_path: %s is not absolute",
+                    repx_buf_text(&b));
+    return NULL;
+}
+
+void script_run(const struct unit *u, const struct attempt *a, const char *inputs,
+                const char *parameters, struct outcome *o)
+{
+    const json_t *mounts = json_object_get(u->plan, "mounts");
+    const char *local = state_text(u->plan, "node_local", NULL);
+    struct repx_err err = {0};
+    REPX_AUTO_FREE char *node = local ? node_path(local, &err) : NULL;
+    REPX_AUTO_FREE char *tools = tools_path(u);
+    REPX_AUTO_FREE char *script = NULL;
+    REPX_AUTO_FREE char *package = NULL;
+    int here = strcmp(u->sched, "local") == 0;
+
+    *o = (struct outcome){.exit = -1};
+    if (local && !node) {
+        outcome_set(o, "not started: %s", err.text);
+        return;
+    }
+    script_paths(u, &script, &package);
+    struct runtime_request q = {
+        .site = u->site,
+        .runtime = state_text(u->plan, "runtime", ""),
+        .image = state_text(u->plan, "image", NULL),
+        .node_local = node,
+        .tools = tools,
+        .mounts = mount_policy(mounts),
+        .paths = json_object_get(mounts, "paths"),
+        .batch = !here,
+        .script = script,
+        .package = package,
+        .out = a->out,
+        .repx = a->repx,
+        .inputs = inputs,
+        .parameters = parameters,
+        .out_fd = a->out_fd,
+        .err_fd = a->err_fd,
+        .limit_ms = here ? asked_ms(u) : 0, /* a batch scheduler sends TERM itself */
+    };
+    runtime_run(&q, o, NULL);
+    reason_fill(u, o);
+}

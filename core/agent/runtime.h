@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* runtime.h: how a script is started: natively or under bwrap. docs/job-environment.md
+ * is what scripts may rely on. A runtime that does not work is a failure with its name,
+ * never another runtime. */
+#ifndef REPX_AGENT_RUNTIME_H
+#define REPX_AGENT_RUNTIME_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "core/agent/agent.h"
+#include "core/agent/job_process.h"
+
+#define MOUNT_ISOLATED 0
+#define MOUNT_SPECIFIC 1
+#define MOUNT_HOST 2
+
+struct runtime_request {
+    struct site *site;
+    const char *runtime;          /* "native", "bwrap", "podman", "docker" */
+    const char *image;            /* tag, or NULL */
+    const char *node_local;       /* absolute path for this node's copies, or NULL */
+    const char *local_artifacts;  /* where to look for the image first, or NULL */
+    const char *tools;            /* absolute path of the host tools' bin, or NULL */
+    int mounts;                   /* MOUNT_* */
+    const json_t *paths;          /* MOUNT_SPECIFIC: array of absolute paths */
+    int batch;                    /* started by a batch scheduler: its variables pass */
+    const char *script, *package; /* absolute; package: its directory, or NULL */
+    const char *out, *repx;       /* absolute directories */
+    const char *inputs, *parameters; /* absolute files */
+    int out_fd, err_fd;
+    int64_t limit_ms;
+};
+
+/* What to execute. */
+struct runtime_command {
+    char **argv, **env; /* end with NULL, owned */
+    char *cwd;
+    int status[2];  /* bwrap reports here; -1 otherwise */
+    int spare_root; /* see job_process.h */
+};
+
+/* Prepare the runtime and run the script: fills *o whatever happens; a script that did
+ * not start has reason "not started: ...". The command line is added to *said when it
+ * is not NULL. */
+void runtime_run(const struct runtime_request *q, struct outcome *o,
+                 struct repx_buf *said);
+
+/* ---- parts ---- */
+
+/* The environment of a script (runtime_env.c). path: value of PATH. home: of HOME, or
+ * NULL for the user's own. Caller frees with strings_free. */
+char **runtime_environment(const struct runtime_request *q, const char *path,
+                           const char *home);
+void strings_free(char **strings);
+/* A list of strings that grows. */
+struct strings {
+    char **items;
+    size_t count, room;
+};
+void strings_add(struct strings *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+int runtime_native(const struct runtime_request *q, struct runtime_command *c,
+                   struct repx_err *err);
+int runtime_bwrap(const struct runtime_request *q, struct runtime_command *c,
+                  struct repx_err *err);
+/* Did the script start under bwrap? 1 with its exit status in *o, 0 no. */
+int runtime_bwrap_started(struct runtime_command *c, struct outcome *o);
+
+/* The image's root directory, extracted if need be (runtime_rootfs.c). Caller frees. */
+char *runtime_rootfs(const struct runtime_request *q, struct repx_err *err);
+/* May the root be an overlay here (runtime_overlay.c)? Asked once, then remembered. */
+int runtime_overlay(const struct runtime_request *q, const char *bwrap,
+                    const char *rootfs);
+
+#endif
