@@ -1,0 +1,5 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+. "${0%/*}/../share/scripts/lib.sh"
+offset=$(parameter offset)
+for i in 1 2 3 4 5; do echo $((offset + i)); done >"$out/numbers.txt"

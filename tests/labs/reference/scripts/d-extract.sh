@@ -1,0 +1,5 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+. "${0%/*}/../share/scripts/lib.sh"
+item=$(input worker__item)
+sed -n 's/.*"n" *: *\([0-9]*\).*/\1/p' "$item" >"$out/number.txt"

@@ -1,0 +1,5 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+. "${0%/*}/../share/scripts/lib.sh"
+number=$(input number)
+awk '{ print $1 * $1 }' "$number" >"$out/squared.txt"

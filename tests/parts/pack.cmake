@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+add_executable(test-lab-pack ${CMAKE_CURRENT_SOURCE_DIR}/labs/pack_main.c)
+target_link_libraries(test-lab-pack PRIVATE labpack)
