@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+repx_unit_test(config config)
+repx_unit_test(config_errors config)
+repx_unit_test(resources config)
+repx_unit_test(resolve plan)
+repx_unit_test(plan plan)
+repx_fuzz_target(config_toml config)
