@@ -55,6 +55,7 @@ void call_set_own(struct call *c, void *own);
 void **call_shared(struct call *c, unsigned slot, void (*release)(void *));
 void call_send(struct call *c, const void *bytes, size_t n);   /* response data */
 void call_reply(struct call *c, const void *fields, size_t n); /* success; closes */
+void call_error(struct call *c, const struct repx_err *err); /* from wherever; closes */
 /* Run `worker` in a forked child. What it writes to fd `out` becomes response data (with
  * back-pressure); its return value 0, or -1 with *err, becomes the result, with the fields
  * it put into *fields. The child is killed with TERM when the call is canceled. */

@@ -123,6 +123,11 @@ void call_reply(struct call *c, const void *fields, size_t n)
     reply(c, REPX_E_NONE, NULL, fields, n);
 }
 
+void call_error(struct call *c, const struct repx_err *err)
+{
+    reply_error(c, err);
+}
+
 struct site *call_site(struct call *c)
 {
     return &c->session->site;

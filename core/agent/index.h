@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* index.h: the object index S/index: where content of a digest lies, and how to see cheaply
+ * that it still does.
+ *
+ * One file per writer, merged when read; it is a cache, so a lost record costs a hash and no
+ * more. First line "repx-index 1 HOST BOOT", then
+ *
+ *     F <sha256> <x or -> <size> <sec> <nsec> <ino> <path>     content at B/path
+ *     T <sha256> <name>                                        a tree placed at B/name
+ *     S                                   all of the above was on disk at this moment
+ *
+ * A witness with ino 0 is a bound: nothing was written there after that time (by the file
+ * server's clock), so the file needs no stat of its own when it is created. With ino it is the
+ * file's own mtime and inode. No device number: it differs between nodes.
+ * F lines of another boot count only when an S follows, since what a crash lost may have
+ * left a file of the right size. */
+#ifndef REPX_AGENT_INDEX_H
+#define REPX_AGENT_INDEX_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <kit/err.h>
+
+#include "core/wire/digest.h"
+
+#define INDEX_END SIZE_MAX
+
+struct index_entry {
+    struct digest digest;
+    uint8_t executable;
+    uint64_t size;
+    int64_t sec, nsec;
+    uint64_t ino; /* 0: sec and nsec are a bound */
+    char *path;   /* relative to B */
+    size_t next;  /* same digest and mode; INDEX_END */
+    int dropped;
+};
+
+struct object_index;
+
+/* Reads S/index; what is broken in it is skipped. Never fails. */
+struct object_index *index_open(int state_fd, const char *host, const char *boot,
+                                const char *writer);
+void index_close(struct object_index *ix); /* NULL is fine; does not save */
+
+/* Entries with that content: first, then ->next. */
+size_t index_find(const struct object_index *ix, const struct digest *digest,
+                  uint8_t executable);
+struct index_entry *index_at(const struct object_index *ix, size_t i);
+/* The entry for a path, or NULL. */
+struct index_entry *index_path(const struct object_index *ix, const char *path);
+/* Does what stat says agree with the entry's witness? */
+int index_agrees(const struct index_entry *e, const struct stat *st);
+
+/* Note content at a path; replaces what was known of the path. */
+void index_add(struct object_index *ix, const struct index_entry *entry);
+void index_drop(struct index_entry *entry);
+/* Note a tree; and call each digest that was noted for a name. */
+void index_tree_add(struct object_index *ix, const char *name,
+                    const struct digest *digest);
+void index_tree_each(const struct object_index *ix, const char *name,
+                     void (*each)(void *ctx, const struct digest *digest), void *ctx);
+
+/* Append what was added since the last time, and fsync. Merges old files into one when
+ * there are many. */
+int index_save(struct object_index *ix, struct repx_err *err);
+/* Append the S line to this writer's file. */
+void index_mark_safe(int state_fd, const char *writer);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "index_own.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "store_fs.h"
+
+#define FILE_LARGEST (1u << 30)
+#define FILES_MANY 8
+#define FIRST_LINE "repx-index 1 "
+
+void index_line(struct repx_buf *to, const struct index_entry *e)
+{
+    char hex[DIGEST_HEX];
+
+    digest_hex(&e->digest, hex);
+    repx_buf_fmt(to, "F %s %c %llu %lld %lld %llu %s\n", hex, e->executable ? 'x' : '-',
+                 (unsigned long long)e->size, (long long)e->sec, (long long)e->nsec,
+                 (unsigned long long)e->ino, e->path);
+}
+
+void index_tree_line(struct repx_buf *to, const struct index_tree *t)
+{
+    char hex[DIGEST_HEX];
+
+    digest_hex(&t->digest, hex);
+    repx_buf_fmt(to, "T %s %s\n", hex, t->name);
+}
+
+int index_number(const char **at, int64_t *n)
+{
+    const char *p = *at;
+    int minus = *p == '-';
+    uint64_t value = 0;
+
+    p += minus;
+    if (*p < '0' || *p > '9')
+        return 0;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        if (value > (UINT64_MAX - 9) / 10)
+            return 0;
+        value = value * 10 + (uint64_t)(*p - '0');
+    }
+    if (*p++ != ' ')
+        return 0;
+    *at = p;
+    *n = minus ? (int64_t)(0 - value) : (int64_t)value;
+    return 1;
+}
+
+static int take_digest(const char **at, struct digest *d)
+{
+    char hex[DIGEST_HEX] = "";
+
+    if (strnlen(*at, DIGEST_HEX) < DIGEST_HEX || (*at)[DIGEST_HEX - 1] != ' ')
+        return 0;
+    memcpy(hex, *at, DIGEST_HEX - 1);
+    *at += DIGEST_HEX;
+    return digest_parse(hex, d);
+}
+
+static int read_entry(const char *p, struct index_entry *e, char *path_room)
+{
+    int64_t size, ino;
+
+    if (!take_digest(&p, &e->digest) || (*p != 'x' && *p != '-') || p[1] != ' ')
+        return 0;
+    e->executable = *p == 'x';
+    p += 2;
+    if (!index_number(&p, &size) || !index_number(&p, &e->sec) ||
+        !index_number(&p, &e->nsec) || !index_number(&p, &ino) || size < 0)
+        return 0;
+    e->size = (uint64_t)size;
+    e->ino = (uint64_t)ino;
+    if (!repx_path_is_inside(p))
+        return 0;
+    e->path = path_room;
+    memmove(path_room, p, strlen(p) + 1);
+    return 1;
+}
+
+static void read_line(struct object_index *ix, char *line, int trusted)
+{
+    struct index_entry e = {0};
+    struct digest d;
+    const char *p = line + 2;
+
+    if (line[0] == 'F' && line[1] == ' ' && trusted) {
+        if (read_entry(p, &e, line))
+            index_remember(ix, &e);
+    } else if (line[0] == 'T' && line[1] == ' ' && take_digest(&p, &d) &&
+               repx_path_is_inside(p)) {
+        index_remember_tree(ix, p, &d);
+    }
+}
+
+/* Offset behind the last S line: up to there lines of any boot can be trusted. */
+static size_t safe_until(const char *text, size_t n)
+{
+    size_t safe = 0;
+
+    for (const char *p = text, *end = text + n; p < end;) {
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        if (!nl)
+            break;
+        if (nl - p == 1 && *p == 'S')
+            safe = (size_t)(nl + 1 - text);
+        p = nl + 1;
+    }
+    return safe;
+}
+
+void index_read(struct object_index *ix, const char *text, size_t n)
+{
+    REPX_AUTO_FREE char *mine = repx_format("%s%s %s", FIRST_LINE, ix->host, ix->boot);
+    REPX_AUTO_BUF struct repx_buf line = {0};
+    const char *nl = n ? memchr(text, '\n', n) : NULL;
+
+    if (!nl || strncmp(text, FIRST_LINE, sizeof(FIRST_LINE) - 1) != 0)
+        return;
+    int same_boot =
+        (size_t)(nl - text) == strlen(mine) && memcmp(text, mine, strlen(mine)) == 0;
+    size_t safe = same_boot ? n : safe_until(text, n);
+    for (const char *p = nl + 1, *end = text + n; p < end; p = nl + 1) {
+        nl = memchr(p, '\n', (size_t)(end - p));
+        if (!nl)
+            return;
+        line.len = 0;
+        repx_buf_add(&line, p, (size_t)(nl - p));
+        if (line.len > 2 && !memchr(line.data, 0, line.len))
+            read_line(ix, line.data, (size_t)(p - text) < safe);
+    }
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+
+    return strcmp(*x, *y);
+}
+
+/* Writers' names begin with the time, so that later files win when read in order. */
+static void list_files(struct object_index *ix)
+{
+    int fd = store_openat(ix->state_fd, "index", O_RDONLY | O_DIRECTORY, 0);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!d) {
+        repx_close_fd(&fd);
+        return;
+    }
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        if (e->d_name[0] == '.' || strstr(e->d_name, ".tmp"))
+            continue;
+        ix->old = repx_grow(ix->old, ix->old_count + 1, sizeof(*ix->old));
+        ix->old[ix->old_count++] = repx_strdup(e->d_name);
+    }
+    (void)closedir(d);
+    if (ix->old_count)
+        qsort(ix->old, ix->old_count, sizeof(*ix->old), by_text);
+}
+
+struct object_index *index_open(int state_fd, const char *host, const char *boot,
+                                const char *writer)
+{
+    struct object_index *ix = REPX_NEW(struct object_index);
+
+    ix->state_fd = state_fd;
+    ix->host = repx_strdup(host);
+    ix->boot = repx_strdup(boot);
+    ix->writer = repx_strdup(writer);
+    ix->slots = 1024;
+    ix->by_path = repx_array(ix->slots, sizeof(*ix->by_path));
+    ix->by_key = repx_array(ix->slots, sizeof(*ix->by_key));
+    list_files(ix);
+    for (size_t i = 0; i < ix->old_count; i++) {
+        REPX_AUTO_BUF struct repx_buf text = {0};
+        REPX_AUTO_FREE char *path = repx_format("index/%s", ix->old[i]);
+        struct repx_err ignored = {0};
+        if (repx_read_file(state_fd, path, FILE_LARGEST, &text, &ignored) == 0)
+            index_read(ix, repx_buf_text(&text), text.len);
+    }
+    return ix;
+}
+
+static int append(struct object_index *ix, const char *path, struct repx_err *err)
+{
+    int fd = store_openat(ix->state_fd, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+    if (fd < 0 && errno == ENOENT) {
+        (void)store_mkdirat(ix->state_fd, "index");
+        fd = store_openat(ix->state_fd, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    }
+    if (fd < 0)
+        return store_fail(err, "the state directory", path);
+    int bad =
+        repx_write_all(fd, ix->unsaved.data, ix->unsaved.len) < 0 || fsync(fd) < 0;
+    int saved = errno;
+    bad |= close(fd) < 0 && !bad;
+    errno = saved;
+    return bad ? store_fail(err, "the state directory", path) : 0;
+}
+
+/* One file in place of many. What another writer adds to an old file in this moment is
+ * forgotten: the index may forget. Nothing of another boot that was not safe gets in. */
+static void merge(struct object_index *ix)
+{
+    REPX_AUTO_BUF struct repx_buf all = {0};
+
+    if (ix->old_count < FILES_MANY)
+        return;
+    for (size_t i = 0; i < ix->count; i++)
+        if (!ix->entries[i].dropped)
+            index_line(&all, &ix->entries[i]);
+    for (size_t i = 0; i < ix->tree_count; i++)
+        index_tree_line(&all, &ix->trees[i]);
+    repx_buf_free(&ix->unsaved);
+    ix->unsaved = all;
+    all = (struct repx_buf){0};
+}
+
+static void remove_merged(struct object_index *ix)
+{
+    for (size_t i = 0; i < ix->old_count; i++) {
+        REPX_AUTO_FREE char *path = repx_format("index/%s", ix->old[i]);
+        if (strcmp(ix->old[i], ix->writer) != 0)
+            (void)store_unlinkat(ix->state_fd, path);
+        free(ix->old[i]);
+    }
+    ix->old_count = 0;
+}
+
+int index_save(struct object_index *ix, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *path = repx_format("index/%s", ix->writer);
+    int many = ix->old_count >= FILES_MANY;
+
+    if (!ix->unsaved.len)
+        return 0;
+    merge(ix);
+    if (!ix->started) {
+        REPX_AUTO_BUF struct repx_buf all = {0};
+        repx_buf_fmt(&all, "%s%s %s\n", FIRST_LINE, ix->host, ix->boot);
+        repx_buf_add(&all, ix->unsaved.data, ix->unsaved.len);
+        repx_buf_free(&ix->unsaved);
+        ix->unsaved = all;
+        all = (struct repx_buf){0};
+    }
+    if (append(ix, path, err) < 0)
+        return -1;
+    ix->started = 1;
+    ix->unsaved.len = 0;
+    if (many)
+        remove_merged(ix);
+    return 0;
+}
+
+void index_mark_safe(int state_fd, const char *writer)
+{
+    REPX_AUTO_FREE char *path = repx_format("index/%s", writer);
+    REPX_AUTO_CLOSE int fd = store_openat(state_fd, path, O_WRONLY | O_APPEND, 0);
+
+    if (fd >= 0 && repx_write_all(fd, "S\n", 2) == 0)
+        (void)fsync(fd);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "store_own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/buf.h>
+#include <kit/file.h>
+
+#include "store_session.h"
+
+struct store *store_open(const struct site *site, struct repx_err *err)
+{
+    struct timespec now;
+
+    if (site->readonly) {
+        (void)repx_fail(
+            err, REPX_E_UNSUPPORTED,
+            "%s belongs to somebody else or to a newer repx: nothing can be "
+            "placed there",
+            site->base);
+        return NULL;
+    }
+    struct store *s = REPX_NEW(struct store);
+    s->site = site;
+    s->stages_fd = s->stage_fd = s->last_fd = s->parent_fd = s->waiting_fd = -1;
+    s->last_build = NO_BUILD;
+    s->session = session_name(site->host, site->boot);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    s->writer = repx_format("%012lld%03ld.%s", (long long)now.tv_sec,
+                            now.tv_nsec / 1000000, s->session);
+    return s;
+}
+
+struct object_index *store_index(struct store *s)
+{
+    if (!s->index)
+        s->index =
+            index_open(s->site->state_fd, s->site->host, s->site->boot, s->writer);
+    return s->index;
+}
+
+int store_parent(struct store *s, const char *name, const char **leaf,
+                 struct repx_err *err)
+{
+    const char *slash = strrchr(name, '/');
+    size_t n = slash ? (size_t)(slash - name) : 0;
+
+    *leaf = slash ? slash + 1 : name;
+    if (s->parent && strlen(s->parent) == n && memcmp(s->parent, name, n) == 0)
+        return s->parent_fd;
+    repx_close_fd(&s->parent_fd);
+    free(s->parent);
+    s->parent = repx_strndup(name, n);
+    s->parent_fd = store_walk(s->site->base_fd, s->parent, 1);
+    if (s->parent_fd >= 0)
+        return s->parent_fd;
+    (void)store_fail(err, s->site->base, s->parent);
+    free(s->parent);
+    s->parent = NULL;
+    return -1;
+}
+
+void store_note_name(struct store *s, const char *name)
+{
+    if (s->name_count == s->name_cap) {
+        s->name_cap = s->name_cap ? s->name_cap * 2 : 64;
+        s->names = repx_grow(s->names, s->name_cap, sizeof(*s->names));
+    }
+    s->names[s->name_count++] = repx_strdup(name);
+}
+
+/* A name may be declared again with the same tree; a different one has to wait. */
+static int is_again(struct store *s, const struct store_tree *tree, int *again,
+                    struct repx_err *err)
+{
+    *again = 0;
+    for (size_t i = 0; i < s->build_count; i++) {
+        const struct build *b = &s->builds[i];
+        if (b->standing || strcmp(b->tree.name, tree->name) != 0)
+            continue;
+        if (memcmp(&b->tree.digest, &tree->digest, sizeof(tree->digest)) != 0)
+            return repx_fail(err, REPX_E_USAGE,
+                             "%s: is to hold two different things; verify the first "
+                             "before placing the second",
+                             tree->name);
+        *again = 1;
+    }
+    return 0;
+}
+
+/* One call for what is new; anything there is looked at in full afterwards. */
+static int is_there(struct store *s, const char *name, struct repx_err *err)
+{
+    const char *leaf;
+    struct stat st;
+    int parent = store_parent(s, name, &leaf, err);
+
+    return parent < 0 ? -1 : store_lstat(parent, leaf, &st) == 0;
+}
+
+static int place(struct store *s, struct store_tree *tree, uint64_t *lacks,
+                 struct repx_err *err)
+{
+    int again = 0, parked = 0;
+
+    if (is_again(s, tree, &again, err) < 0)
+        return -1;
+    if (again)
+        return 0;
+    int there = is_there(s, tree->name, err);
+    if (there < 0)
+        return -1;
+    if (there && store_same(s, tree, s->site->base_fd, tree->name, 1)) {
+        store_note_name(s, tree->name);
+        return store_package_link(s, tree, err);
+    }
+    int waits = store_package_waits(s, tree, &parked, err);
+    if (waits < 0)
+        return -1;
+    if (waits) {
+        s->parked |= parked;
+        store_note_name(s, tree->name);
+        return 0;
+    }
+    return store_build(s, tree, lacks, err);
+}
+
+int store_place(struct store *s, struct store_tree *tree, uint64_t *lacks,
+                struct repx_err *err)
+{
+    uint64_t ignored;
+
+    lacks = lacks ? lacks : &ignored;
+    *lacks = 0;
+    int rc = place(s, tree, lacks, err);
+    store_tree_finish(tree);
+    return rc;
+}
+
+/* A file of a dead session: is it something that is asked for? */
+static void adopt_file(struct store *s, int dir, const char *name,
+                       const struct stat *st)
+{
+    struct repx_err ignored = {0};
+    struct digest d;
+    uint64_t length;
+
+    int asked = 0;
+    for (size_t i = 0; i < s->object_count && !asked; i++)
+        asked = s->objects[i].state == OBJECT_MISSING &&
+                s->objects[i].length == (uint64_t)st->st_size;
+    if (!asked || !store_hash(dir, name, &d, &length))
+        return;
+    for (uint8_t executable = 0; executable < 2; executable++) {
+        struct object *o = store_object_find(s, &d, executable);
+        if (o && o->state == OBJECT_MISSING && o->length == length)
+            (void)store_deliver(s, o, dir, name, &ignored);
+    }
+}
+
+int store_lacking(struct store *s,
+                  void (*want)(void *ctx, const uint8_t *digest, uint32_t executable,
+                               uint64_t length),
+                  void *ctx, struct repx_err *err)
+{
+    int missing = 0;
+
+    (void)err;
+    for (size_t i = 0; i < s->object_count && !missing; i++)
+        missing = s->objects[i].state == OBJECT_MISSING;
+    if (missing && !s->adopted) {
+        s->adopted = 1;
+        store_stage_adopt(s, adopt_file);
+    }
+    for (size_t i = 0; i < s->object_count; i++) {
+        const struct object *o = &s->objects[i];
+        if (o->state == OBJECT_MISSING)
+            want(ctx, o->digest.bytes, o->executable, o->length);
+    }
+    return 0;
+}
+
+int store_verify(struct store *s, struct repx_err *err)
+{
+    size_t trees = 0, files = 0;
+    const struct build *first = NULL;
+
+    for (size_t i = 0; i < s->build_count; i++) {
+        const struct build *b = &s->builds[i];
+        if (b->standing)
+            continue;
+        first = first ? first : b;
+        trees++;
+        files += b->missing;
+    }
+    if (first)
+        return repx_fail(err, REPX_E_FAILED,
+                         "%zu files of %zu names did not arrive, among them of %s; run "
+                         "again: what did arrive is not sent twice",
+                         files, trees, first->tree.name);
+    return s->index ? index_save(s->index, err) : 0;
+}
+
+int store_have(struct store *s, const uint8_t digest[REPX_DIGEST_LEN])
+{
+    struct object_index *ix = store_index(s);
+    struct digest d;
+    struct stat st;
+
+    memcpy(d.bytes, digest, sizeof(d.bytes));
+    for (uint8_t executable = 0; executable < 2; executable++) {
+        for (size_t i = index_find(ix, &d, executable); i != INDEX_END;
+             i = index_at(ix, i)->next) {
+            const struct index_entry *e = index_at(ix, i);
+            if (!e->dropped && store_lstat(s->site->base_fd, e->path, &st) == 0 &&
+                index_agrees(e, &st))
+                return 1;
+        }
+    }
+    return 0;
+}
+
+int store_room(struct store *s, uint64_t *bytes, uint64_t *inodes, struct repx_err *err)
+{
+    struct statvfs v;
+
+    if (statvfs(s->site->base, &v) < 0)
+        return repx_fail_errno(err, "%s", s->site->base);
+    *bytes = (uint64_t)v.f_bavail * v.f_frsize;
+    *inodes = v.f_favail;
+    return 0;
+}
+
+void store_close(struct store *s)
+{
+    struct repx_err ignored = {0};
+    int pending = 0;
+
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->build_count; i++) {
+        pending |= !s->builds[i].standing;
+        store_tree_finish(&s->builds[i].tree);
+        free(s->builds[i].staged);
+    }
+    for (size_t i = 0; i < s->object_count; i++)
+        free(s->objects[i].wanted);
+    for (size_t i = 0; i < s->name_count; i++)
+        free(s->names[i]);
+    if (s->index)
+        (void)index_save(s->index, &ignored);
+    index_close(s->index);
+    repx_close_fd(&s->last_fd);
+    repx_close_fd(&s->parent_fd);
+    repx_close_fd(&s->waiting_fd);
+    store_stage_close(s, pending && s->arrived);
+    free(s->builds);
+    free(s->objects);
+    free(s->object_slots);
+    free(s->names);
+    free(s->parent);
+    free(s->session);
+    free(s->writer);
+    free(s);
+}

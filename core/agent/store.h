@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* store.h: how content gets to its names on the target, without the wire.
+ *
+ *     place    checks a tree, takes what is here already (by link or copy), asks for the rest
+ *     lacking  says what is asked for, each object once
+ *     put      takes packs of objects; the last object of a tree makes it appear
+ *     verify   fails unless every tree stands
+ *
+ * A tree is built in a staging directory on the file system of its destination and renamed
+ * when it is whole. A store that is closed early leaves what arrived in its staging
+ * directory, where the next store finds it. docs/store.md has the rules. */
+#ifndef REPX_AGENT_STORE_H
+#define REPX_AGENT_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <repx/sync.h>
+
+#include "core/agent/agent.h"
+#include "core/agent/store_tree.h"
+
+struct store;
+struct store_put;
+
+/* Borrows the site. */
+struct store *store_open(const struct site *site, struct repx_err *err);
+void store_close(struct store *s); /* NULL is fine */
+
+/* Takes the tree over, also when it fails. *lacks (may be NULL): objects it waits for. */
+int store_place(struct store *s, struct store_tree *tree, uint64_t *lacks,
+                struct repx_err *err);
+int store_lacking(struct store *s,
+                  void (*want)(void *ctx, const uint8_t *digest, uint32_t executable,
+                               uint64_t length),
+                  void *ctx, struct repx_err *err);
+
+/* One pack; several may be under way. */
+struct store_put *store_put_begin(struct store *s);
+int store_put_bytes(struct store_put *p, const void *bytes, size_t n,
+                    struct repx_err *err);
+int store_put_end(struct store_put *p, struct repx_err *err);
+void store_put_free(struct store_put *p); /* a half object is removed; NULL is fine */
+
+int store_verify(struct store *s, struct repx_err *err);
+
+/* 1 or 0; never fails. */
+int store_known(struct store *s, const uint8_t digest[REPX_DIGEST_LEN]);
+int store_remember(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
+                   struct repx_err *err);
+/* Is there a file with that content, executable or not? */
+int store_have(struct store *s, const uint8_t digest[REPX_DIGEST_LEN]);
+int store_room(struct store *s, uint64_t *bytes, uint64_t *inodes,
+               struct repx_err *err);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "store_fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#define COPY_CHUNK (128 * 1024)
+
+static uint64_t calls;
+
+uint64_t store_calls(void)
+{
+    return calls;
+}
+
+int store_openat(int dir, const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    calls++;
+    do
+        fd = openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+int store_mkdirat(int dir, const char *path)
+{
+    calls++;
+    return mkdirat(dir, path, 0755);
+}
+
+int store_lstat(int dir, const char *path, struct stat *st)
+{
+    calls++;
+    return fstatat(dir, path, st, AT_SYMLINK_NOFOLLOW);
+}
+
+int store_rename(int from_dir, const char *from, int to_dir, const char *to)
+{
+    calls++;
+    return renameat(from_dir, from, to_dir, to);
+}
+
+int store_linkat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    calls++;
+    return linkat(from_dir, from, to_dir, to, 0);
+}
+
+int store_symlinkat(const char *target, int dir, const char *path)
+{
+    calls++;
+    return symlinkat(target, dir, path);
+}
+
+int store_unlinkat(int dir, const char *path)
+{
+    calls++;
+    return unlinkat(dir, path, 0);
+}
+
+char *store_readlink(int dir, const char *path)
+{
+    char text[PATH_MAX];
+
+    calls++;
+    ssize_t n = readlinkat(dir, path, text, sizeof(text));
+    if (n < 0)
+        return NULL;
+    if ((size_t)n == sizeof(text)) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    return repx_strndup(text, (size_t)n);
+}
+
+int store_walk(int dir, const char *path, int make)
+{
+    REPX_AUTO_FREE char *part = NULL;
+    int at = store_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+
+    for (const char *p = path; at >= 0 && *p;) {
+        size_t n = strcspn(p, "/");
+        repx_free_ptr(&part);
+        part = repx_strndup(p, n);
+        int next = store_openat(at, part, O_RDONLY | O_DIRECTORY, 0);
+        if (next < 0 && errno == ENOENT && make &&
+            (store_mkdirat(at, part) == 0 || errno == EEXIST))
+            next = store_openat(at, part, O_RDONLY | O_DIRECTORY, 0);
+        repx_close_fd(&at);
+        at = next;
+        p += n + (p[n] == '/');
+    }
+    return at;
+}
+
+int store_fail(struct repx_err *err, const char *root, const char *path)
+{
+    int saved = errno;
+    const char *cure = NULL;
+
+    if (saved == ENOSPC)
+        cure =
+            "no room (bytes or inodes) is left on the target's file system: free some, "
+            "or choose another base_path";
+    else if (saved == EDQUOT)
+        cure =
+            "the disk quota on the target is used up: free some, or choose another "
+            "base_path";
+    else if (saved == EROFS)
+        cure = "the target's file system is read-only there: choose another base_path";
+    else if (saved == EACCES || saved == EPERM)
+        cure =
+            "permission denied on the target: make it writable for this user, or choose "
+            "another base_path";
+    else if (saved == ENOTDIR || saved == ELOOP)
+        cure = "something that is no real directory lies on the way: remove it";
+    if (cure)
+        (void)repx_fail(err, REPX_E_FAILED, "%s/%s: %s", root, path, cure);
+    else
+        (void)repx_fail_errno(err, "%s/%s", root, path);
+    errno = saved;
+    return -1;
+}
+
+int store_hash(int dir, const char *path, struct digest *out, uint64_t *length)
+{
+    REPX_AUTO_CLOSE int fd = store_openat(dir, path, O_RDONLY | O_NONBLOCK, 0);
+    struct repx_err ignored = {0};
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    return digest_fd(fd, out, length, &ignored) == 0;
+}
+
+/* 1 at the end of a good copy, 0 bad source, -1 cannot write. */
+static int copy_bytes(int from, int to, const struct store_copy *copy)
+{
+    REPX_AUTO_FREE char *chunk = repx_alloc(COPY_CHUNK);
+    struct digest_ctx ctx;
+    struct digest got;
+    uint64_t total = 0;
+
+    digest_begin(&ctx);
+    for (;;) {
+        ssize_t n = read(from, chunk, COPY_CHUNK);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return 0;
+        if (n == 0)
+            break;
+        total += (uint64_t)n;
+        if (total > copy->length)
+            return 0;
+        digest_add(&ctx, chunk, (size_t)n);
+        if (repx_write_all(to, chunk, (size_t)n) < 0)
+            return -1;
+    }
+    digest_end(&ctx, &got);
+    return total == copy->length && memcmp(&got, copy->digest, sizeof(got)) == 0;
+}
+
+int store_copy(const struct store_copy *copy)
+{
+    REPX_AUTO_CLOSE int from =
+        store_openat(copy->from_dir, copy->from, O_RDONLY | O_NONBLOCK, 0);
+    struct stat st;
+
+    if (from < 0 || fstat(from, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    int to =
+        store_openat(copy->to_dir, copy->to, O_WRONLY | O_CREAT | O_EXCL, copy->mode);
+    if (to < 0)
+        return -1;
+    int rc = copy_bytes(from, to, copy);
+    if (close(to) < 0 && rc == 1)
+        rc = -1;
+    if (rc != 1) {
+        int saved = errno;
+        (void)store_unlinkat(copy->to_dir, copy->to);
+        errno = saved;
+    }
+    return rc;
+}

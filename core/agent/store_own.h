@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* store_own.h: what the store's files share. */
+#ifndef REPX_AGENT_STORE_OWN_H
+#define REPX_AGENT_STORE_OWN_H
+
+#include "core/agent/index.h"
+#include "core/agent/store.h"
+#include "core/agent/store_fs.h"
+
+#define NO_BUILD SIZE_MAX
+
+/* A tree on its way, or standing. */
+struct build {
+    struct store_tree tree;
+    char *staged;   /* its name in the staging directory */
+    size_t missing; /* objects not there yet */
+    int standing;   /* renamed to its name */
+    int parked;     /* a package that waits in S/pkg: its name has work in progress */
+};
+
+struct wanted_at {
+    size_t build, item;
+};
+
+#define OBJECT_MISSING 0
+#define OBJECT_COMING 1
+#define OBJECT_HERE 2
+
+/* Content that some tree of this session needs. */
+struct object {
+    struct digest digest;
+    uint8_t executable;
+    uint8_t state;
+    uint64_t length;
+    struct wanted_at *wanted; /* [0] is where it lies once it is here */
+    size_t wanted_count;
+};
+
+struct store {
+    const struct site *site;
+    struct object_index *index; /* NULL until needed */
+    char *session; /* name of staging directory and, with a time, of the writer */
+    char *writer;
+    /* staging */
+    int stages_fd, stage_fd; /* -1 until needed */
+    uint64_t staged_count;
+    int adopted; /* dead sessions were looked through */
+    int arrived; /* something was put */
+    /* this session's trees and objects */
+    struct build *builds;
+    size_t build_count, build_cap;
+    struct object *objects;
+    size_t object_count, object_cap;
+    size_t *object_slots, object_slot_count;
+    /* names to remember: build_count counts only those that were not there */
+    char **names;
+    size_t name_count, name_cap;
+    int parked;
+    /* the directory of the last file that was created */
+    size_t last_build, last_dir;
+    int last_fd;
+    /* the last parent that was walked to, for names */
+    char *parent;
+    int parent_fd;
+    int waiting_fd; /* where packages wait */
+};
+
+/* ---- store.c ---- */
+struct object_index *store_index(struct store *s);
+/* A descriptor (borrowed, until the next call) of the directory that holds `name`, made
+ * when missing. *leaf is its last component. */
+int store_parent(struct store *s, const char *name, const char **leaf,
+                 struct repx_err *err);
+void store_note_name(struct store *s, const char *name);
+
+/* ---- store_stage.c ---- */
+int store_stage(struct store *s, struct repx_err *err); /* make the staging directory */
+void store_stage_close(struct store *s, int keep);
+/* Calls each regular file that dead sessions left, with a descriptor of its directory. Then
+ * what they left belongs to this session. */
+void store_stage_adopt(struct store *s,
+                       void (*each)(struct store *s, int dir, const char *name,
+                                    const struct stat *st));
+
+/* ---- store_same.c ---- */
+/* Does `name` below dir hold exactly this tree? 1 or 0. With `index` what was hashed
+ * is noted there. */
+int store_same(struct store *s, const struct store_tree *tree, int dir,
+               const char *name, int index);
+
+/* ---- store_build.c ---- */
+int store_build(struct store *s, struct store_tree *tree, uint64_t *lacks,
+                struct repx_err *err);
+/* Put content that lies in a file (perhaps with the other mode) where it is wanted. 1, 0
+ * when the file is not that, -1. */
+int store_deliver(struct store *s, struct object *o, int dir, const char *path,
+                  struct repx_err *err);
+/* The object's first place was filled: fill the others, finish trees. */
+int store_spread(struct store *s, struct object *o, struct repx_err *err);
+/* Descriptor (cached) and leaf for creating an item of a tree that is being built. */
+int store_item_dir(struct store *s, const struct wanted_at *w, const char **leaf,
+                   struct repx_err *err);
+mode_t store_mode(uint8_t executable);
+
+/* ---- store_object.c ---- */
+struct object *store_object_find(struct store *s, const struct digest *d,
+                                 uint8_t executable);
+struct object *store_object_add(struct store *s, const struct store_item *item);
+void store_object_want(struct object *o, size_t build, size_t item);
+
+/* ---- store_commit.c ---- */
+int store_commit(struct store *s, struct build *b, struct repx_err *err);
+/* A package that stands at its name gets its link in S/pkg. */
+int store_package_link(struct store *s, const struct store_tree *tree,
+                       struct repx_err *err);
+/* Is the package in S/pkg, waiting? Then 1, moved to its name when nobody works there now;
+ * *parked tells which. */
+int store_package_waits(struct store *s, const struct store_tree *tree, int *parked,
+                        struct repx_err *err);
+
+#endif

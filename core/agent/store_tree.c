@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "store_tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+
+#define PATH_LONGEST 3000
+#define COMPONENT_LONGEST 255
+#define DEEPEST 64
+#define LINK_LONGEST 3000
+#define HEX_LEN 64
+
+static const char *const collections[] = {"jobs",   "lab",        "revision", "store",
+                                          "readme", "host-tools", "images",   "image"};
+
+static size_t components(const char *path)
+{
+    size_t n = *path != 0;
+
+    for (; *path; path++)
+        n += *path == '/';
+    return n;
+}
+
+/* Records of the target are lines of text, so no path holds a control character. */
+static int path_check(const char *path, struct repx_err *err)
+{
+    if (!repx_path_is_inside(path))
+        return repx_fail(err, REPX_E_CORRUPT, "'%.200s': leaves its directory", path);
+    if (strlen(path) > PATH_LONGEST || components(path) > DEEPEST)
+        return repx_fail(err, REPX_E_CORRUPT, "'%.200s...': the path is too long",
+                         path);
+    for (const char *p = path; *p;) {
+        size_t n = strcspn(p, "/");
+        if (n > COMPONENT_LONGEST)
+            return repx_fail(err, REPX_E_CORRUPT, "'%.200s...': a name is too long",
+                             path);
+        for (size_t i = 0; i < n; i++)
+            if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+                return repx_fail(err, REPX_E_CORRUPT,
+                                 "'%.200s': holds a control character", path);
+        p += n + (p[n] == '/');
+    }
+    return 0;
+}
+
+static int is_collection(const char *name, size_t n)
+{
+    for (size_t i = 0; i < sizeof(collections) / sizeof(*collections); i++)
+        if (strlen(collections[i]) == n && memcmp(collections[i], name, n) == 0)
+            return 1;
+    return 0;
+}
+
+int store_name_check(const char *name, struct repx_err *err)
+{
+    size_t depth = components(name);
+
+    if (path_check(name, err) < 0)
+        return repx_wrap(err, "name");
+    if (strncmp(name, "bin/", 4) == 0) {
+        if (strspn(name + 4, "0123456789abcdef") == HEX_LEN && depth <= 3 &&
+            (name[4 + HEX_LEN] == 0 || name[4 + HEX_LEN] == '/'))
+            return 0;
+        return repx_fail(err, REPX_E_CORRUPT,
+                         "name '%.200s': below bin/ there are only digests", name);
+    }
+    if (strncmp(name, "artifacts/", 10) == 0) {
+        size_t n = strcspn(name + 10, "/");
+        if (is_collection(name + 10, n) && depth >= 3)
+            return 0;
+    }
+    return repx_fail(err, REPX_E_CORRUPT,
+                     "name '%.200s': nothing may be placed there; names are "
+                     "artifacts/COLLECTION/NAME and bin/DIGEST",
+                     name);
+}
+
+const char *store_name_job(const char *name)
+{
+    static const char jobs[] = "artifacts/jobs/";
+
+    if (strncmp(name, jobs, sizeof(jobs) - 1) != 0)
+        return NULL;
+    name += sizeof(jobs) - 1;
+    return strchr(name, '/') ? NULL : name;
+}
+
+/* A link may climb to artifacts/ and no further (below bin/: to its digest). ".." is taken
+ * only in front, where nothing but real directories of ours lie above it. */
+static int link_check(const char *name, const char *path, const char *link,
+                      struct repx_err *err)
+{
+    size_t depth = components(name) + components(path) - 2;
+    int leading = 1;
+
+    if (strncmp(name, "bin/", 4) == 0)
+        depth = depth ? depth - 1 : 0;
+    if (!*link || *link == '/' || strlen(link) > LINK_LONGEST)
+        return repx_fail(err, REPX_E_CORRUPT,
+                         "%s/%s: links to '%.200s', which is not inside the Lab", name,
+                         path, link);
+    for (const char *p = link; *p;) {
+        size_t n = strcspn(p, "/");
+        int up = n == 2 && p[0] == '.' && p[1] == '.';
+        if (up && (!leading || depth-- == 0))
+            return repx_fail(err, REPX_E_CORRUPT,
+                             "%s/%s: the link '%.200s' leaves the Lab", name, path,
+                             link);
+        if (!up && n && !(n == 1 && p[0] == '.'))
+            leading = 0;
+        p += n + (p[n] == '/');
+    }
+    return 0;
+}
+
+/* By components, so that what is below a directory follows it at once. */
+static int path_order(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    int x = *a == '/' ? 1 : *a ? 2 + (unsigned char)*a : 0;
+    int y = *b == '/' ? 1 : *b ? 2 + (unsigned char)*b : 0;
+    return x - y;
+}
+
+static int entry_order(const void *a, const void *b)
+{
+    const struct repx_entry *x = a, *y = b;
+
+    return path_order(x->path, y->path);
+}
+
+static int entry_check(const struct repx_entry *e, const char *name, int only,
+                       struct repx_err *err)
+{
+    int single = only && *e->path == 0 && e->kind != REPX_ENTRY_DIR;
+
+    if (!single && path_check(e->path, err) < 0)
+        return repx_wrap(err, "%s", name);
+    if (e->kind == REPX_ENTRY_LINK)
+        return link_check(name, e->path, e->link ? e->link : "", err);
+    if (e->kind != REPX_ENTRY_FILE && e->kind != REPX_ENTRY_DIR)
+        return repx_fail(err, REPX_E_CORRUPT, "%s/%s: unknown kind %u", name, e->path,
+                         e->kind);
+    if (e->kind == REPX_ENTRY_FILE && (e->executable > 1 || e->length > INT64_MAX))
+        return repx_fail(err, REPX_E_CORRUPT, "%s/%s: bad length or mode", name,
+                         e->path);
+    return 0;
+}
+
+/* Two entries in order: not the same, and none below what is no directory. */
+static int pair_check(const struct repx_entry *a, const struct repx_entry *b,
+                      const char *name, struct repx_err *err)
+{
+    size_t n = strlen(a->path);
+
+    if (strcmp(a->path, b->path) == 0)
+        return repx_fail(err, REPX_E_CORRUPT, "%s/%s: is there twice", name, a->path);
+    if (a->kind != REPX_ENTRY_DIR && strncmp(a->path, b->path, n) == 0 &&
+        b->path[n] == '/')
+        return repx_fail(err, REPX_E_CORRUPT, "%s/%s: is no directory, but holds %s",
+                         name, a->path, b->path);
+    return 0;
+}
+
+static int is_within(const char *dir, const char *path, size_t n)
+{
+    size_t len = strlen(dir);
+
+    return len == 0 ||
+           (len <= n && memcmp(dir, path, len) == 0 && (len == n || path[len] == '/'));
+}
+
+/* The directory path[0..n), created with its parents. `last` is where the one before was. */
+static size_t dir_of(struct store_tree *t, const char *path, size_t n, size_t last)
+{
+    while (!is_within(t->dirs[last].path, path, n))
+        last = t->dirs[last].parent;
+    for (size_t at = strlen(t->dirs[last].path); at < n;) {
+        at += path[at] == '/';
+        at += strcspn(path + at, "/");
+        at = at > n ? n : at;
+        t->dirs[t->dir_count] = (struct store_dir){repx_strndup(path, at), last, 0};
+        t->dirs[last].children++;
+        last = t->dir_count++;
+    }
+    return last;
+}
+
+static size_t dirs_most(const struct repx_entry *entries, size_t count)
+{
+    size_t n = 1;
+
+    for (size_t i = 0; i < count; i++)
+        n += components(entries[i].path);
+    return n;
+}
+
+static void item_add(struct store_tree *t, const struct repx_entry *e, size_t dir)
+{
+    struct store_item *item = &t->items[t->count++];
+    const char *slash;
+
+    item->path = repx_strdup(e->path);
+    slash = strrchr(item->path, '/');
+    item->leaf = slash ? slash + 1 : item->path;
+    item->kind = e->kind;
+    item->dir = dir;
+    t->dirs[dir].children++;
+    if (e->kind == REPX_ENTRY_LINK) {
+        item->link = repx_strdup(e->link);
+        return;
+    }
+    item->executable = e->executable;
+    item->length = e->length;
+    memcpy(item->digest.bytes, e->digest, REPX_DIGEST_LEN);
+}
+
+static void fill(struct store_tree *t, const struct repx_entry *sorted, size_t count)
+{
+    size_t dir = 0;
+
+    t->items = repx_array(count + 1, sizeof(*t->items));
+    t->dirs = repx_array(dirs_most(sorted, count), sizeof(*t->dirs));
+    t->dirs[t->dir_count++] = (struct store_dir){repx_strdup(""), 0, 0};
+    for (size_t i = 0; i < count; i++) {
+        const char *slash = strrchr(sorted[i].path, '/');
+        size_t n = slash ? (size_t)(slash - sorted[i].path) : 0;
+        if (sorted[i].kind == REPX_ENTRY_DIR)
+            n = strlen(sorted[i].path);
+        dir = dir_of(t, sorted[i].path, n, dir);
+        if (sorted[i].kind != REPX_ENTRY_DIR)
+            item_add(t, &sorted[i], dir);
+    }
+    t->single = count == 1 && *sorted[0].path == 0;
+    digest_tree(sorted, count, &t->digest);
+}
+
+int store_tree_make(struct store_tree *to, const struct repx_tree *from,
+                    const char *name, struct repx_err *err)
+{
+    size_t count = (size_t)from->count;
+    REPX_AUTO_FREE struct repx_entry *sorted =
+        repx_array(count + 1, sizeof(struct repx_entry));
+    const char *at = (const char *)from->entries;
+
+    *to = (struct store_tree){0};
+    if (store_name_check(name, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(&sorted[i], at + i * (size_t)from->stride, sizeof(*sorted));
+        if (entry_check(&sorted[i], name, count == 1, err) < 0)
+            return -1;
+    }
+    qsort(sorted, count, sizeof(*sorted), entry_order);
+    for (size_t i = 1; i < count; i++)
+        if (pair_check(&sorted[i - 1], &sorted[i], name, err) < 0)
+            return -1;
+    to->name = repx_strdup(name);
+    fill(to, sorted, count);
+    return 0;
+}
+
+void store_tree_finish(struct store_tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        free(tree->items[i].path);
+        free(tree->items[i].link);
+    }
+    for (size_t i = 0; i < tree->dir_count; i++)
+        free(tree->dirs[i].path);
+    free(tree->items);
+    free(tree->dirs);
+    free(tree->name);
+    *tree = (struct store_tree){0};
+}

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/* The store's verbs: one store for all calls of a session. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+#include <kit/buf.h>
+
+#include "core/agent/agent.h"
+#include "core/agent/store.h"
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+
+#define STORE_SLOT 0
+#define TREE_LARGEST (256u << 20) /* bytes of a declared tree */
+#define LACKING_HEAD (REPX_DIGEST_LEN + 9)
+
+static void own_free(struct call *c)
+{
+    free(call_own(c));
+    call_set_own(c, NULL);
+}
+
+/* What the calls of a session share. Requests overtake data on the wire, so that lacking,
+ * verify and remember may come while trees and packs that were sent before them are still
+ * under way: they wait until the desk is clear. */
+struct desk {
+    struct store *store;
+    size_t busy; /* places and puts that are under way */
+    struct call **waiting;
+    size_t count, cap;
+};
+
+static void release(void *shared)
+{
+    struct desk *desk = shared;
+
+    store_close(desk->store);
+    free(desk->waiting);
+    free(desk);
+}
+
+static struct desk *desk_of(struct call *c)
+{
+    void **slot = call_shared(c, STORE_SLOT, release);
+
+    if (!*slot)
+        *slot = REPX_NEW(struct desk);
+    return *slot;
+}
+
+static struct store *store_of(struct call *c, struct repx_err *err)
+{
+    struct desk *desk = desk_of(c);
+
+    if (!desk->store)
+        desk->store = store_open(call_site(c), err);
+    return desk->store;
+}
+
+/* A call that waits: what it asks for, done when its turn comes. */
+struct later {
+    int (*now)(struct call *c, struct store *s, struct later *own,
+               struct repx_err *err);
+    uint8_t digest[REPX_DIGEST_LEN];
+};
+
+static void serve(struct call *c)
+{
+    struct repx_err err = {0};
+    struct later *own = call_own(c);
+    struct store *s = store_of(c, &err);
+
+    if (!s || own->now(c, s, own, &err) < 0)
+        call_error(c, &err);
+}
+
+static int wait_or_serve(struct call *c, struct later *own)
+{
+    struct desk *desk = desk_of(c);
+
+    call_set_own(c, own);
+    if (desk->busy == 0) {
+        serve(c);
+        return 0;
+    }
+    if (desk->count == desk->cap) {
+        desk->cap = desk->cap ? desk->cap * 2 : 4;
+        desk->waiting = repx_grow(desk->waiting, desk->cap, sizeof(*desk->waiting));
+    }
+    desk->waiting[desk->count++] = c;
+    return 0;
+}
+
+static void later_drop(struct call *c)
+{
+    struct desk *desk = desk_of(c);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < desk->count; i++)
+        if (desk->waiting[i] != c)
+            desk->waiting[kept++] = desk->waiting[i];
+    desk->count = kept;
+    own_free(c);
+}
+
+static void desk_leave(struct desk *desk)
+{
+    if (--desk->busy)
+        return;
+    for (size_t i = 0; i < desk->count; i++)
+        serve(desk->waiting[i]);
+    desk->count = 0;
+}
+
+static int take_digest(const void *msg, size_t n, uint8_t digest[REPX_DIGEST_LEN],
+                       struct repx_err *err)
+{
+    struct msg_field f;
+
+    if (!msg_find(msg, n, F_DIGEST, &f) || f.length != REPX_DIGEST_LEN)
+        return repx_fail(err, REPX_E_CORRUPT, "the request has no digest");
+    memcpy(digest, f.bytes, REPX_DIGEST_LEN);
+    return 0;
+}
+
+static void reply_count(struct call *c, int64_t count)
+{
+    REPX_AUTO_BUF struct repx_buf fields = {0};
+
+    msg_put_number(&fields, F_COUNT, count);
+    call_reply(c, fields.data, fields.len);
+}
+
+/* ---- known, room: answered at once ---- */
+
+static int known_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    uint8_t digest[REPX_DIGEST_LEN];
+    struct store *s = store_of(c, err);
+
+    if (!s || take_digest(msg, n, digest, err) < 0)
+        return -1;
+    reply_count(c, store_known(s, digest));
+    return 0;
+}
+
+static int room_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf fields = {0};
+    struct store *s = store_of(c, err);
+    uint64_t bytes, inodes;
+
+    (void)msg;
+    (void)n;
+    if (!s || store_room(s, &bytes, &inodes, err) < 0)
+        return -1;
+    msg_put_number(&fields, F_BYTES, (int64_t)bytes);
+    msg_put_number(&fields, F_INODES, (int64_t)inodes);
+    call_reply(c, fields.data, fields.len);
+    return 0;
+}
+
+static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t length)
+{
+    uint8_t head[LACKING_HEAD];
+
+    memcpy(head, digest, REPX_DIGEST_LEN);
+    head[REPX_DIGEST_LEN] = (uint8_t)executable;
+    for (int i = 0; i < 8; i++)
+        head[REPX_DIGEST_LEN + 1 + i] = (uint8_t)(length >> (8 * i));
+    repx_buf_add(ctx, head, sizeof(head));
+}
+
+static int lacking_now(struct call *c, struct store *s, struct later *own,
+                       struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf all = {0};
+
+    (void)own;
+    if (store_lacking(s, want, &all, err) < 0)
+        return -1;
+    if (all.len)
+        call_send(c, all.data, all.len);
+    call_reply(c, NULL, 0);
+    return 0;
+}
+
+static int lacking_begin(struct call *c, const void *msg, size_t n,
+                         struct repx_err *err)
+{
+    struct later *own = REPX_NEW(struct later);
+
+    (void)msg, (void)n, (void)err;
+    own->now = lacking_now;
+    return wait_or_serve(c, own);
+}
+
+static int verify_now(struct call *c, struct store *s, struct later *own,
+                      struct repx_err *err)
+{
+    (void)own;
+    if (store_verify(s, err) < 0)
+        return -1;
+    call_reply(c, NULL, 0);
+    return 0;
+}
+
+static int verify_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    struct later *own = REPX_NEW(struct later);
+
+    (void)msg, (void)n, (void)err;
+    own->now = verify_now;
+    return wait_or_serve(c, own);
+}
+
+static int remember_now(struct call *c, struct store *s, struct later *own,
+                        struct repx_err *err)
+{
+    if (store_remember(s, own->digest, err) < 0)
+        return -1;
+    call_reply(c, NULL, 0);
+    return 0;
+}
+
+static int remember_begin(struct call *c, const void *msg, size_t n,
+                          struct repx_err *err)
+{
+    struct later *own = REPX_NEW(struct later);
+
+    own->now = remember_now;
+    if (take_digest(msg, n, own->digest, err) < 0) {
+        free(own);
+        return -1;
+    }
+    return wait_or_serve(c, own);
+}
+
+/* ---- have: digests as they come ---- */
+
+struct have {
+    struct store *s;
+    uint8_t part[REPX_DIGEST_LEN];
+    size_t len;
+};
+
+static int have_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    struct store *s = store_of(c, err);
+
+    (void)msg;
+    (void)n;
+    if (!s)
+        return -1;
+    struct have *h = REPX_NEW(struct have);
+    h->s = s;
+    call_set_own(c, h);
+    return 0;
+}
+
+static int have_data(struct call *c, const void *bytes, size_t n, struct repx_err *err)
+{
+    struct have *h = call_own(c);
+    REPX_AUTO_BUF struct repx_buf answers = {0};
+    const uint8_t *p = bytes;
+
+    (void)err;
+    for (size_t i = 0; i < n; i++) {
+        h->part[h->len++] = p[i];
+        if (h->len < REPX_DIGEST_LEN)
+            continue;
+        repx_buf_char(&answers, store_have(h->s, h->part) ? '1' : '0');
+        h->len = 0;
+    }
+    if (answers.len)
+        call_send(c, answers.data, answers.len);
+    return 0;
+}
+
+static int have_end(struct call *c, struct repx_err *err)
+{
+    const struct have *h = call_own(c);
+
+    if (h->len)
+        return repx_fail(err, REPX_E_CORRUPT, "the request ends within a digest");
+    call_reply(c, NULL, 0);
+    return 0;
+}
+
+/* ---- place ---- */
+
+struct placing {
+    char *name;
+    struct repx_buf entries;
+    int left; /* the desk is not kept busy any more */
+};
+
+static void placing_leave(struct call *c, struct placing *p)
+{
+    if (!p->left)
+        desk_leave(desk_of(c));
+    p->left = 1;
+}
+
+static int place_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *name = msg_text(msg, n, F_NAME);
+
+    if (!name)
+        return repx_fail(err, REPX_E_CORRUPT, "the request names no place");
+    if (!store_of(c, err) || store_name_check(name, err) < 0)
+        return -1;
+    struct placing *p = REPX_NEW(struct placing);
+    p->name = repx_strdup(name);
+    call_set_own(c, p);
+    desk_of(c)->busy++;
+    return 0;
+}
+
+static int place_data(struct call *c, const void *bytes, size_t n, struct repx_err *err)
+{
+    struct placing *p = call_own(c);
+
+    if (n > TREE_LARGEST || p->entries.len > TREE_LARGEST - n)
+        return repx_fail(err, REPX_E_CORRUPT, "%s: its list of files is too long",
+                         p->name);
+    repx_buf_add(&p->entries, bytes, n);
+    return 0;
+}
+
+static int place_end(struct call *c, struct repx_err *err)
+{
+    struct placing *p = call_own(c);
+    struct store *s = store_of(c, err);
+    struct store_tree tree;
+    uint64_t lacks;
+
+    if (!s)
+        return -1;
+    if (store_tree_parse(&tree, repx_buf_text(&p->entries), p->entries.len, p->name,
+                         err) < 0 ||
+        store_place(s, &tree, &lacks, err) < 0)
+        return -1;
+    reply_count(c, (int64_t)lacks);
+    placing_leave(c, p);
+    return 0;
+}
+
+static void place_drop(struct call *c)
+{
+    struct placing *p = call_own(c);
+
+    if (p) {
+        placing_leave(c, p);
+        repx_buf_free(&p->entries);
+        free(p->name);
+    }
+    own_free(c);
+}
+
+/* ---- put ---- */
+
+struct putting {
+    struct store_put *put;
+    int left;
+};
+
+static void putting_leave(struct call *c, struct putting *p)
+{
+    if (!p->left)
+        desk_leave(desk_of(c));
+    p->left = 1;
+}
+
+static int put_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    struct store *s = store_of(c, err);
+
+    (void)msg;
+    (void)n;
+    if (!s)
+        return -1;
+    struct putting *p = REPX_NEW(struct putting);
+    p->put = store_put_begin(s);
+    call_set_own(c, p);
+    desk_of(c)->busy++;
+    return 0;
+}
+
+static int put_data(struct call *c, const void *bytes, size_t n, struct repx_err *err)
+{
+    const struct putting *p = call_own(c);
+
+    return store_put_bytes(p->put, bytes, n, err);
+}
+
+static int put_end(struct call *c, struct repx_err *err)
+{
+    struct putting *p = call_own(c);
+
+    if (store_put_end(p->put, err) < 0)
+        return -1;
+    call_reply(c, NULL, 0);
+    putting_leave(c, p);
+    return 0;
+}
+
+static void put_drop(struct call *c)
+{
+    struct putting *p = call_own(c);
+
+    if (p) {
+        store_put_free(p->put);
+        putting_leave(c, p);
+    }
+    own_free(c);
+}
+
+const struct verb store_verbs[] = {
+    {V_KNOWN, known_begin, NULL, NULL, NULL},
+    {V_REMEMBER, remember_begin, NULL, NULL, later_drop},
+    {V_HAVE, have_begin, have_data, have_end, own_free},
+    {V_PLACE, place_begin, place_data, place_end, place_drop},
+    {V_LACKING, lacking_begin, NULL, NULL, later_drop},
+    {V_PUT, put_begin, put_data, put_end, put_drop},
+    {V_VERIFY, verify_begin, NULL, NULL, later_drop},
+    {V_ROOM, room_begin, NULL, NULL, NULL},
+    {0, NULL, NULL, NULL, NULL},
+};
