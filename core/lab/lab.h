@@ -94,9 +94,10 @@ struct lab {
     const char *version;      /* lab_version or "" */
     const char *repx_version; /* or schema_version, or "" */
     const char *git_hash;     /* or "" */
-    const char *manifest;     /* path of the manifest lab/...lab-metadata.json inside the Lab */
-    const char *host_tools;   /* name below host-tools/, or NULL when there is none */
-    const char *warning;      /* for the user, or NULL */
+    const char
+        *manifest; /* path of the manifest lab/...lab-metadata.json inside the Lab */
+    const char *host_tools; /* name below host-tools/, or NULL when there is none */
+    const char *warning;    /* for the user, or NULL */
     int is_tar;
     const struct lab_job *jobs; /* sorted by id */
     size_t job_count;
