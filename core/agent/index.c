@@ -123,7 +123,14 @@ struct index_entry *index_path(const struct object_index *ix, const char *path)
     return &ix->entries[ix->by_path[slot] - 1];
 }
 
-int index_agrees(const struct index_entry *e, const struct stat *st)
+static int is_before(const struct stat *st, const struct index_entry *e)
+{
+    return st->st_mtim.tv_sec < e->sec ||
+           (st->st_mtim.tv_sec == e->sec && st->st_mtim.tv_nsec <= e->nsec);
+}
+
+int index_agrees(const struct index_entry *e, const struct stat *st,
+                 const struct stat *dir)
 {
     if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size != e->size ||
         ((st->st_mode & S_IXUSR) != 0) != e->executable)
@@ -131,8 +138,7 @@ int index_agrees(const struct index_entry *e, const struct stat *st)
     if (e->ino)
         return st->st_ino == e->ino && st->st_mtim.tv_sec == e->sec &&
                st->st_mtim.tv_nsec == e->nsec;
-    return st->st_mtim.tv_sec < e->sec ||
-           (st->st_mtim.tv_sec == e->sec && st->st_mtim.tv_nsec <= e->nsec);
+    return is_before(st, e) && (!dir || is_before(dir, e));
 }
 
 void index_add(struct object_index *ix, const struct index_entry *entry)
@@ -144,6 +150,15 @@ void index_add(struct object_index *ix, const struct index_entry *entry)
 void index_drop(struct index_entry *entry)
 {
     entry->dropped = 1;
+}
+
+void index_refresh(struct object_index *ix, struct index_entry *entry,
+                   const struct stat *st)
+{
+    entry->sec = st->st_mtim.tv_sec;
+    entry->nsec = st->st_mtim.tv_nsec;
+    entry->ino = st->st_ino;
+    index_line(&ix->unsaved, entry);
 }
 
 void index_tree_add(struct object_index *ix, const char *name,

@@ -51,12 +51,18 @@ size_t index_find(const struct object_index *ix, const struct digest *digest,
 struct index_entry *index_at(const struct object_index *ix, size_t i);
 /* The entry for a path, or NULL. */
 struct index_entry *index_path(const struct object_index *ix, const char *path);
-/* Does what stat says agree with the entry's witness? */
-int index_agrees(const struct index_entry *e, const struct stat *st);
+/* Does what stat says agree with the entry's witness? `dir`: stat of the file's directory; a
+ * bound speaks of bytes, and only the directory's time tells that no older file was moved
+ * there since. NULL: not asked for. */
+int index_agrees(const struct index_entry *e, const struct stat *st,
+                 const struct stat *dir);
 
 /* Note content at a path; replaces what was known of the path. */
 void index_add(struct object_index *ix, const struct index_entry *entry);
 void index_drop(struct index_entry *entry);
+/* The entry's file was hashed and is right: from now on `st` is its witness. */
+void index_refresh(struct object_index *ix, struct index_entry *entry,
+                   const struct stat *st);
 /* Note a tree; and call each digest that was noted for a name. */
 void index_tree_add(struct object_index *ix, const char *name,
                     const struct digest *digest);

@@ -209,19 +209,50 @@ int store_verify(struct store *s, struct repx_err *err)
     return s->index ? index_save(s->index, err) : 0;
 }
 
+/* In collections of single files others come and go, so a directory's time says nothing. */
+static int is_in_package(const char *path)
+{
+    const char *slash = strchr(path, '/');
+
+    slash = slash ? strchr(slash + 1, '/') : NULL;
+    return slash && strchr(slash + 1, '/');
+}
+
+int store_still(struct store *s, struct index_entry *e)
+{
+    int ask_dir = e->ino == 0 && is_in_package(e->path);
+    REPX_AUTO_FREE char *dir =
+        ask_dir ? repx_strndup(e->path, (size_t)(strrchr(e->path, '/') - e->path))
+                : NULL;
+    struct stat st, dir_st;
+    struct digest got;
+    uint64_t length;
+
+    if (store_lstat(s->site->base_fd, e->path, &st) < 0 ||
+        (dir && store_lstat(s->site->base_fd, dir, &dir_st) < 0))
+        return 0;
+    if (index_agrees(e, &st, dir ? &dir_st : NULL))
+        return 1;
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size ||
+        ((st.st_mode & S_IXUSR) != 0) != e->executable ||
+        !store_hash(s->site->base_fd, e->path, &got, &length) ||
+        memcmp(&got, &e->digest, sizeof(got)) != 0)
+        return 0;
+    index_refresh(store_index(s), e, &st);
+    return 1;
+}
+
 int store_have(struct store *s, const uint8_t digest[REPX_DIGEST_LEN])
 {
     struct object_index *ix = store_index(s);
     struct digest d;
-    struct stat st;
 
     memcpy(d.bytes, digest, sizeof(d.bytes));
     for (uint8_t executable = 0; executable < 2; executable++) {
         for (size_t i = index_find(ix, &d, executable); i != INDEX_END;
              i = index_at(ix, i)->next) {
-            const struct index_entry *e = index_at(ix, i);
-            if (!e->dropped && store_lstat(s->site->base_fd, e->path, &st) == 0 &&
-                index_agrees(e, &st))
+            struct index_entry *e = index_at(ix, i);
+            if (!e->dropped && store_still(s, e))
                 return 1;
         }
     }

@@ -159,14 +159,13 @@ static int from_index(struct store *s, const struct object *o,
                       struct repx_err *err)
 {
     struct object_index *ix = store_index(s);
-    struct stat st;
 
     for (size_t i = index_find(ix, &o->digest, executable); i != INDEX_END;
          i = index_at(ix, i)->next) {
         struct index_entry *e = index_at(ix, i);
         if (e->dropped)
             continue;
-        if (store_lstat(s->site->base_fd, e->path, &st) < 0 || !index_agrees(e, &st)) {
+        if (!store_still(s, e)) {
             index_drop(e);
             continue;
         }

@@ -67,6 +67,9 @@ struct store {
 
 /* ---- store.c ---- */
 struct object_index *store_index(struct store *s);
+/* Does the file of an entry still hold what the index says? By its witness; where that
+ * says nothing, by its digest. */
+int store_still(struct store *s, struct index_entry *e);
 /* A descriptor (borrowed, until the next call) of the directory that holds `name`, made
  * when missing. *leaf is its last component. */
 int store_parent(struct store *s, const char *name, const char **leaf,

@@ -45,18 +45,12 @@ static char *path_of(const struct look *l, const struct store_item *item)
     return repx_format("%s/%s", l->name, item->path);
 }
 
-/* A bound speaks of the file's bytes; that no older file was moved there since is what the
- * directory's time tells. */
 static int witness_agrees(const struct look *l, const struct index_entry *e,
                           const struct store_item *item, const struct stat *st)
 {
-    if (e->executable != item->executable ||
-        memcmp(&e->digest, &item->digest, sizeof(e->digest)) != 0 ||
-        !index_agrees(e, st))
-        return 0;
-    const struct timespec *t = &l->dir_st.st_mtim;
-    return e->ino || l->tree->single || t->tv_sec < e->sec ||
-           (t->tv_sec == e->sec && t->tv_nsec <= e->nsec);
+    return e->executable == item->executable &&
+           memcmp(&e->digest, &item->digest, sizeof(e->digest)) == 0 &&
+           index_agrees(e, st, l->tree->single ? NULL : &l->dir_st);
 }
 
 static int hash_agrees(const struct look *l, const struct store_item *item,

@@ -140,21 +140,26 @@ static void witnesses(void)
 
     st.st_mtim.tv_sec = 100;
     st.st_mtim.tv_nsec = 7;
-    ok(index_agrees(&e, &st), "a bound takes the time itself");
+    ok(index_agrees(&e, &st, NULL), "a bound takes the time itself");
     st.st_mtim.tv_nsec = 6;
-    ok(index_agrees(&e, &st), "and what is before");
+    ok(index_agrees(&e, &st, NULL), "and what is before");
     st.st_mtim.tv_nsec = 8;
-    ok(!index_agrees(&e, &st), "nothing after");
+    ok(!index_agrees(&e, &st, NULL), "nothing after");
+    struct stat dir_st = st;
+    st.st_mtim.tv_nsec = 7;
+    ok(!index_agrees(&e, &st, &dir_st), "nor when the directory changed after");
+    dir_st.st_mtim.tv_nsec = 0;
+    ok(index_agrees(&e, &st, &dir_st), "only before");
     e.ino = 4;
     st.st_mtim.tv_nsec = 7;
-    ok(!index_agrees(&e, &st), "another inode is another file");
+    ok(!index_agrees(&e, &st, NULL), "another inode is another file");
     st.st_ino = 4;
-    ok(index_agrees(&e, &st), "inode and time");
+    ok(index_agrees(&e, &st, NULL), "inode and time");
     st.st_size = 6;
-    ok(!index_agrees(&e, &st), "another size");
+    ok(!index_agrees(&e, &st, NULL), "another size");
     st.st_size = 5;
     st.st_mode = S_IFREG | 0644;
-    ok(!index_agrees(&e, &st), "another mode");
+    ok(!index_agrees(&e, &st, NULL), "another mode");
 }
 
 int main(void)
