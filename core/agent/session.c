@@ -136,7 +136,7 @@ static void read_some(struct agent_session *s)
     struct repx_err err = {0};
     ssize_t n = read(STDIN_FILENO, buffer, sizeof(buffer));
 
-    if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (n <= 0) {
         s->ended = 1;
@@ -155,7 +155,7 @@ static void write_some(struct agent_session *s)
         ssize_t w = write(STDOUT_FILENO, bytes, n);
         if (w < 0 && errno == EINTR)
             continue;
-        if (w < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        if (w < 0 && (errno == EAGAIN))
             return;
         if (w < 0) {
             s->ended = 1;
