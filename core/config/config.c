@@ -49,10 +49,11 @@ static int merge_file(struct store *s, const char *file, struct repx_err *err)
 
     if (!t)
         return -1;
-    if (s->root)
+    if (s->root) {
         toml_merge(s->root, t);
-    else
+    } else {
         s->root = t;
+    }
     return 0;
 }
 
@@ -158,12 +159,14 @@ static int read_targets(struct store *s, const struct toml *table, struct repx_e
     size_t n = table ? table->count : 0;
     struct config_target *targets = keep_array(&s->keep, n + 1, sizeof(*targets));
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (target_read(&s->keep, table->items[i], &targets[i], err) < 0)
             return -1;
-    if (!table || !toml_get(table, "local"))
+    }
+    if (!table || !toml_get(table, "local")) {
         if (target_built_in(&s->keep, &targets[n++], err) < 0)
             return -1;
+    }
     qsort(targets, n, sizeof(*targets), by_name);
     c->targets = targets;
     c->target_count = n;
@@ -213,17 +216,19 @@ void config_close(struct config *config)
 const struct config_target *config_target_find(const struct config *config,
                                                const char *name)
 {
-    for (size_t i = 0; i < config->target_count; i++)
+    for (size_t i = 0; i < config->target_count; i++) {
         if (strcmp(config->targets[i].name, name) == 0)
             return &config->targets[i];
+    }
     return NULL;
 }
 
 const struct config_table *config_table_find(const struct config_target *target,
                                              const char *name)
 {
-    for (size_t i = 0; i < target->table_count; i++)
+    for (size_t i = 0; i < target->table_count; i++) {
         if (strcmp(target->tables[i].name, name) == 0)
             return &target->tables[i];
+    }
     return NULL;
 }

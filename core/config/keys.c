@@ -105,9 +105,10 @@ static int read_text(const struct toml *t, struct repx_err *err)
         return -1;
     if (!*t->text)
         return toml_fail(t, err, "is empty; give a value or remove it");
-    for (const char *c = t->text; *c; c++)
+    for (const char *c = t->text; *c; c++) {
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             return toml_fail(t, err, "holds a line break or another control character");
+    }
     return 0;
 }
 
@@ -146,9 +147,10 @@ static int read_count(const struct toml *t, const struct key_row *row, int64_t *
         return -1;
     long long number = strtoll(t->text, NULL, 10);
 
-    if (number < row->min || number > UINT32_MAX)
+    if (number < row->min || number > UINT32_MAX) {
         return toml_fail(t, err, "%s is out of range; it must be %lld to %lu", t->text,
                          (long long)row->min, (unsigned long)UINT32_MAX);
+    }
     *to = number;
     return 0;
 }
@@ -178,9 +180,10 @@ static int read_texts(struct keep *keep, const struct toml *t,
 
     if (keys_texts(keep, t, &texts, &count, err) < 0)
         return -1;
-    for (size_t i = 0; row->type == KEY_WORDS && i < t->count; i++)
+    for (size_t i = 0; row->type == KEY_WORDS && i < t->count; i++) {
         if (read_word(t->items[i], row, err) < 0)
             return -1;
+    }
     memcpy(to, &texts, sizeof(texts));
     memcpy(to + sizeof(texts), &count, sizeof(count));
     return 0;
@@ -190,9 +193,10 @@ static int read_tables(const struct toml *t, struct repx_err *err)
 {
     if (want_type(t, TOML_ARRAY, err) < 0)
         return -1;
-    for (size_t i = 0; i < t->count; i++)
+    for (size_t i = 0; i < t->count; i++) {
         if (want_type(t->items[i], TOML_TABLE, err) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -225,10 +229,11 @@ static int read_number(const struct toml *t, const struct key_row *row, char *to
                                     : read_bool(t, &number, err);
     int flag = (int)number;
 
-    if (rc == 0 && row->type == KEY_BOOL)
+    if (rc == 0 && row->type == KEY_BOOL) {
         memcpy(to, &flag, sizeof(flag));
-    else if (rc == 0)
+    } else if (rc == 0) {
         memcpy(to, &number, sizeof(number));
+    }
     return rc;
 }
 

@@ -85,14 +85,16 @@ const char *paths_state_dir(struct keep *keep, struct repx_err *err)
 
 static int check_start(const char *path, struct repx_err *err)
 {
-    if (path[0] == '~' && path[1] && path[1] != '/')
+    if (path[0] == '~' && path[1] && path[1] != '/') {
         return repx_fail(err, REPX_E_USAGE,
                          "`%s` names another user's home; write the path out", path);
-    if (path[0] != '/' && path[0] != '~' && path[0] != '$')
+    }
+    if (path[0] != '/' && path[0] != '~' && path[0] != '$') {
         return repx_fail(
             err, REPX_E_USAGE,
             "`%s` is relative; begin it with `/`, `~/` or `$`, as in `~/%s`", path,
             path);
+    }
     return 0;
 }
 
@@ -106,12 +108,14 @@ int paths_check_remote(const char *path, struct repx_err *err)
 {
     if (check_start(path, err) < 0)
         return -1;
-    for (const char *c = strchr(path, '$'); c; c = strchr(c + 1, '$'))
-        if (name_len(c + 1) == 0)
+    for (const char *c = strchr(path, '$'); c; c = strchr(c + 1, '$')) {
+        if (name_len(c + 1) == 0) {
             return repx_fail(err, REPX_E_USAGE,
                              "`%s`: `$` must be followed by a name in capitals, as in "
                              "`$SCRATCH`",
                              path);
+        }
+    }
     return 0;
 }
 
@@ -123,9 +127,10 @@ static int add_variable(struct keep *keep, const char *name, size_t len,
 
     memcpy(copy, name, len);
     value = getenv(copy);
-    if (!value || !*value)
+    if (!value || !*value) {
         return repx_fail(err, REPX_E_USAGE,
                          "$%s is not set; set it or write the path out", copy);
+    }
     repx_buf_str(to, value);
     return 0;
 }
@@ -158,13 +163,13 @@ const char *paths_expand(struct keep *keep, const char *path, struct repx_err *e
             return NULL;
         c += len + 1;
     }
-    if (out.data[0] != '/') {
+    if (repx_buf_text(&out)[0] != '/') {
         (void)repx_fail(err, REPX_E_USAGE,
                         "`%s` becomes `%s`, which is relative; make it absolute", path,
-                        out.data);
+                        repx_buf_text(&out));
         return NULL;
     }
     while (out.len > 1 && out.data[out.len - 1] == '/')
         out.data[--out.len] = 0;
-    return keep_text(keep, out.data);
+    return keep_text(keep, repx_buf_text(&out));
 }

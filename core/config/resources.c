@@ -75,15 +75,17 @@ static int read_numbers(const struct toml *table, struct resource_rule *to,
 {
     if (to->mem_text) {
         to->mem = resources_slurm_size(to->mem_text);
-        if (to->mem < 0)
+        if (to->mem < 0) {
             return toml_fail(toml_get(table, "mem"), err, "`%s` is no size; %s",
                              to->mem_text, SIZE_FORMS);
+        }
     }
     if (to->time_text) {
         to->time = resources_time(to->time_text);
-        if (to->time == -1)
+        if (to->time == -1) {
             return toml_fail(toml_get(table, "time"), err, "`%s` is no time; %s",
                              to->time_text, TIME_FORMS);
+        }
     }
     return 0;
 }
@@ -95,10 +97,11 @@ static int worker_table(const struct toml *table, const struct toml **worker,
     const struct toml *alias = toml_get(table, "step_resources");
 
     *worker = toml_get(table, "worker_resources");
-    if (*worker && alias)
+    if (*worker && alias) {
         return toml_fail(alias, err,
                          "is another name of `worker_resources`, which is "
                          "there too; keep one");
+    }
     if (alias)
         *worker = alias;
     return 0;
@@ -154,9 +157,10 @@ static int read_all(struct store *s, struct repx_err *err)
         return 0;
     struct resource_rule *list = keep_array(&s->keep, rules->count, sizeof(*list));
 
-    for (size_t i = 0; i < rules->count; i++)
+    for (size_t i = 0; i < rules->count; i++) {
         if (read_rule(&s->keep, rules->items[i], &list[i], err) < 0)
             return -1;
+    }
     r->rules = list;
     r->rule_count = rules->count;
     return 0;
@@ -177,10 +181,11 @@ static int merge_file(struct store *s, const char *file, struct repx_err *err)
         *err = why;
         return -1;
     }
-    if (s->root)
+    if (s->root) {
         toml_merge(s->root, t);
-    else
+    } else {
         s->root = t;
+    }
     return 1;
 }
 
@@ -208,9 +213,10 @@ static int merge_all(struct store *s, const char *extra, struct repx_err *err)
         return -1;
     int found = extra ? merge_file(s, extra, err) : 1;
 
-    if (found == 0)
+    if (found == 0) {
         return repx_fail(err, REPX_E_USAGE, "%s: there is no such file of resources",
                          extra);
+    }
     return found < 0 ? -1 : 0;
 }
 

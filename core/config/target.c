@@ -58,9 +58,10 @@ static const struct key_set table_keys = {
 
 static int is_target_key(const char *name)
 {
-    for (size_t i = 0; i < target_keys.count; i++)
+    for (size_t i = 0; i < target_keys.count; i++) {
         if (strcmp(target_rows[i].name, name) == 0)
             return 1;
+    }
     return 0;
 }
 
@@ -72,15 +73,17 @@ static int read_value(struct keep *keep, const struct toml *t, struct config_val
     size_t count = t->type == TOML_ARRAY ? t->count : 1;
     const char **texts = keep_array(keep, count, sizeof(*texts));
 
-    if (t->type == TOML_TABLE)
+    if (t->type == TOML_TABLE) {
         return toml_fail(t, err,
                          "is a table; a plugin's key takes a value or an array");
+    }
     for (size_t i = 0; i < count; i++) {
         const struct toml *from = t->type == TOML_ARRAY ? t->items[i] : t;
 
-        if (from->type == TOML_TABLE || from->type == TOML_ARRAY)
+        if (from->type == TOML_TABLE || from->type == TOML_ARRAY) {
             return toml_fail(from, err, "must be a value, not %s",
                              toml_type_name(from->type));
+        }
         texts[i] = keep_text(keep, from->text);
     }
     to->key = keep_text(keep, t->key);
@@ -102,17 +105,19 @@ static int read_table(struct keep *keep, const struct toml *t, struct config_tab
 {
     struct config_value *values = keep_array(keep, t->count, sizeof(*values));
 
-    if (strncmp(t->key, "sched-", 6) == 0)
+    if (strncmp(t->key, "sched-", 6) == 0) {
         return toml_fail(t, err, "a scheduler's table has its name alone; call it `%s`",
                          t->key + 6);
+    }
     to->name = keep_text(keep, t->key);
     to->where = keys_where(keep, t);
     to->local_concurrency = CONFIG_UNSET;
     if (is_scheduler(t->key) && keys_read(keep, t, &table_keys, to, err) < 0)
         return -1;
-    for (size_t i = 0; i < t->count; i++)
+    for (size_t i = 0; i < t->count; i++) {
         if (read_value(keep, t->items[i], &values[i], err) < 0)
             return -1;
+    }
     to->values = values;
     to->count = t->count;
     return 0;
@@ -147,10 +152,11 @@ static int check_path(struct keep *keep, const struct toml *table, const char *k
 
     if (!*path)
         return 0;
-    if (is_here)
+    if (is_here) {
         *path = paths_expand(keep, *path, &why);
-    else
+    } else {
         (void)paths_check_remote(*path, &why);
+    }
     return why.code ? toml_fail(toml_get(table, key), err, "%s", why.text) : 0;
 }
 
@@ -159,22 +165,26 @@ static int check_paths(struct keep *keep, const struct toml *table,
 {
     int is_here = !to->address;
 
-    if (!to->base_path)
+    if (!to->base_path) {
         return toml_fail(table, err,
                          "has no `base_path`; say which directory repx may use there");
+    }
     if (check_path(keep, table, "base_path", is_here, &to->base_path, err) < 0 ||
         check_path(keep, table, "state_path", is_here, &to->state_path, err) < 0 ||
         check_path(keep, table, "node_local_path", is_here, &to->node_local_path, err) <
             0)
         return -1;
-    if (strcmp(to->artifact_store, "node-local") == 0 && !to->node_local_path)
+    if (strcmp(to->artifact_store, "node-local") == 0 && !to->node_local_path) {
         return toml_fail(toml_get(table, "artifact_store"), err,
                          "`node-local` needs `node_local_path`; add it to the target");
-    for (size_t i = 0; i < to->mount_path_count; i++)
-        if (to->mount_paths[i][0] != '/')
+    }
+    for (size_t i = 0; i < to->mount_path_count; i++) {
+        if (to->mount_paths[i][0] != '/') {
             return toml_fail(toml_get(table, "mount_paths"), err,
                              "`%s` is not absolute; begin it with `/`",
                              to->mount_paths[i]);
+        }
+    }
     return 0;
 }
 
@@ -187,17 +197,19 @@ static int check_address(const struct toml *table, struct config_target *to,
         to->address = NULL; /* always this machine */
         return 0;
     }
-    if (!to->address)
+    if (!to->address) {
         return toml_fail(
             table, err,
             "has no `address`, which only `local` may lack; add `address = "
             "\"user@host\"`");
+    }
     /* It becomes an argument of ssh. */
-    if (to->address[0] == '-' || strpbrk(to->address, " \t"))
+    if (to->address[0] == '-' || strpbrk(to->address, " \t")) {
         return toml_fail(address, err,
                          "`%s` is no address; write `host`, `user@host` or an alias of "
                          "the ssh configuration",
                          to->address);
+    }
     return 0;
 }
 
@@ -205,9 +217,10 @@ static int check_name(const struct toml *table, struct repx_err *err)
 {
     if (!*table->key)
         return toml_fail(table, err, "a target needs a name");
-    for (const char *c = table->key; *c; c++)
+    for (const char *c = table->key; *c; c++) {
         if (iscntrl((unsigned char)*c))
             return toml_fail(table, err, "a target's name holds a control character");
+    }
     return 0;
 }
 

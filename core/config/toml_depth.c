@@ -52,10 +52,11 @@ static void count(struct scan *s, char c)
         s->open--;
     if (c == '\n')
         s->line++;
-    if (c == '.')
+    if (c == '.') {
         s->dots++;
-    else if (strchr("[]{}=,\n", c))
+    } else if (strchr("[]{}=,\n", c)) {
         s->dots = 0;
+    }
 }
 
 size_t toml_too_deep(const char *text, size_t n, size_t max)

@@ -17,9 +17,10 @@
 static void add_item(struct toml *parent, struct toml *item)
 {
     /* Grown at powers of two. */
-    if ((parent->count & (parent->count - 1)) == 0)
+    if ((parent->count & (parent->count - 1)) == 0) {
         parent->items = repx_grow(parent->items, parent->count ? parent->count * 2 : 1,
                                   sizeof(struct toml *));
+    }
     parent->items[parent->count++] = item;
     item->parent = parent;
 }
@@ -41,15 +42,17 @@ static int build(void *ctx, const struct toml_event *event)
         return 0;
     }
     if (memchr(event->text, 0, event->text_len) ||
-        (event->key && memchr(event->key, 0, event->key_len)))
+        (event->key && memchr(event->key, 0, event->key_len))) {
         return repx_fail(b->err, REPX_E_USAGE, "%s:%zu: holds a zero byte; remove it",
                          b->file, event->line);
+    }
     int nests = event->type == TOML_TABLE || event->type == TOML_ARRAY;
 
-    if (nests && b->depth == TOML_DEPTH)
+    if (nests && b->depth == TOML_DEPTH) {
         return repx_fail(b->err, REPX_E_USAGE,
                          "%s:%zu: nested more than %d levels deep", b->file,
                          event->line, TOML_DEPTH);
+    }
     struct toml *t = REPX_NEW(struct toml);
 
     t->type = event->type;
@@ -57,10 +60,11 @@ static int build(void *ctx, const struct toml_event *event)
     t->line = event->line;
     t->key = event->key ? repx_strndup(event->key, event->key_len) : NULL;
     t->text = repx_strndup(event->text, event->text_len);
-    if (b->open)
+    if (b->open) {
         add_item(b->open, t);
-    else
+    } else {
         b->root = t;
+    }
     if (nests) {
         b->open = t;
         b->depth++;
@@ -82,9 +86,10 @@ struct toml *toml_parse(const char *file, const char *text, size_t n,
     }
     if (toml_walk(text, n, build, &b, &fault) == 0)
         return b.root;
-    if (fault.line)
+    if (fault.line) {
         (void)repx_fail(err, REPX_E_USAGE, "%s:%zu: is not TOML: %s", file, fault.line,
                         fault.why);
+    }
     toml_free(b.root);
     return NULL;
 }
@@ -163,7 +168,7 @@ static void add_key(struct repx_buf *to, const char *key)
     if (!*key)
         repx_buf_str(to, "\"\"");
     for (const char *c = key; *c; c++)
-        repx_buf_char(to, (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
+        repx_buf_add(to, (unsigned char)*c < ' ' || *c == 0x7f ? "?" : c, 1);
 }
 
 void toml_path(const struct toml *t, struct repx_buf *to)

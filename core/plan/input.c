@@ -13,9 +13,10 @@ const struct lab_exe *input_entry(const struct lab_job *job)
 
 static const char *template_of(const struct lab_exe *exe, const char *output)
 {
-    for (size_t i = 0; exe && i < exe->output_count; i++)
+    for (size_t i = 0; exe && i < exe->output_count; i++) {
         if (strcmp(exe->outputs[i].name, output) == 0)
             return exe->outputs[i].value;
+    }
     return NULL;
 }
 
@@ -39,11 +40,12 @@ static int from_job(const struct lab *lab, const struct lab_mapping *m,
 {
     const struct lab_job *producer = lab_job_find(lab, m->job_id);
 
-    if (!producer)
+    if (!producer) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "input `%s` comes from job `%s`, which the Lab does not have; "
                          "build the Lab again",
                          m->target_input, m->job_id);
+    }
     const char *maker = producer->type == LAB_SCATTER_GATHER ? "gather" : "main";
 
     input->kind = INPUT_JOB;
@@ -62,11 +64,12 @@ static int from_run(const struct lab *lab, const struct lab_mapping *m,
 {
     const struct lab_run *run = lab_run_find(lab, m->source_run);
 
-    if (!run)
+    if (!run) {
         return repx_fail(err, REPX_E_NOENT,
                          "input `%s` takes run `%s`, which the Lab does not have; add "
                          "that run to the Lab and build it again",
                          m->target_input, m->source_run);
+    }
     const char *slash = strrchr(run->file, '/');
 
     input->kind = INPUT_REVISION;
@@ -104,12 +107,13 @@ static int by_name(const void *a, const void *b)
 
 const struct lab_mapping **input_sorted(const struct lab_exe *exe, size_t *count)
 {
-    const struct lab_mapping **list = repx_array(exe->input_count, sizeof(*list));
+    const struct lab_mapping **list =
+        repx_array(exe->input_count, sizeof(const struct lab_mapping *));
     size_t n = 0;
 
     for (size_t i = 0; i < exe->input_count; i++)
         list[i] = &exe->inputs[i];
-    qsort(list, exe->input_count, sizeof(*list), by_name);
+    qsort(list, exe->input_count, sizeof(const struct lab_mapping *), by_name);
     for (size_t i = 0; i < exe->input_count; i++) {
         if (n && strcmp(list[n - 1]->target_input, list[i]->target_input) == 0)
             n--;

@@ -98,11 +98,12 @@ static int output_by_name(const void *a, const void *b)
 
 static void add_outputs(struct repx_buf *to, const struct lab_exe *exe)
 {
-    const struct lab_output **list = repx_array(exe->output_count, sizeof(*list));
+    const struct lab_output **list =
+        repx_array(exe->output_count, sizeof(struct lab_output *));
 
     for (size_t i = 0; i < exe->output_count; i++)
         list[i] = &exe->outputs[i];
-    qsort(list, exe->output_count, sizeof(*list), output_by_name);
+    qsort(list, exe->output_count, sizeof(struct lab_output *), output_by_name);
     for (size_t i = 0; i < exe->output_count; i++) {
         field(to, "out");
         field(to, list[i]->name);
@@ -208,12 +209,12 @@ static int add_exes(struct repx_buf *to, const struct key_request *r,
                     struct repx_err *err)
 {
     size_t count = r->job->exe_count;
-    const struct lab_exe **list = repx_array(count, sizeof(*list));
+    const struct lab_exe **list = repx_array(count, sizeof(struct lab_exe *));
     int rc = 0;
 
     for (size_t i = 0; i < count; i++)
         list[i] = &r->job->exes[i];
-    qsort(list, count, sizeof(*list), exe_by_name);
+    qsort(list, count, sizeof(struct lab_exe *), exe_by_name);
     for (size_t i = 0; rc == 0 && i < count; i++)
         rc = add_exe(to, r, list[i], err);
     free(list);
@@ -236,9 +237,10 @@ int key_compute(const struct key_request *request, struct digest *key,
     field_digest(&text, request->image);
     if (add_exes(&text, request, err) < 0)
         return -1;
-    if (request->producer_count)
+    if (request->producer_count) {
         qsort(request->producers, request->producer_count, sizeof(struct digest),
               digest_by_bytes);
+    }
     for (size_t i = 0; i < request->producer_count; i++) {
         field(&text, "job");
         field_digest(&text, &request->producers[i]);

@@ -10,9 +10,7 @@
 /* ,"key": */
 static void put_key(struct repx_buf *to, const char *key)
 {
-    char last = to->len ? to->data[to->len - 1] : '{';
-
-    if (last != '{' && last != '[')
+    if (to->len && !strchr("{[", to->data[to->len - 1]))
         repx_buf_char(to, ',');
     json_put_string(to, key);
     repx_buf_char(to, ':');
@@ -21,10 +19,11 @@ static void put_key(struct repx_buf *to, const char *key)
 static void put_text(struct repx_buf *to, const char *key, const char *value)
 {
     put_key(to, key);
-    if (value)
+    if (value) {
         json_put_string(to, value);
-    else
+    } else {
         repx_buf_str(to, "null");
+    }
 }
 
 static void put_if_text(struct repx_buf *to, const char *key, const char *value)
@@ -202,9 +201,10 @@ static void put_exes(const struct plan *plan, const struct lab_job *job,
 {
     put_key(to, "exes");
     repx_buf_char(to, '{');
-    for (size_t i = 0; i < job->exe_count; i++)
+    for (size_t i = 0; i < job->exe_count; i++) {
         if (job->type == LAB_SCATTER_GATHER || &job->exes[i] == input_entry(job))
             put_exe(plan, job, &job->exes[i], to);
+    }
     repx_buf_char(to, '}');
 }
 

@@ -13,9 +13,10 @@ size_t *order_first_runs(const struct lab *lab)
 
     for (size_t i = 0; i < lab->job_count; i++)
         first[i] = ORDER_NONE;
-    for (size_t r = lab->run_count; r-- > 0;)
+    for (size_t r = lab->run_count; r-- > 0;) {
         for (size_t i = 0; i < lab->runs[r].job_count; i++)
             first[lab->runs[r].jobs[i]] = r;
+    }
     return first;
 }
 
@@ -59,9 +60,10 @@ static size_t heap_pop(struct heap *h)
     for (;;) {
         size_t least = i, child = 2 * i + 1;
 
-        for (size_t k = child; k < child + 2 && k < h->count; k++)
+        for (size_t k = child; k < child + 2 && k < h->count; k++) {
             if (before(h, h->jobs[k], h->jobs[least]))
                 least = k;
+        }
         if (least == i)
             return top;
         heap_swap(h, i, least);
@@ -118,17 +120,19 @@ int order_jobs(const struct lab *lab, const size_t *first_runs, struct job_set *
         size_t job = heap_pop(&h);
 
         set->jobs[n++] = job;
-        for (size_t i = c.start[job]; i < c.start[job + 1]; i++)
+        for (size_t i = c.start[job]; i < c.start[job + 1]; i++) {
             if (--waits[c.jobs[i]] == 0)
                 heap_push(&h, c.jobs[i]);
+        }
     }
     free(c.start);
     free(c.jobs);
     free(waits);
     free(h.jobs);
-    if (n < count)
+    if (n < count) {
         return repx_fail(
             err, REPX_E_CORRUPT,
             "%zu jobs wait for each other in a circle; build the Lab again", count - n);
+    }
     return 0;
 }

@@ -31,9 +31,10 @@ struct store {
 static int choose_jobs(const struct plan_request *request, struct job_set *wanted,
                        struct repx_err *err)
 {
-    for (size_t i = 0; i < request->spec_count; i++)
+    for (size_t i = 0; i < request->spec_count; i++) {
         if (resolve_spec(request->lab, request->specs[i], wanted, err) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -50,14 +51,16 @@ static int check_hints(const struct lab_hints *hints, struct repx_err *err)
 {
     if (!hints)
         return 0;
-    if (hints->mem && resources_slurm_size(hints->mem) < 0)
+    if (hints->mem && resources_slurm_size(hints->mem) < 0) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "resource_hints: mem `%s` is no size; write it as `4G`",
                          hints->mem);
-    if (hints->time && resources_time(hints->time) == -1)
+    }
+    if (hints->time && resources_time(hints->time) == -1) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "resource_hints: time `%s` is no time; write it as `2:30:00`",
                          hints->time);
+    }
     return 0;
 }
 
@@ -65,19 +68,22 @@ static int check_job(const struct lab_job *job, struct repx_err *err)
 {
     const char *missing = NULL;
 
-    if (!input_entry(job))
+    if (!input_entry(job)) {
         missing = job->type == LAB_SCATTER_GATHER ? "scatter" : "main";
-    else if (job->type == LAB_SCATTER_GATHER && !lab_exe_find(job, "gather"))
+    } else if (job->type == LAB_SCATTER_GATHER && !lab_exe_find(job, "gather")) {
         missing = "gather";
-    if (missing)
+    }
+    if (missing) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "job %s: has no executable `%s`; build the Lab again", job->id,
                          missing);
+    }
     if (check_hints(job->hints, err) < 0)
         return repx_wrap(err, "job %s", job->id);
-    for (size_t i = 0; i < job->exe_count; i++)
+    for (size_t i = 0; i < job->exe_count; i++) {
         if (check_hints(job->exes[i].hints, err) < 0)
             return repx_wrap(err, "job %s: %s", job->id, job->exes[i].name);
+    }
     return 0;
 }
 

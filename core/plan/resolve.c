@@ -20,9 +20,10 @@ void job_set_free(struct job_set *set)
 void job_set_add(struct job_set *set, size_t job)
 {
     /* Grown at powers of two; a set of another size than that has room. */
-    if ((set->count & (set->count - 1)) == 0)
+    if ((set->count & (set->count - 1)) == 0) {
         set->jobs =
             repx_grow(set->jobs, set->count ? set->count * 2 : 1, sizeof(size_t));
+    }
     set->jobs[set->count++] = job;
 }
 
@@ -42,9 +43,10 @@ static void normalise(struct job_set *set)
     if (set->count == 0)
         return;
     qsort(set->jobs, set->count, sizeof(size_t), ascending);
-    for (size_t i = 0; i < set->count; i++)
+    for (size_t i = 0; i < set->count; i++) {
         if (n == 0 || set->jobs[n - 1] != set->jobs[i])
             set->jobs[n++] = set->jobs[i];
+    }
     while (room < n)
         room *= 2;
     set->jobs = repx_grow(set->jobs, room, sizeof(size_t));
@@ -68,9 +70,10 @@ static void append_final(const struct lab *lab, const struct lab_run *run,
                 needed[at - run->jobs] = 1;
         }
     }
-    for (size_t i = 0; i < run->job_count; i++)
+    for (size_t i = 0; i < run->job_count; i++) {
         if (!needed[i])
             job_set_add(set, run->jobs[i]);
+    }
     free(needed);
 }
 
@@ -104,10 +107,11 @@ void closure(const struct lab *lab, struct job_set *set)
 
 const struct lab_run *job_run(const struct lab *lab, size_t job)
 {
-    for (size_t i = 0; i < lab->run_count; i++)
+    for (size_t i = 0; i < lab->run_count; i++) {
         if (bsearch(&job, lab->runs[i].jobs, lab->runs[i].job_count, sizeof(size_t),
                     ascending))
             return &lab->runs[i];
+    }
     return NULL;
 }
 
@@ -158,23 +162,26 @@ static int resolve_group(const struct lab *lab, const char *name, struct job_set
 {
     const struct lab_group *group = NULL;
 
-    if (!*name)
+    if (!*name) {
         return repx_fail(err, REPX_E_USAGE,
                          "empty group name; write `@` and the name of a group");
-    for (size_t i = 0; i < lab->group_count && !group; i++)
+    }
+    for (size_t i = 0; i < lab->group_count && !group; i++) {
         if (strcmp(lab->groups[i].name, name) == 0)
             group = &lab->groups[i];
+    }
     if (!group)
         return no_such_group(lab, name, err);
     for (size_t i = 0; i < group->run_count; i++) {
         const struct lab_run *run = lab_run_find(lab, group->runs[i]);
 
-        if (!run)
+        if (!run) {
             return repx_fail(
                 err, REPX_E_NOENT,
                 "group `%.200s` names run `%.200s`, which the Lab does not "
                 "have; build the Lab again",
                 name, group->runs[i]);
+        }
         append_final(lab, run, set);
     }
     normalise(set);
@@ -189,10 +196,11 @@ static size_t lower_bound(const struct lab *lab, const char *text)
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (strcmp(lab->jobs[middle].id, text) < 0)
+        if (strcmp(lab->jobs[middle].id, text) < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return low;
 }
@@ -205,18 +213,20 @@ static int resolve_prefix(const struct lab *lab, const char *spec, size_t *job,
     struct job_set found = {0};
     size_t len = strlen(spec), first = lower_bound(lab, spec), last = first;
 
-    if (len == 0)
+    if (len == 0) {
         return repx_fail(
             err, REPX_E_USAGE,
             "an empty name; name a run, @group or the beginning of a job id");
+    }
     while (last < lab->job_count && strncmp(lab->jobs[last].id, spec, len) == 0)
         last++;
-    if (first == last)
+    if (first == last) {
         return repx_fail(
             err, REPX_E_NOENT,
             "`%.200s` did not match any known run or job; `repx list runs` "
             "and `repx list jobs` show what there is",
             spec);
+    }
     *job = first;
     if (last - first == 1 || !lab->jobs[first].id[len])
         return 0;
@@ -257,12 +267,13 @@ int resolve_one(const struct lab *lab, const char *spec, size_t *job,
     if (!run)
         return resolve_prefix(lab, spec, job, err);
     final_jobs(lab, run, &set);
-    if (set.count == 1)
+    if (set.count == 1) {
         *job = set.jobs[0];
-    else if (set.count == 0)
+    } else if (set.count == 0) {
         rc = repx_fail(err, REPX_E_NOENT, "run `%.200s` has no jobs", spec);
-    else
+    } else {
         rc = ambiguous(lab, spec, &set, err);
+    }
     job_set_free(&set);
     return rc;
 }

@@ -120,10 +120,11 @@ static void overlay_native(void *ctx, const struct resource_rule *layer)
 {
     struct native_search *search = ctx;
 
-    for (size_t i = 0; i < layer->native_count; i++)
+    for (size_t i = 0; i < layer->native_count; i++) {
         if (layer->native[i].count &&
             strcmp(layer->native[i].key, search->scheduler) == 0)
             search->found = &layer->native[i];
+    }
 }
 
 const struct config_value *resolve_native(const struct resources *resources,

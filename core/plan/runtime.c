@@ -17,9 +17,10 @@ const char *runtime_choose(const struct config_target *target, const char *sched
 
     if (!table || table->execution_type_count == 0)
         return "native";
-    for (size_t i = 0; preferred && i < table->execution_type_count; i++)
+    for (size_t i = 0; preferred && i < table->execution_type_count; i++) {
         if (strcmp(table->execution_types[i], preferred) == 0)
             return table->execution_types[i];
+    }
     return table->execution_types[0];
 }
 

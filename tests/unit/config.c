@@ -123,37 +123,46 @@ static void a_whole_file_is_read(void)
     config_close(c);
 }
 
+/* A key's value, or an empty one. */
+static struct config_value value_of(const struct config_table *table, const char *key)
+{
+    struct config_value none = {.where = "nowhere"};
+
+    for (size_t i = 0; table && i < table->count; i++) {
+        if (strcmp(table->values[i].key, key) == 0)
+            return table->values[i];
+    }
+    return none;
+}
+
+static const char *text_of(struct config_value value, size_t i)
+{
+    return i < value.count ? value.texts[i] : NULL;
+}
+
 static void plugin_tables_keep_their_values(void)
 {
     struct config *c = opened(whole);
     REPX_AUTO_FREE char *where = scratch_path(CONFIG ":26");
+    const struct config_target *t = c ? config_target_find(c, "hpc") : NULL;
+    const struct config_table *slurm = t ? config_table_find(t, "slurm") : NULL;
+    const struct config_table *ssh =
+        t ? config_table_find(t, "transport-openssh") : NULL;
 
-    if (!ok(c, "opened"))
+    ok(slurm && ssh && t->table_count == 2, "two tables");
+    if (!slurm || !ssh)
         return;
-    const struct config_target *t = config_target_find(c, "hpc");
-    const struct config_table *slurm = config_table_find(t, "slurm");
-    const struct config_table *ssh = config_table_find(t, "transport-openssh");
-
-    ok(t->table_count == 2 && slurm && ssh, "two tables");
     ok(slurm->execution_type_count == 2 && slurm->local_concurrency == 4, "ours typed");
     ok(slurm->count == 3, "and all among the values");
-    for (size_t i = 0; i < slurm->count; i++)
-        if (strcmp(slurm->values[i].key, "poll") == 0)
-            is(slurm->values[i].texts[0], "0.5", "a fraction");
+    is(text_of(value_of(slurm, "poll"), 0), "0.5", "a fraction");
     ok(ssh->execution_type_count == 0, "of a transport all keys are its own");
-    const struct config_value *options = NULL, *port = NULL;
+    struct config_value options = value_of(ssh, "options");
 
-    for (size_t i = 0; i < ssh->count; i++) {
-        if (strcmp(ssh->values[i].key, "options") == 0)
-            options = &ssh->values[i];
-        if (strcmp(ssh->values[i].key, "port") == 0)
-            port = &ssh->values[i];
-    }
-    ok(options && options->is_array && options->count == 3, "an array");
-    is(options->texts[1], "2", "of numbers");
-    is(options->texts[2], "true", "of truths");
-    is(port->texts[0], "2222", "a number as plain digits");
-    is(port->where, where, "with its place");
+    ok(options.is_array && options.count == 3, "an array");
+    is(text_of(options, 1), "2", "of numbers");
+    is(text_of(options, 2), "true", "of truths");
+    is(text_of(value_of(ssh, "port"), 0), "2222", "a number as plain digits");
+    is(value_of(ssh, "port").where, where, "with its place");
     config_close(c);
 }
 

@@ -87,9 +87,10 @@ static struct plan *planned(struct variant v, struct repx_err *err)
 
 static const struct plan_job *job_of(const struct plan *plan, const char *id)
 {
-    for (size_t i = 0; i < plan->count; i++)
+    for (size_t i = 0; i < plan->count; i++) {
         if (strcmp(plan->jobs[i].job->id, id) == 0)
             return &plan->jobs[i];
+    }
     return NULL;
 }
 
@@ -98,9 +99,10 @@ static void producers_come_first(void)
     struct plan *p = planned((struct variant){0}, NULL);
     struct repx_buf order = {0};
 
-    for (size_t i = 0; p && i < p->count; i++)
+    for (size_t i = 0; p && i < p->count; i++) {
         repx_buf_fmt(&order, "%s%s", p->jobs[i].job->id,
                      p->jobs[i].wanted ? "! " : " ");
+    }
     is(repx_buf_text(&order), "a-mesh b-solve c-sweep d-report! d-report2! ",
        "by run, then by id, producers first");
     ok(p && p->jobs[2].dep_count == 2 && p->jobs[2].deps[0] == 0 &&
@@ -152,7 +154,7 @@ static char *changes(struct variant v)
     for (size_t i = 0; before && after && i < before->count; i++) {
         const char *id = before->jobs[i].job->id;
 
-        repx_buf_char(&b, same_key(before, after, id) ? '.' : id[0]);
+        repx_buf_add(&b, same_key(before, after, id) ? "." : id, 1);
     }
     plan_destroy(before);
     plan_destroy(after);

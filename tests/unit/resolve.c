@@ -53,12 +53,13 @@ static void specs_become_jobs(void)
         int rc = resolve_spec(&plan_lab, specs[i].spec, &set, &err);
         REPX_AUTO_FREE char *got = ids(&plan_lab, &set);
 
-        if (specs[i].jobs)
+        if (specs[i].jobs) {
             is(got, specs[i].jobs, specs[i].spec);
-        else if (!ok(rc == -1 && err.code == specs[i].code &&
-                         strstr(err.text, specs[i].message),
-                     "`%s` is refused", specs[i].spec))
+        } else if (!ok(rc == -1 && err.code == specs[i].code &&
+                           strstr(err.text, specs[i].message),
+                       "`%s` is refused", specs[i].spec)) {
             printf("#  %s\n", err.text);
+        }
         job_set_free(&set);
     }
 }
@@ -194,10 +195,11 @@ static char *summary(const struct resource_rule *r)
     struct repx_buf b = {0};
 
     repx_buf_fmt(&b, "%s ", r->partition ? r->partition : "-");
-    if (r->cpus == CONFIG_UNSET)
+    if (r->cpus == CONFIG_UNSET) {
         repx_buf_str(&b, "-");
-    else
+    } else {
         repx_buf_fmt(&b, "%lld", (long long)r->cpus);
+    }
     repx_buf_fmt(&b, " %s %s %s", r->mem_text ? r->mem_text : "-",
                  r->time_text ? r->time_text : "-",
                  r->sbatch_opt_count ? r->sbatch_opts[0] : "-");

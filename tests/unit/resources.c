@@ -34,9 +34,10 @@ static const struct {
 
 static void globs_match_whole_texts(void)
 {
-    for (size_t i = 0; i < sizeof(globs) / sizeof(globs[0]); i++)
+    for (size_t i = 0; i < sizeof(globs) / sizeof(globs[0]); i++) {
         ok(resources_glob(globs[i].glob, globs[i].text) == globs[i].matches,
            "glob `%s`, text `%s`", globs[i].glob, globs[i].text);
+    }
 }
 
 #define KI INT64_C(1024)
@@ -72,10 +73,11 @@ static const struct {
 
 static void sizes_are_read(void)
 {
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         ok(resources_size(sizes[i].text) == sizes[i].plain &&
                resources_slurm_size(sizes[i].text) == sizes[i].slurm,
            "size `%s`", sizes[i].text);
+    }
 }
 
 static const struct {
@@ -112,9 +114,10 @@ static const struct {
 
 static void times_are_read(void)
 {
-    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         ok(resources_time(times[i].text) == times[i].seconds, "time `%s`: %lld",
            times[i].text, (long long)resources_time(times[i].text));
+    }
 }
 
 static struct resources *opened(const char *global, const char *here, const char *extra,
@@ -138,7 +141,8 @@ static void files_are_merged_before_they_are_read(void)
         "[defaults]\nmem = \"4096\"\nsbatch_opts = [\"--c\"]\n",
         "[[rules]]\ncpus-per-task = 3\n", &err);
 
-    if (!ok(r, "three files: %s", err.text))
+    ok(r, "three files: %s", err.text);
+    if (!r)
         return;
     is(r->defaults.partition, "short", "what only the first has stays");
     is(r->defaults.mem_text, "4096", "the second wins");
