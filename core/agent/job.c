@@ -278,9 +278,21 @@ static int job_of(struct site *site, char **argv, int argc, struct repx_err *err
     return rc;
 }
 
+/* B/.repx/state names the state directory where it is not B/.repx itself. NULL: it is. */
+static char *state_path(const char *base)
+{
+    REPX_AUTO_FREE char *path = repx_format("%s/.repx/state", base);
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    if (repx_read_file(AT_FDCWD, path, 8192, &b, NULL) < 0 || !b.len)
+        return NULL;
+    b.data[strcspn(b.data, "\n")] = 0;
+    return repx_strdup(b.data);
+}
+
 int job_main(int argc, char **argv)
 {
-    struct site site = {0};
+    struct site site = {.base_fd = -1, .state_fd = -1};
     struct repx_err err = {0};
 
     if (argc < 6 || argc > 7) {
@@ -289,11 +301,14 @@ int job_main(int argc, char **argv)
         return 2;
     }
     process_prepare();
-    int rc = site_open(&site, argv[1], NULL, &err);
-    if (rc == 0) {
+    REPX_AUTO_FREE char *state = state_path(argv[1]);
+    int rc = site_open(&site, argv[1], state, &err);
+    if (rc == 0 && site.readonly)
+        rc = repx_fail(&err, REPX_E_UNSUPPORTED, "%s: this agent may not write there",
+                       site.state);
+    if (rc == 0)
         rc = job_of(&site, argv, argc, &err);
-        site_close(&site);
-    }
+    site_close(&site);
     if (err.code)
         (void)fprintf(stderr, "repx-agent: %s\n", err.text);
     return rc != 0;

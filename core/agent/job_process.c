@@ -92,10 +92,8 @@ static void child_signals(void)
 {
     sigset_t none;
 
-    for (int s = 1; s < NSIG; s++) {
-        if (s == SIGHUP || s == SIGPIPE || s == SIGTERM || s == SIGINT || s == SIGCHLD)
-            (void)signal(s, SIG_DFL);
-    }
+    (void)signal(SIGHUP, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_DFL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
