@@ -44,9 +44,12 @@ finish() {
 	trap - EXIT INT TERM
 	if [[ -n $cluster ]]; then "$TESTBED" down "$cluster" --purge; fi
 	end_of_work
-	((status == 0)) || { echo "not ok $((tap_count + 1)) - ended early, status $status"; exit 1; }
+	if ((status != 0 && tap_failed == 0)); then
+		tap_count=$((tap_count + 1)) tap_failed=1
+		echo "not ok $tap_count - ended early, status $status"
+	fi
 	echo "1..$tap_count"
-	((tap_failed == 0)) || exit 1
+	exit $((tap_failed > 0))
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -57,7 +60,7 @@ end_of_work() {
 	local env
 	for env in /proc/[0-9]*/environ; do
 		[[ ${env%/environ} != "/proc/$$" ]] || continue
-		if tr '\0' '\n' <"$env" 2>/dev/null | grep -qx "WORK=$WORK"; then
+		if { tr '\0' '\n' <"$env"; } 2>/dev/null | grep -qx "WORK=$WORK"; then
 			env=${env%/environ}
 			kill -KILL "${env#/proc/}" 2>/dev/null
 		fi
@@ -216,7 +219,7 @@ as_user() {
 slurm() { SLURM_CONF=$cluster/etc/slurm.conf "$@"; }
 
 # How often somebody logged in since the cluster was started.
-count_logins() { grep -c 'Accepted ' "$cluster/log/sshd.log" || true; }
+count_logins() { grep -c 'Accepted publickey for' "$cluster/log/sshd.log" || true; }
 
 # Waits until no job is left in Slurm's queue; 120 s at most.
 slurm_drain() { within "${1:-120}" queue_is_empty; }
