@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/run_verbs.h"
+#include "core/agent/scheduler_call.h"
+#include "core/agent/state.h"
+#include "core/agent/state_check.h"
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+
+#define CANCEL_MS 60000
+#define SUBMITTER_MS 20000 /* a submission in progress sees the mark and stops */
+
+struct cancellation {
+    struct run_state state;
+    json_t *ids; /* object: id -> index of its job */
+};
+
+static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
+{
+    struct cancellation *c = ctx;
+    const char *id = state_text(event, "id", NULL);
+
+    (void)line, (void)n;
+    run_state_event(&c->state, event);
+    if (strcmp(state_text(event, "e", ""), "submitted") == 0 && id && *id)
+        (void)json_object_set(c->ids, id, json_object_get(event, "i"));
+}
+
+static int mark(struct site *site, const struct run *run, struct repx_err *err)
+{
+    json_t *who = record_self(site);
+    REPX_AUTO_FREE char *text = json_dumps(who, JSON_COMPACT);
+
+    json_decref(who);
+    return repx_write_file(run->dir, "cancel", text ? text : "{}",
+                           text ? strlen(text) : 2, 0666, 0, err);
+}
+
+/* Ids of units whose job has not ended. */
+static json_t *ids_left(const struct cancellation *c)
+{
+    json_t *list = json_array();
+
+    for (void *at = json_object_iter(c->ids); at;
+         at = json_object_iter_next(c->ids, at)) {
+        size_t i = (size_t)json_integer_value(json_object_iter_value(at));
+        if (i < c->state.count && !c->state.terminal[i])
+            (void)json_array_append_new(list, json_string(json_object_iter_key(at)));
+    }
+    return list;
+}
+
+static int cancel_units(struct site *site, const struct run *run, json_t *ids,
+                        struct repx_err *err)
+{
+    struct scheduler s;
+
+    if (json_array_size(ids) == 0)
+        return 0;
+    if (scheduler_open(&s, site, run->record, err) < 0)
+        return -1;
+    int rc = scheduler_call(&s, "cancel", json_pack("{s:O}", "ids", ids), CANCEL_MS,
+                            NULL, NULL, err);
+    scheduler_close(&s);
+    return rc;
+}
+
+/* What has not started will not: nobody else can tell. Jobs of other runs that this one
+ * only follows are left alone. */
+static int tell(struct site *site, struct run *run, const struct cancellation *c,
+                struct repx_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < c->state.count; i++) {
+        if (c->state.terminal[i] || c->state.status[i] == JOB_RUNNING)
+            continue;
+        json_t *plan = run_plan(run, i, err);
+        if (!plan)
+            return -1;
+        live_clear(site, state_text(plan, "id", ""), run->id, NULL);
+        json_decref(plan);
+        rc = event_write(site, run,
+                         json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e",
+                                   "cancelled", "by", "user"),
+                         err);
+    }
+    return rc;
+}
+
+static int cancel_all(struct site *site, struct run *run, struct cancellation *c,
+                      struct repx_buf *fields, struct repx_err *err)
+{
+    struct event_reader *r = event_reader_open(site, run, err);
+    int64_t n = r ? event_reader_poll(r, on_event, c, err) : -1;
+
+    json_t *ids = ids_left(c);
+    int rc = n < 0 ? -1 : cancel_units(site, run, ids, err);
+    /* what started while the scheduler was asked is told by its own supervisor */
+    if (rc == 0 && event_reader_poll(r, on_event, c, err) < 0)
+        rc = -1;
+    if (rc == 0)
+        rc = tell(site, run, c, err);
+    msg_put_number(fields, F_COUNT, (int64_t)json_array_size(ids));
+    json_decref(ids);
+    event_reader_close(r);
+    return rc;
+}
+
+int run_cancel(struct site *site, const char *run_id, struct repx_buf *fields,
+               struct repx_err *err)
+{
+    struct run *run = run_open(site, run_id, err);
+    uint64_t epoch;
+
+    if (!run)
+        return -1;
+    struct cancellation c = {.ids = json_object()};
+    run_state_init(&c.state, run->count);
+    int rc = mark(site, run, err);
+    int held = rc == 0 && lease_take(site, "feed", SUBMITTER_MS, &epoch, NULL) == 0;
+    if (rc == 0)
+        rc = cancel_all(site, run, &c, fields, err);
+    if (held)
+        lease_drop(site, "feed");
+    json_decref(c.ids);
+    run_state_finish(&c.state);
+    run_close(run);
+    return rc;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/agent/run_watch.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/run_verbs.h"
+#include "core/agent/state_check.h"
+#include "core/agent/submit.h"
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+
+#define LOOK_SOON_MS 20 /* between two looks at the events while there is news */
+#define LOOK_LATE_MS 250
+#define LOOK_FAR_MS 1000 /* not on this machine */
+#define ASK_MS 1500      /* without news for so long: ask the scheduler */
+#define ASK_FAR_MS 10000
+#define RESUME_MS 3000 /* jobs that nobody submits */
+
+static void note(struct watch *w, const json_t *event)
+{
+    size_t i = (size_t)state_int(event, "i", 0);
+    const char *what = state_text(event, "e", "");
+    const char *phase = state_text(event, "phase", "main");
+    const char *key = state_text(event, "key", NULL);
+
+    if (i >= w->run->count)
+        return;
+    struct watched *j = w->jobs + i;
+    if (key && strlen(key) == sizeof(j->key) - 1 && strcmp(what, "submitted") == 0 &&
+        (strcmp(phase, "main") == 0 || strcmp(phase, "gather") == 0)) {
+        memcpy(j->key, key, sizeof(j->key));
+        j->gone_since = 0;
+        free(j->taken);
+        j->taken = NULL;
+    }
+    if (strcmp(what, "taken") == 0) {
+        free(j->taken);
+        j->taken = repx_strdup(state_text(event, "run", ""));
+        if (key && strlen(key) == sizeof(j->key) - 1)
+            memcpy(j->key, key, sizeof(j->key));
+        j->gone_since = 0;
+    }
+}
+
+static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
+{
+    struct watch *w = ctx;
+
+    run_state_event(&w->state, event);
+    note(w, event);
+    if (w->skip > 0) {
+        w->skip--;
+        return;
+    }
+    if (!w->broken &&
+        (repx_write_all(w->out, line, n) < 0 || repx_write_all(w->out, "\n", 1) < 0))
+        w->broken = 1;
+}
+
+/* Whoever sees it first writes it down; several watchers may, which harms nobody. */
+static void on_blocked(void *ctx, size_t i, size_t by)
+{
+    struct watch *w = ctx;
+    json_t *plan = run_plan(w->run, i, NULL);
+
+    (void)event_write(w->site, w->run,
+                      json_pack("{s:I,s:s,s:I}", "i", (json_int_t)i, "e", "blocked",
+                                "by", (json_int_t)by),
+                      NULL);
+    live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
+    json_decref(plan);
+}
+
+int64_t watch_poll(struct watch *w, struct repx_err *err)
+{
+    int64_t n = event_reader_poll(w->reader, on_event, w, err);
+
+    if (n < 0 || run_state_block(&w->state, w->run, on_blocked, w, err) < 0)
+        return -1;
+    return n;
+}
+
+/* Jobs for which nothing at all was ever written. */
+static size_t count_silent(const struct watch *w)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->run->count; i++)
+        n += !w->state.terminal[i] && w->state.status[i] == JOB_UNKNOWN;
+    return n;
+}
+
+/* A submission that was broken off is taken up here, unless somebody is at it. */
+static int resume(struct watch *w, struct repx_err *err)
+{
+    struct repx_buf fields REPX_AUTO_BUF = {0};
+    uint64_t epoch;
+
+    if (count_silent(w) == 0 || faccessat(w->run->dir, "cancel", F_OK, 0) == 0)
+        return 0;
+    if (lease_take(w->site, "feed", 0, &epoch, NULL) < 0)
+        return 0;
+    lease_drop(w->site, "feed");
+    return submit_run(w->site, w->run->id, 0, -1, &fields, err);
+}
+
+static int watch_open(struct watch *w, struct site *site, struct run *run,
+                      struct repx_err *err)
+{
+    w->site = site;
+    w->run = run;
+    w->jobs = repx_array(run->count + 1, sizeof(*w->jobs));
+    run_state_init(&w->state, run->count);
+    w->is_local = strcmp(state_text(run->record, "scheduler", ""), "local") == 0;
+    /* without a helper there is still all that the supervisors write */
+    w->has_scheduler = scheduler_open(&w->scheduler, site, run->record, NULL) == 0;
+    w->reader = event_reader_open(site, run, err);
+    return w->reader ? 0 : -1;
+}
+
+static void watch_close(struct watch *w)
+{
+    for (size_t i = 0; i < w->run->count; i++)
+        free(w->jobs[i].taken);
+    free(w->jobs);
+    run_state_finish(&w->state);
+    event_reader_close(w->reader);
+    if (w->has_scheduler)
+        scheduler_close(&w->scheduler);
+}
+
+static int look_harder(struct watch *w, int64_t quiet_ms, struct repx_err *err)
+{
+    if (watch_taken(w, err) < 0)
+        return -1;
+    if (w->has_scheduler && watch_lost(w, err) < 0)
+        return -1;
+    return quiet_ms >= RESUME_MS ? resume(w, err) : 0;
+}
+
+static int watch_loop(struct watch *w, struct repx_err *err)
+{
+    int64_t news_at = repx_now_ms(), asked_at = news_at, wait = LOOK_SOON_MS;
+
+    while (!w->broken) {
+        int64_t n = watch_poll(w, err);
+        int64_t now = repx_now_ms();
+        if (n < 0)
+            return -1;
+        if (w->state.left == 0)
+            return 0;
+        if (n > 0) {
+            news_at = now;
+            wait = LOOK_SOON_MS;
+        }
+        if (now - news_at >= ASK_MS &&
+            now - asked_at >= (w->is_local ? ASK_MS : ASK_FAR_MS)) {
+            if (look_harder(w, now - news_at, err) < 0)
+                return -1;
+            asked_at = repx_now_ms();
+        }
+        (void)poll(NULL, 0, (int)wait);
+        int64_t most = w->is_local ? LOOK_LATE_MS : LOOK_FAR_MS;
+        wait = wait * 2 < most ? wait * 2 : most;
+    }
+    return 0;
+}
+
+int run_watch(struct site *site, const char *run_id, int64_t offset, int out,
+              struct repx_buf *fields, struct repx_err *err)
+{
+    struct run *run = run_open(site, run_id, err);
+    struct watch w = {.skip = offset, .out = out};
+
+    if (!run)
+        return -1;
+    int rc = watch_open(&w, site, run, err);
+    if (rc == 0)
+        rc = watch_loop(&w, err);
+    msg_put_number(fields, F_STATUS, w.state.failed ? JOB_FAILED : JOB_SUCCEEDED);
+    watch_close(&w);
+    run_close(run);
+    return rc;
+}

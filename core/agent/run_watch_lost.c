@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* run_watch_lost.c: ends that nobody wrote down. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <repx/scheduler.h>
+
+#include <kit/alloc.h>
+
+#include "core/agent/run_watch.h"
+#include "core/agent/state_check.h"
+#include "core/wire/verbs.h"
+
+#define STATUS_MS 60000
+#define GRACE_LOCAL_MS 2000
+#define GRACE_MS 120000 /* records of other nodes may take that long to be seen (NFS) */
+
+/* ---- what the scheduler says ---- */
+
+static int ended(uint32_t state)
+{
+    return state >= REPX_STATE_DONE && state <= REPX_STATE_ENDED;
+}
+
+/* Rows by key; of an array the row that is worst to lose: one that still goes on. */
+static void on_row(void *ctx, const json_t *answer)
+{
+    const char *key = json_string_value(json_object_get(answer, "key"));
+    json_t *before = key ? json_object_get(ctx, key) : NULL;
+
+    if (!key)
+        return;
+    if (before && !ended(scheduler_state(state_text(before, "state", ""))))
+        return;
+    (void)json_object_set(ctx, key, (json_t *)(uintptr_t)answer);
+}
+
+static void compare(struct watch *w, const json_t *rows, int64_t now)
+{
+    for (size_t i = 0; i < w->run->count; i++) {
+        struct watched *j = w->jobs + i;
+        if (w->state.terminal[i] || !j->key[0])
+            continue;
+        const json_t *row = json_object_get(rows, j->key);
+        j->state = row ? scheduler_state(state_text(row, "state", "")) : 0;
+        j->dependency = strcmp(state_text(row, "reason", ""), "dependency") == 0;
+        if (row && !ended(j->state))
+            j->gone_since = 0;
+        else if (!j->gone_since)
+            j->gone_since = now;
+    }
+}
+
+/* ---- what is written then ---- */
+
+static const char *lost_reason(uint32_t state)
+{
+    if (state == REPX_STATE_TIMEOUT)
+        return "timed out";
+    if (state == REPX_STATE_MEMORY)
+        return "out of memory";
+    return state == REPX_STATE_NODE ? "node failure" : "LOST";
+}
+
+/* It never started, and never will. */
+static int never_started(const struct watch *w, size_t i)
+{
+    return w->jobs[i].state == REPX_STATE_CANCELED && !w->jobs[i].dependency &&
+           w->state.status[i] != JOB_RUNNING;
+}
+
+/* The other run's work on it is over (or given up): take its result as ours. */
+static int end_taken(struct watch *w, size_t i, const json_t *plan,
+                     struct repx_err *err)
+{
+    REPX_AUTO_FREE char *reason = NULL;
+    int stale;
+    int status = result_status(w->site, state_text(plan, "id", ""),
+                               state_text(plan, "key", NULL), &stale, &reason);
+    json_t *event;
+
+    if (status == JOB_SUCCEEDED)
+        event = json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done");
+    else if (status == JOB_FAILED)
+        event = json_pack("{s:I,s:s,s:b,s:s}", "i", (json_int_t)i, "e", "end", "ok", 0,
+                          "reason", reason ? reason : "failed in another run");
+    else
+        event = json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e", "lost", "reason",
+                          "LOST");
+    return event_write(w->site, w->run, event, err);
+}
+
+static int write_end(struct watch *w, size_t i, struct repx_err *err)
+{
+    json_t *plan = run_plan(w->run, i, err);
+    int canceled = w->jobs[i].state == REPX_STATE_CANCELED;
+
+    if (!plan)
+        return -1;
+    if (w->jobs[i].taken) {
+        int rc = end_taken(w, i, plan, err);
+        json_decref(plan);
+        return rc;
+    }
+    live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
+    json_decref(plan);
+    json_t *event = canceled
+                        ? json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e",
+                                    "cancelled", "by", "scheduler")
+                        : json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e", "lost",
+                                    "reason", lost_reason(w->jobs[i].state));
+    return event_write(w->site, w->run, event, err);
+}
+
+int watch_lost(struct watch *w, struct repx_err *err)
+{
+    int64_t grace = w->is_local ? GRACE_LOCAL_MS : GRACE_MS;
+    int64_t now = repx_now_ms();
+    struct repx_err why = {0};
+    json_t *rows = json_object();
+
+    int rc = scheduler_call(&w->scheduler, "status", json_object(), STATUS_MS, on_row,
+                            rows, &why);
+    if (rc == 0)
+        compare(w, rows, now);
+    json_decref(rows);
+    if (rc < 0)
+        return 0; /* a question that failed is no answer */
+    /* what the supervisors wrote before their units left the queue comes first */
+    if (watch_poll(w, err) < 0)
+        return -1;
+    for (size_t i = 0; i < w->run->count; i++) {
+        const struct watched *j = w->jobs + i;
+        if (w->state.terminal[i] || !j->gone_since)
+            continue;
+        if ((never_started(w, i) || now - j->gone_since >= grace) &&
+            write_end(w, i, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- other runs ---- */
+
+int watch_taken(struct watch *w, struct repx_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < w->run->count; i++) {
+        REPX_AUTO_FREE char *run = NULL;
+        char key[27];
+        size_t index;
+        if (w->state.terminal[i] || !w->jobs[i].taken)
+            continue;
+        json_t *plan = run_plan(w->run, i, err);
+        if (!plan)
+            return -1;
+        int there =
+            live_get(w->site, state_text(plan, "id", ""), &run, &index, key, NULL);
+        if (there <= 0 || strcmp(run, w->jobs[i].taken) != 0)
+            rc = end_taken(w, i, plan, err);
+        json_decref(plan);
+    }
+    return rc;
+}

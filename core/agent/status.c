@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* status.c: V_STATUS. Markers are the truth; then claims and who lives; then the queue,
+ * when it may be asked. A question that failed is never a state: what was known before
+ * stays, with the reason. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <repx/scheduler.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/run_verbs.h"
+#include "core/agent/scheduler_call.h"
+#include "core/agent/state.h"
+#include "core/agent/state_check.h"
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+
+#define LINES_MAX (64u << 20)
+#define FIND_MS 30000
+
+struct status_call {
+    char *scheduler, *helper;
+    struct repx_buf lines;
+};
+
+struct asked {
+    char *id;
+    const char *work; /* work key, or NULL: any */
+    int status, stale;
+    char *reason;
+    char key[27]; /* of the unit that works on it; "" */
+};
+
+/* ---- the request ---- */
+
+int status_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    struct status_call *s = REPX_NEW(struct status_call);
+
+    (void)err;
+    s->scheduler = msg_text(msg, n, F_SCHEDULER);
+    s->helper = msg_text(msg, n, F_HELPER);
+    call_set_own(c, s);
+    return 0;
+}
+
+int status_data(struct call *c, const void *bytes, size_t n, struct repx_err *err)
+{
+    struct status_call *s = call_own(c);
+
+    if (s->lines.len + n > LINES_MAX)
+        return repx_fail(err, REPX_E_USAGE, "too many jobs in one question");
+    repx_buf_add(&s->lines, bytes, n);
+    return 0;
+}
+
+void status_drop(struct call *c)
+{
+    struct status_call *s = call_own(c);
+
+    if (!s)
+        return;
+    free(s->scheduler);
+    free(s->helper);
+    repx_buf_free(&s->lines);
+    free(s);
+    call_set_own(c, NULL);
+}
+
+/* ---- one job ---- */
+
+/* What records say of a job that somebody seems to work on. */
+static void look_live(struct site *site, struct asked *a)
+{
+    REPX_AUTO_FREE char *run = NULL;
+    size_t index;
+
+    if (live_get(site, a->id, &run, &index, a->key, NULL) <= 0) {
+        a->key[0] = 0;
+        return;
+    }
+    json_t *claim = claim_read(site, a->key, NULL);
+    const char *by = state_text(claim, "by", "");
+    int alive = strcmp(by, "job") == 0 ? record_alive(site, claim) : -1;
+    if (strcmp(by, "void") != 0 && alive != 0)
+        a->status = alive == 1 ? JOB_RUNNING : JOB_QUEUED;
+    if (strcmp(by, "void") == 0 || alive >= 0)
+        a->key[0] = 0; /* it works no more, or surely: no need to ask the queue */
+    json_decref(claim);
+}
+
+static void look(struct site *site, struct asked *a, const char *key)
+{
+    a->work = strcmp(key, "-") == 0 ? NULL : key;
+    a->status = result_status(site, a->id, a->work, &a->stale, &a->reason);
+    if (a->status != JOB_SUCCEEDED || a->stale)
+        look_live(site, a);
+}
+
+/* ---- the queue ---- */
+
+static void on_found(void *ctx, const json_t *answer)
+{
+    const char *key = json_string_value(json_object_get(answer, "key"));
+
+    if (key)
+        (void)json_object_set(ctx, key, json_object_get(answer, "state"));
+}
+
+static void set_reason(struct asked *a, const char *text)
+{
+    free(a->reason);
+    a->reason = repx_strdup(text);
+}
+
+static void merge(struct site *site, struct asked *a, const json_t *found)
+{
+    const json_t *state = json_object_get(found, a->key);
+    uint32_t s = state ? scheduler_state(json_string_value(state)) : REPX_STATE_ENDED;
+
+    if (s == REPX_STATE_RUNNING) {
+        a->status = JOB_RUNNING;
+    } else if (s == REPX_STATE_PENDING) {
+        a->status = JOB_QUEUED;
+    } else {
+        /* gone: what its supervisor wrote, perhaps just now, counts again */
+        free(a->reason);
+        a->status = result_status(site, a->id, a->work, &a->stale, &a->reason);
+    }
+}
+
+static void ask_queue(struct site *site, const struct status_call *c,
+                      struct asked *jobs, size_t count)
+{
+    json_t *keys = json_array(), *found = json_object();
+    struct repx_err err = {0};
+    struct scheduler s;
+
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].key[0])
+            (void)json_array_append_new(keys, json_string(jobs[i].key));
+    }
+    if (json_array_size(keys) && c->scheduler && c->helper) {
+        int rc = scheduler_open_at(&s, site, c->scheduler, c->helper, &err);
+        if (rc == 0) {
+            rc = scheduler_call(&s, "find", json_pack("{s:O}", "keys", keys), FIND_MS,
+                                on_found, found, &err);
+            scheduler_close(&s);
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (!jobs[i].key[0])
+                continue;
+            if (rc == 0)
+                merge(site, jobs + i, found);
+            else
+                set_reason(jobs + i, err.text);
+        }
+    }
+    json_decref(keys);
+    json_decref(found);
+}
+
+/* ---- the worker ---- */
+
+static struct asked *parse(struct site *site, struct repx_buf *lines, size_t *count,
+                           struct repx_err *err)
+{
+    struct asked *jobs = NULL;
+    size_t cap = 0;
+    char *next = lines->len ? lines->data : NULL;
+
+    *count = 0;
+    while (next && *next) {
+        char *line = next, *end = strchr(line, '\n');
+        next = end ? end + 1 : NULL;
+        if (end)
+            *end = 0;
+        char *key = strchr(line, ' ');
+        if (key)
+            *key++ = 0;
+        if (!end || !key || !state_name_ok(line)) {
+            (void)repx_fail(err, REPX_E_USAGE, "not a question about a job: %.60s",
+                            line);
+            return jobs;
+        }
+        if (*count == cap) {
+            cap = cap ? cap * 2 : 256;
+            jobs = repx_grow(jobs, cap, sizeof(*jobs));
+        }
+        jobs[*count] = (struct asked){.id = repx_strdup(line)};
+        look(site, jobs + (*count)++, key);
+    }
+    return jobs;
+}
+
+static void put_job(struct repx_buf *to, const struct asked *a)
+{
+    struct repx_buf one REPX_AUTO_BUF = {0};
+
+    msg_put_text(&one, F_NAME, a->id);
+    msg_put_number(&one, F_STATUS, a->status);
+    msg_put_text(&one, F_REASON, a->reason);
+    if (a->stale)
+        msg_put_number(&one, F_STALE, 1);
+    msg_put(to, F_JOB, one.data, (uint32_t)one.len);
+}
+
+static int status_worker(struct site *site, void *arg, int out, struct repx_buf *fields,
+                         struct repx_err *err)
+{
+    struct status_call *c = arg;
+    struct repx_buf data REPX_AUTO_BUF = {0};
+    struct repx_err why = {0};
+    size_t count;
+
+    (void)fields;
+    struct asked *jobs = parse(site, &c->lines, &count, &why);
+    if (why.code == REPX_E_NONE)
+        ask_queue(site, c, jobs, count);
+    for (size_t i = 0; i < count; i++) {
+        put_job(&data, jobs + i);
+        free(jobs[i].id);
+        free(jobs[i].reason);
+    }
+    free(jobs);
+    if (why.code != REPX_E_NONE) {
+        *err = why;
+        return -1;
+    }
+    return repx_write_all(out, data.data, data.len) < 0 ? repx_fail_errno(err, "status")
+                                                        : 0;
+}
+
+int status_end(struct call *c, struct repx_err *err)
+{
+    (void)err;
+    call_fork(c, status_worker, call_own(c));
+    return 0;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* submit_branches.c: the steps of a scatter-gather job, submitted when their number is
+ * known: by the scatter's supervisor, where it runs. */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <repx/scheduler.h>
+
+#include <kit/alloc.h>
+
+#include "core/agent/state_check.h"
+#include "core/agent/submit_own.h"
+
+#define LEASE_WAIT_MS 600000
+#define AMEND_MS 60000
+#define GATHER_TRIES 30 /* of a second: its submitter may not have the answer yet */
+
+/* ---- the gather, which was submitted together with the scatter ---- */
+
+static char *known_id(struct submission *s, const char *key)
+{
+    json_t *claim = claim_read(s->site, key, NULL);
+    const char *id = state_text(claim, "id", "");
+    char *found = *id ? repx_strdup(id) : NULL;
+
+    json_decref(claim);
+    if (found)
+        return found;
+    json_t *keys = json_pack("[s]", key);
+    json_t *rows = submission_find(s, keys, NULL);
+    const char *row =
+        json_string_value(json_object_get(json_object_get(rows, key), "id"));
+    found = repx_strdup(row);
+    json_decref(rows);
+    json_decref(keys);
+    return found;
+}
+
+/* Id of the gather's unit; caller frees. */
+static char *gather_id(struct submission *s, size_t index, struct repx_err *err)
+{
+    const char *job = state_text(s->plan[index], "id", "");
+    REPX_AUTO_FREE char *run = NULL;
+    char key[27];
+    size_t at;
+
+    if (live_get(s->site, job, &run, &at, key, err) <= 0 ||
+        strcmp(run, s->run->id) != 0) {
+        (void)repx_fail(err, REPX_E_FAILED, "%s: run %s works on it no more", job,
+                        s->run->id);
+        return NULL;
+    }
+    for (int i = 0; i < GATHER_TRIES; i++) {
+        char *id = known_id(s, key);
+        if (id)
+            return id;
+        (void)poll(NULL, 0, 1000);
+    }
+    (void)repx_fail(err, REPX_E_FAILED, "%s: the unit of its gather is not known", job);
+    return NULL;
+}
+
+static int amend_gather(struct submission *s, const char *gather, const char *sink,
+                        struct repx_err *err)
+{
+    json_t *deps = json_pack("[o]", submission_dep("any", sink, NULL));
+
+    return scheduler_call(&s->scheduler, "amend",
+                          json_pack("{s:s,s:o}", "id", gather, "deps", deps), AMEND_MS,
+                          NULL, NULL, err);
+}
+
+/* ---- steps ---- */
+
+/* The unit of an earlier call for this step, if it is still on its way. */
+static char *step_alive(struct submission *s, const char *job, const char *phase)
+{
+    char key[27], last[27] = "";
+    struct stat st;
+
+    for (unsigned g = 0; g < 10000; g++) {
+        submission_key(s->run->id, job, phase, g, key);
+        REPX_AUTO_FREE char *path = repx_format("%s/sub/%s", s->site->state, key);
+        if (stat(path, &st) < 0)
+            break;
+        memcpy(last, key, sizeof(last));
+    }
+    if (!last[0])
+        return NULL;
+    json_t *keys = json_pack("[s]", last);
+    json_t *rows = submission_find(s, keys, NULL);
+    const json_t *row = json_object_get(rows, last);
+    uint32_t state = scheduler_state(state_text(row, "state", "ended"));
+    char *id = state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING
+                   ? repx_strdup(state_text(row, "id", NULL))
+                   : NULL;
+    json_decref(rows);
+    json_decref(keys);
+    return id;
+}
+
+/* A step's dependencies: index by index on the steps before it. NULL: one of these has
+ * not been added yet. keys: phase -> key of what is in the batch. */
+static json_t *step_deps(const struct submission *s, const json_t *exe,
+                         const json_t *keys)
+{
+    const json_t *before = json_object_get(exe, "deps");
+    json_t *deps = json_array();
+
+    for (size_t i = 0; i < json_array_size(before); i++) {
+        REPX_AUTO_FREE char *phase =
+            repx_format("step-%s", json_string_value(json_array_get(before, i)));
+        const char *id = json_string_value(json_object_get(s->steps, phase));
+        const char *key = json_string_value(json_object_get(keys, phase));
+        if (!id && !key) {
+            json_decref(deps);
+            return NULL;
+        }
+        (void)json_array_append_new(deps, submission_dep("corr", id, key));
+    }
+    return deps;
+}
+
+static int add_step(struct submission *s, size_t index, const char *phase,
+                    size_t branches, json_t *keys, struct repx_err *err)
+{
+    const json_t *exe = json_object_get(json_object_get(s->plan[index], "exes"), phase);
+    json_t *deps = step_deps(s, exe, keys);
+
+    if (!deps)
+        return 0;
+    char *alive = step_alive(s, state_text(s->plan[index], "id", ""), phase);
+    if (alive) {
+        (void)json_object_set_new(s->steps, phase, json_string(alive));
+        free(alive);
+        json_decref(deps);
+        return 1;
+    }
+    if (submission_add(s, index, phase, branches, deps, err) < 0)
+        return -1;
+    (void)json_object_set_new(keys, phase,
+                              json_string(s->batch[s->batch_count - 1].key));
+    return 1;
+}
+
+/* All steps, those first that others wait for. */
+static int add_steps(struct submission *s, size_t index, size_t branches, json_t *keys,
+                     struct repx_err *err)
+{
+    json_t *exes = json_object_get(s->plan[index], "exes");
+    int progress = 1;
+
+    while (progress) {
+        progress = 0;
+        for (void *at = json_object_iter(exes); at;
+             at = json_object_iter_next(exes, at)) {
+            const char *phase = json_object_iter_key(at);
+            if (strncmp(phase, "step-", 5) != 0 || json_object_get(keys, phase) ||
+                json_object_get(s->steps, phase))
+                continue;
+            int rc = add_step(s, index, phase, branches, keys, err);
+            if (rc < 0)
+                return -1;
+            progress |= rc;
+        }
+    }
+    return 0;
+}
+
+static int branches_submit(struct submission *s, size_t index, size_t branches,
+                           struct repx_err *err)
+{
+    REPX_AUTO_FREE char *sink = NULL;
+    json_t *keys = json_object();
+
+    s->plan[index] = run_plan(s->run, index, err);
+    s->steps = json_object();
+    REPX_AUTO_FREE char *gather = s->plan[index] ? gather_id(s, index, err) : NULL;
+    int rc = gather ? add_steps(s, index, branches, keys, err) : -1;
+    json_decref(keys);
+    if (rc < 0 || submission_flush(s, err) < 0)
+        return -1;
+    sink = repx_format("step-%s", state_text(s->plan[index], "sink", ""));
+    const char *id = json_string_value(json_object_get(s->steps, sink));
+    if (!id)
+        return repx_fail(err, REPX_E_FAILED,
+                         "the scheduler did not take the branches of %s",
+                         state_text(s->plan[index], "id", ""));
+    return amend_gather(s, gather, id, err);
+}
+
+int submit_branches(struct site *site, struct run *run, size_t index, size_t branches,
+                    struct repx_err *err)
+{
+    struct submission s;
+    uint64_t epoch;
+
+    if (branches == 0 || index >= run->count)
+        return 0;
+    int rc = submission_open(&s, site, run, err);
+    s.fresh = 0;
+    if (rc == 0 && lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err) < 0) {
+        rc = -1;
+    } else if (rc == 0) {
+        rc = branches_submit(&s, index, branches, err);
+        lease_drop(site, "feed");
+    }
+    submission_close(&s);
+    return rc;
+}

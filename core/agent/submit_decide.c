@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* submit_decide.c: which jobs of a run need a unit, and who works on the others. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <repx/scheduler.h>
+
+#include <kit/alloc.h>
+
+#include "core/agent/state_check.h"
+#include "core/agent/submit_own.h"
+#include "core/wire/verbs.h"
+
+/* Work that S/live names for a job. */
+struct live {
+    size_t job;
+    char *run;
+    char key[27];
+};
+
+struct lives {
+    struct live *items;
+    size_t count;
+};
+
+static void lives_finish(struct lives *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        free(l->items[i].run);
+    free(l->items);
+}
+
+static int done_event(struct submission *s, size_t i, struct repx_err *err)
+{
+    return submission_event(s, json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done"),
+                            err);
+}
+
+/* By records alone; work in progress is put aside into *lives. */
+static int decide_one(struct submission *s, size_t i, struct lives *lives,
+                      struct repx_err *err)
+{
+    const char *id = state_text(s->plan[i], "id", "");
+    struct live l = {.job = i};
+    int stale;
+    size_t index;
+
+    if (s->state.terminal[i]) {
+        s->jobs[i].what =
+            s->state.status[i] == JOB_SUCCEEDED ? DECIDE_DONE : DECIDE_ENDED;
+        s->jobs[i].by = i;
+        return 0;
+    }
+    int status =
+        result_status(s->site, id, state_text(s->plan[i], "key", NULL), &stale, NULL);
+    int rerun = stale && (s->options & SUBMIT_RERUN_STALE);
+    if (status == JOB_SUCCEEDED && !rerun) {
+        s->jobs[i].what = DECIDE_DONE;
+        return done_event(s, i, err);
+    }
+    int rc = live_get(s->site, id, &l.run, &index, l.key, err);
+    if (rc > 0) {
+        lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
+        lives->items[lives->count++] = l;
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+/* ---- work in progress ---- */
+
+static int state_alive(const json_t *row)
+{
+    uint32_t state = scheduler_state(state_text(row, "state", ""));
+
+    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
+}
+
+/* The unit lives: this run follows it. */
+static int follow(struct submission *s, const struct live *l, const char *id,
+                  struct repx_err *err)
+{
+    struct decided *d = s->jobs + l->job;
+    int ours = strcmp(l->run, s->run->id) == 0;
+
+    d->what = ours ? DECIDE_OURS : DECIDE_TAKEN;
+    d->unit = id && *id ? repx_strdup(id) : NULL;
+    memcpy(d->key, l->key, sizeof(d->key));
+    if (ours && s->state.status[l->job] != JOB_UNKNOWN)
+        return 0; /* its event is there */
+    json_t *event = ours ? json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)l->job, "e",
+                                     "submitted", "key", l->key, "id", id ? id : "")
+                         : json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)l->job, "e",
+                                     "taken", "run", l->run, "key", l->key);
+    return submission_event(s, event, err);
+}
+
+/* A unit that a submitter asked for and did not live to write down. */
+static int adopt(struct submission *s, const struct live *l, const char *id,
+                 struct repx_err *err)
+{
+    json_t *claim = NULL;
+    int rc = claim_make(s->site, l->key, CLAIM_SUBMITTER, s->scheduler.name, id, &claim,
+                        err);
+
+    if (rc == 1)
+        journal_line(s, "accepted", l->key, json_pack("{s:s}", "id", id));
+    if (rc >= 0)
+        rc = strcmp(state_text(claim, "by", ""), "void") == 0
+                 ? 0
+                 : follow(s, l, state_text(claim, "id", id), err);
+    json_decref(claim);
+    return rc < 0 ? -1 : 0;
+}
+
+/* The scheduler knows nothing of the key, and no claim is there: make it void, unless
+ * the job starts at this very moment. */
+static int take_over(struct submission *s, const struct live *l, struct repx_err *err)
+{
+    json_t *claim = NULL;
+    int rc =
+        claim_make(s->site, l->key, CLAIM_VOID, s->scheduler.name, "", &claim, err);
+
+    if (rc == 1)
+        journal_line(s, "void", l->key, NULL);
+    if (rc == 0 && strcmp(state_text(claim, "by", ""), "job") == 0 &&
+        record_alive(s->site, claim) != 0)
+        rc = follow(s, l, state_text(claim, "id", ""), err);
+    json_decref(claim);
+    return rc < 0 ? -1 : 0;
+}
+
+static int other_scheduler(const struct submission *s, const struct live *l,
+                           const json_t *claim, struct repx_err *err)
+{
+    const char *by = state_text(claim, "sched", "");
+
+    if (!*by || strcmp(by, s->scheduler.name) == 0)
+        return 0;
+    return repx_fail(err, REPX_E_BUSY,
+                     "%s: run %s works on it through scheduler %s; wait for it or "
+                     "cancel it",
+                     state_text(s->plan[l->job], "id", ""), l->run, by);
+}
+
+static int decide_live(struct submission *s, const struct live *l, const json_t *row,
+                       struct repx_err *err)
+{
+    json_t *claim = claim_read(s->site, l->key, NULL);
+    const char *by = state_text(claim, "by", "");
+    const char *id = state_text(claim, "id", "");
+    int rc = 0;
+
+    if (strcmp(by, "job") == 0 && record_alive(s->site, claim) == 1)
+        rc = follow(s, l, id, err);
+    else if (strcmp(by, "void") == 0)
+        rc = 0; /* given up before: to be submitted anew */
+    else if (claim && !row && other_scheduler(s, l, claim, err) < 0)
+        rc = -1;
+    else if (row && state_alive(row))
+        rc = claim ? follow(s, l, *id ? id : state_text(row, "id", ""), err)
+                   : adopt(s, l, state_text(row, "id", ""), err);
+    else if (!claim && !row)
+        rc = take_over(s, l, err);
+    json_decref(claim);
+    return rc;
+}
+
+int submission_decide(struct submission *s, struct repx_err *err)
+{
+    struct lives lives = {0};
+    json_t *keys = json_array();
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < s->run->count; i++)
+        rc = decide_one(s, i, &lives, err);
+    for (size_t i = 0; i < lives.count; i++)
+        (void)json_array_append_new(keys, json_string(lives.items[i].key));
+    json_t *found = rc == 0 ? submission_find(s, keys, err) : NULL;
+    rc = found ? 0 : -1;
+    for (size_t i = 0; rc == 0 && i < lives.count; i++)
+        rc = decide_live(s, lives.items + i, json_object_get(found, lives.items[i].key),
+                         err);
+    json_decref(found);
+    json_decref(keys);
+    lives_finish(&lives);
+    return rc;
+}

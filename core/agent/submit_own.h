@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* submit_own.h: what the parts of submission share (submit*.c only). */
+#ifndef REPX_AGENT_SUBMIT_OWN_H
+#define REPX_AGENT_SUBMIT_OWN_H
+
+#include "core/agent/scheduler_call.h"
+#include "core/agent/state.h"
+#include "core/agent/submit.h"
+
+/* What is to be done about a job of the run. */
+enum decision {
+    DECIDE_NEW,     /* submit it */
+    DECIDE_DONE,    /* its result is there */
+    DECIDE_TAKEN,   /* another run's unit works on it */
+    DECIDE_OURS,    /* a unit of this run does already */
+    DECIDE_REFUSED, /* the scheduler does not want it */
+    DECIDE_BLOCKED, /* a producer can no longer succeed */
+    DECIDE_ENDED,   /* it ended in this run, and not well */
+};
+
+struct decided {
+    enum decision what;
+    char key[27]; /* of the unit that consumers wait for */
+    char *unit;   /* its id; NULL: none, or not known yet */
+    size_t by;    /* blocked: the job that failed */
+};
+
+/* One unit on its way to the scheduler. */
+struct pending {
+    size_t job;
+    char key[27];
+    const char *phase;
+    size_t array;
+    json_t *unit;    /* as the helper gets it */
+    uint32_t result; /* REPX_SUBMIT_*; 0: no answer */
+    char *id, *text;
+};
+
+struct submission {
+    struct site *site;
+    struct run *run;
+    struct scheduler scheduler;
+    unsigned options;
+    int out;   /* event lines for the client; -1: nobody */
+    int fresh; /* nobody submitted for this run before */
+    int journal;
+    struct repx_buf lines; /* of the journal, not yet written */
+    json_t **plan;
+    struct decided *jobs;
+    struct run_state state;
+    struct pending *batch;
+    size_t batch_count, batch_cap;
+    json_t *steps; /* phase -> id of what was accepted, or NULL: nobody asks */
+    size_t submitted, refused, left;
+};
+
+int submission_open(struct submission *s, struct site *site, struct run *run,
+                    struct repx_err *err);
+void submission_close(struct submission *s);
+/* Write an event of the run and show it to the client; steals it. */
+int submission_event(struct submission *s, json_t *event, struct repx_err *err);
+
+/* ---- submit_decide.c ---- */
+/* Fill s->jobs: results, live work of this and other runs, dead work. */
+int submission_decide(struct submission *s, struct repx_err *err);
+
+/* ---- submit_unit.c ---- */
+/* Put a unit into the batch. deps is stolen. branch: -1, or explicit. */
+int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
+                   json_t *deps, struct repx_err *err);
+/* {"type", "id" or "key"} */
+json_t *submission_dep(const char *type, const char *id, const char *key);
+
+/* ---- submit_batch.c ---- */
+/* Ask the scheduler for everything in the batch, and write down what it said. Afterwards
+ * the batch is empty. -1 when what is true could not be found out or written down. */
+int submission_flush(struct submission *s, struct repx_err *err);
+/* Ask the scheduler for keys: object key -> {"id", "state"}; NULL on failure. */
+json_t *submission_find(struct submission *s, json_t *keys, struct repx_err *err);
+int journal_write(struct submission *s, int durable, struct repx_err *err);
+/* Add a line; steals it. */
+void journal_line(struct submission *s, const char *what, const char *key,
+                  json_t *more);
+
+#endif

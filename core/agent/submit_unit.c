@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* submit_unit.c: a job's phase as the scheduler's helper gets it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include <kit/alloc.h>
+
+#include "core/agent/state_check.h"
+#include "core/agent/submit_own.h"
+
+#define GENERATIONS_MAX 10000
+
+json_t *submission_dep(const char *type, const char *id, const char *key)
+{
+    json_t *dep = json_pack("{s:s}", "type", type);
+
+    (void)json_object_set_new(dep, id ? "id" : "key", json_string(id ? id : key));
+    return dep;
+}
+
+/* The arguments after the agent's path. */
+static json_t *arguments(const struct submission *s, size_t job, const char *phase,
+                         const char *key)
+{
+    char index[24];
+
+    (void)snprintf(index, sizeof(index), "%zu", job);
+    return json_pack("[s,s,s,s,s,s]", "job", s->site->base, s->run->id, index, phase,
+                     key);
+}
+
+/* The same for a node of any architecture, as shell text. */
+static json_t *body(const struct submission *s, const json_t *rest)
+{
+    struct repx_buf text REPX_AUTO_BUF = {0};
+    json_t *agents = json_object_get(s->run->record, "agents"), *word;
+    size_t i;
+
+    repx_buf_str(&text, "case \"$(uname -m)\" in\n");
+    for (void *at = json_object_iter(agents); at;
+         at = json_object_iter_next(agents, at)) {
+        REPX_AUTO_FREE char *path = repx_format(
+            "%s/%s", s->site->base, json_string_value(json_object_iter_value(at)));
+        repx_buf_shell(&text, json_object_iter_key(at));
+        repx_buf_str(&text, ") agent=");
+        repx_buf_shell(&text, path);
+        repx_buf_str(&text, " ;;\n");
+    }
+    repx_buf_str(&text,
+                 "*) echo \"repx: no agent for $(uname -m) machines\" >&2; "
+                 "exit 127 ;;\nesac\nexec \"$agent\"");
+    json_array_foreach(rest, i, word)
+    {
+        repx_buf_char(&text, ' ');
+        repx_buf_shell(&text, json_string_value(word));
+    }
+    repx_buf_char(&text, '\n');
+    return json_string(repx_buf_text(&text));
+}
+
+static json_t *argv_of(const struct submission *s, const json_t *rest,
+                       struct repx_err *err)
+{
+    struct utsname machine;
+
+    (void)uname(&machine);
+    const char *agent =
+        state_text(json_object_get(s->run->record, "agents"), machine.machine, NULL);
+    if (!agent) {
+        (void)repx_fail(err, REPX_E_UNSUPPORTED, "run %s has no agent for %s machines",
+                        s->run->id, machine.machine);
+        return NULL;
+    }
+    json_t *argv = json_array();
+    REPX_AUTO_FREE char *path = repx_format("%s/%s", s->site->base, agent);
+    (void)json_array_append_new(argv, json_string(path));
+    json_t *words = json_copy((json_t *)(uintptr_t)rest);
+    (void)json_array_extend(argv, words);
+    json_decref(words);
+    return argv;
+}
+
+static json_t *resources(const json_t *plan, const char *phase)
+{
+    static const char *const names[] = {"cpus", "mem", "time", "queue", "native"};
+    const json_t *exe = json_object_get(json_object_get(plan, "exes"), phase);
+    const json_t *from = json_object_get(exe, "res");
+    json_t *to = json_object();
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        json_t *v = json_object_get(from, names[i]);
+        if (v && !json_is_null(v))
+            (void)json_object_set(to, names[i], v);
+    }
+    return to;
+}
+
+/* A key that no submission had before: the lowest generation without a directory. */
+static int fresh_key(const struct submission *s, const char *job, const char *phase,
+                     unsigned *generation, char key[27])
+{
+    struct stat st;
+
+    for (*generation = 0; *generation < GENERATIONS_MAX; (*generation)++) {
+        submission_key(s->run->id, job, phase, *generation, key);
+        REPX_AUTO_FREE char *path = repx_format("%s/sub/%s", s->site->state, key);
+        if (s->fresh || stat(path, &st) < 0)
+            return 0;
+    }
+    return -1;
+}
+
+static void intend(struct submission *s, const struct pending *p, unsigned generation)
+{
+    json_t *more = json_pack("{s:[I],s:s,s:I}", "i", (json_int_t)p->job, "phase",
+                             p->phase, "gen", (json_int_t)generation);
+
+    if (p->array)
+        (void)json_object_set_new(more, "array", json_integer((json_int_t)p->array));
+    journal_line(s, "intend", p->key, more);
+}
+
+int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
+                   json_t *deps, struct repx_err *err)
+{
+    const json_t *plan = s->plan[job];
+    const char *id = state_text(plan, "id", "");
+    unsigned generation;
+
+    if (s->batch_count == s->batch_cap) {
+        s->batch_cap = s->batch_cap ? s->batch_cap * 2 : 64;
+        s->batch = repx_grow(s->batch, s->batch_cap, sizeof(*s->batch));
+    }
+    struct pending *p = s->batch + s->batch_count;
+    *p = (struct pending){.job = job, .phase = phase, .array = array};
+    if (fresh_key(s, id, phase, &generation, p->key) < 0) {
+        json_decref(deps);
+        return repx_fail(err, REPX_E_FAILED, "%s: submitted too often in run %s", id,
+                         s->run->id);
+    }
+    json_t *rest = arguments(s, job, phase, p->key);
+    json_t *argv = argv_of(s, rest, err);
+    REPX_AUTO_FREE char *workdir = repx_format("%s/sub/%s", s->site->state, p->key);
+    if (argv) {
+        int is_step = strncmp(phase, "step-", 5) == 0;
+        p->unit = json_pack("{s:s,s:s,s:o,s:o,s:s,s:o}", "key", p->key, "name",
+                            is_step ? phase : id, "argv", argv, "body", body(s, rest),
+                            "workdir", workdir, "res", resources(plan, phase));
+        if (array)
+            (void)json_object_set_new(p->unit, "array",
+                                      json_integer((json_int_t)array));
+        (void)json_object_set(p->unit, "deps", deps);
+        s->batch_count++;
+        intend(s, p, generation);
+    }
+    json_decref(rest);
+    json_decref(deps);
+    return argv ? 0 : -1;
+}
