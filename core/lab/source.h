@@ -48,6 +48,10 @@ int source_text(struct source *s, size_t i, size_t max, struct repx_buf *to,
 int64_t source_read(struct source *s, size_t i, uint64_t offset, void *to, size_t len,
                     struct repx_err *err);
 
+/* The file behind entry i of a directory, open for reading, and what it is. */
+struct stat;
+int source_open_file(struct source *s, size_t i, struct stat *st, struct repx_err *err);
+
 /* walk.c: is there a manifest? Asked before anything is walked: the path may be a whole
  * home directory by mistake. */
 int walk_has_manifest(const struct source *s);
@@ -59,7 +63,6 @@ int walk_directory(struct source *s, struct repx_err *err);
 int walk_again(struct source *s);
 
 /* Seconds and nanoseconds in one number. */
-struct stat;
 void stamp_of(const struct stat *st, struct stamp *stamp);
 int stamp_equal(const struct stamp *a, const struct stamp *b);
 

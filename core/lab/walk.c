@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _DEFAULT_SOURCE /* d_type */
+#define _GNU_SOURCE /* getdents64: a third of the system calls of readdir */
 /* A directory becomes an index. Level by level, so that two threads always have
  * directories to read; no link is followed on the way. Regular files are not even looked
  * at: whoever needs a digest opens them anyway. */
@@ -18,6 +18,7 @@
 
 #define LEVELS_MAX 64
 #define LINK_LONGEST 4096
+#define READ_STEP 32768
 #define ENTRIES_MAX 8000000u
 
 void stamp_of(const struct stat *st, struct stamp *stamp)
@@ -72,7 +73,7 @@ static int add_link(struct level *l, unsigned worker, int dir, const char *name,
     return 0;
 }
 
-static unsigned char kind_of(int dir, const struct dirent *e)
+static unsigned char kind_of(int dir, const struct dirent64 *e)
 {
     struct stat st;
 
@@ -88,7 +89,7 @@ static unsigned char kind_of(int dir, const struct dirent *e)
 }
 
 static int add_child(struct level *l, unsigned worker, const char *dir_path, int dir,
-                     const struct dirent *e)
+                     const struct dirent64 *e)
 {
     struct index *found = &l->found[worker];
     const char *path;
@@ -106,39 +107,39 @@ static int add_child(struct level *l, unsigned worker, const char *dir_path, int
     return 0;
 }
 
+static int read_children(struct level *l, unsigned worker, const char *path, int fd)
+{
+    _Alignas(struct dirent64) char block[READ_STEP];
+    ssize_t n;
+
+    while ((n = getdents64(fd, block, sizeof(block))) > 0) {
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *e = (const void *)(block + at);
+            if (add_child(l, worker, path, fd, e) < 0)
+                return -1;
+            at += e->d_reclen;
+        }
+    }
+    return n < 0 ? -1 : 0;
+}
+
 static int read_directory(void *ctx, size_t i, unsigned worker, struct repx_err *err)
 {
     struct level *l = ctx;
     size_t at = l->dirs[i];
-    const char *path = at == INDEX_NONE ? "" : l->s->index.entries[at].path;
-    int fd = openat(l->s->fd, *path ? path : ".",
-                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    const char *path = at == INDEX_NONE ? "." : l->s->index.entries[at].path;
+    REPX_AUTO_CLOSE int fd =
+        openat(l->s->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
-    int rc = 0;
 
-    if (!d || fstat(fd, &st) < 0) {
-        (void)repx_fail_errno(err, "%s: cannot be read", *path ? path : ".");
-        if (d)
-            (void)closedir(d);
-        else
-            repx_close_fd(&fd);
-        return -1;
-    }
+    if (fd < 0 || fstat(fd, &st) < 0 ||
+        read_children(l, worker, at == INDEX_NONE ? "" : path, fd) < 0)
+        return repx_fail_errno(err, "%s: cannot be read", path);
     if (at != INDEX_NONE) {
         stamp_of(&st, &l->s->index.stamps[at]);
         l->s->index.stamps[at].flags = STAMP_KNOWN;
     }
-    struct dirent *e;
-    errno = 0;
-    while (rc == 0 && (e = readdir(d)) != NULL) {
-        rc = add_child(l, worker, path, fd, e);
-        errno = rc ? errno : 0;
-    }
-    if (errno || rc < 0)
-        rc = repx_fail_errno(err, "%s: cannot be read", *path ? path : ".");
-    (void)closedir(d);
-    return rc;
+    return 0;
 }
 
 /* Append what the workers found; its directories are the next level. */
