@@ -154,8 +154,8 @@ static int watch_loop(struct watch *w, struct repx_err *err)
         int64_t now = repx_now_ms();
         if (n < 0)
             return -1;
-        if (w->state.left == 0)
-            return 0;
+        if (w->state.left == 0) /* what was derived just now is to be told, too */
+            return watch_poll(w, err) < 0 ? -1 : 0;
         if (n > 0) {
             news_at = now;
             wait = LOOK_SOON_MS;
