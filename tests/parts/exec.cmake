@@ -7,3 +7,4 @@ file(GLOB exec_sources CONFIGURE_DEPENDS
 add_library(agent_exec STATIC ${exec_sources})
 target_link_libraries(agent_exec PUBLIC wire ${JANSSON_STATIC})
 repx_unit_test(job agent_exec)
+repx_unit_test(scatter agent_exec)
