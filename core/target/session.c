@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* session.c: the blocking client of the agent.
- *
- * Everything moves in pump(): write what the mux has ready, read what came, drain
- * standard error, and only when nothing moved sleep in the transport's wait. Since every
- * wait reads as well as writes, neither side can block the other. */
+/* session.c: the agent's calls, as functions that wait. How bytes move: session_link.c. */
 #include "core/target/session.h"
 
 #include <stdlib.h>
@@ -12,44 +8,13 @@
 
 #include <kit/alloc.h>
 
+#include "core/target/session_internal.h"
 #include "core/wire/msg.h"
-#include "core/wire/mux.h"
 #include "core/wire/verbs.h"
 
-#define READ_STEP (256 * 1024)
-#define ERRORS_MAX 16384 /* of standard error kept for messages */
 #define CALLS_AHEAD 4096 /* calls started before older ones answered */
 #define FAREWELL_MS 500
 #define CANCEL_NAP_MS 5
-
-struct session_call {
-    struct session *session;
-    uint32_t stream; /* 0: never started */
-    uint64_t activity;
-    int (*data)(void *ctx, const void *bytes, size_t n, struct repx_err *err);
-    void *ctx;
-    int done, failed;
-    struct repx_buf result;
-    struct repx_err err;
-};
-
-struct session {
-    const struct repx_transport_ops *ops;
-    void *transport, *stream;
-    const struct repx_host *host;
-    struct mux *mux;
-    struct repx_buf hello, errors;
-    int hello_seen, errors_ended;
-    int deaf; /* nothing can be written any more */
-    int ignore_cancel;
-    int broken; /* then link says why */
-    struct repx_err link;
-    struct session_call **calls; /* by stream number; NULL: not ours any more */
-    size_t cap;
-    uint64_t activity, waited; /* see count_trip */
-    struct session_stats stats;
-    char *buffer;
-};
 
 /* ---- events of the wire ---- */
 
@@ -129,131 +94,6 @@ static const struct mux_events events = {.hello = on_hello,
                                          .log = on_log,
                                          .noise = on_noise};
 
-/* ---- what went wrong ---- */
-
-/* The last line of text that is not blank, made printable. */
-static char *last_line(const char *text, size_t n)
-{
-    while (n && (unsigned char)text[n - 1] <= ' ')
-        n--;
-    size_t from = n;
-    while (from && text[from - 1] != '\n')
-        from--;
-    char *line = repx_strndup(text + from, n - from);
-    for (char *p = line; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 127)
-            *p = ' ';
-    return line;
-}
-
-static int broke(struct session *s, const struct repx_err *why)
-{
-    if (!s->broken) {
-        s->broken = 1;
-        s->link = *why;
-    }
-    return -1;
-}
-
-static int link_ended(struct session *s)
-{
-    REPX_AUTO_FREE char *errors = last_line(repx_buf_text(&s->errors), s->errors.len);
-    const char *noise = mux_last_noise(s->mux);
-    REPX_AUTO_FREE char *spoken = last_line(noise, strlen(noise));
-    const char *said = *errors ? errors : spoken;
-    struct repx_err err = {0};
-
-    (void)repx_fail(&err, REPX_E_LINK, "%s%s%s",
-                    s->hello_seen ? "the connection to the agent ended"
-                                  : "the command ended before an agent answered",
-                    *said ? "; the last line was: " : "", said);
-    return broke(s, &err);
-}
-
-static int give_link(const struct session *s, struct repx_err *err)
-{
-    if (err)
-        *err = s->link;
-    return -1;
-}
-
-/* ---- moving bytes ---- */
-
-static void keep_errors(struct session *s, const char *bytes, size_t n)
-{
-    repx_buf_add(&s->errors, bytes, n);
-    if (s->errors.len > ERRORS_MAX)
-        repx_buf_drop(&s->errors, s->errors.len - ERRORS_MAX);
-}
-
-/* Each returns 1 when something moved, 0 when not, -1 when the link broke. */
-static int drain_errors(struct session *s)
-{
-    int moved = 0;
-
-    while (!s->errors_ended) {
-        int64_t n =
-            s->ops->read(s->stream, REPX_STREAM_ERR, s->buffer, READ_STEP, NULL);
-        if (n == REPX_AGAIN)
-            break;
-        if (n <= 0)
-            s->errors_ended = 1;
-        else
-            keep_errors(s, s->buffer, (size_t)n);
-        moved = 1;
-    }
-    return moved;
-}
-
-static int read_output(struct session *s)
-{
-    struct repx_err err = {0};
-    int64_t n = s->ops->read(s->stream, REPX_STREAM_OUT, s->buffer, READ_STEP, &err);
-
-    if (n == REPX_AGAIN)
-        return 0;
-    if (n == 0) {
-        (void)drain_errors(s);
-        return link_ended(s);
-    }
-    if (n < 0)
-        return broke(s, &err);
-    s->stats.bytes_received += (uint64_t)n;
-    return mux_input(s->mux, s->buffer, (size_t)n, &err) < 0 ? broke(s, &err) : 1;
-}
-
-static int write_output(struct session *s)
-{
-    struct repx_err err = {0};
-    const void *bytes;
-    size_t n;
-    int moved = 0;
-
-    while (!s->deaf && (n = mux_output(s->mux, &bytes)) > 0) {
-        int64_t w = s->ops->write(s->stream, bytes, n, &err);
-        if (w == REPX_AGAIN)
-            break;
-        if (w < 0) { /* what it said before it went is worth reading */
-            s->deaf = 1;
-            s->link = err;
-            break;
-        }
-        mux_sent(s->mux, (size_t)w);
-        s->stats.bytes_sent += (uint64_t)w;
-        moved = 1;
-    }
-    return moved;
-}
-
-static int move(struct session *s)
-{
-    int wrote = write_output(s);
-    int came = read_output(s);
-    int errors = s->broken ? 0 : drain_errors(s);
-
-    return came < 0 ? -1 : wrote || came || errors;
-}
-
 static int user_canceled(const struct session *s)
 {
     return s->host->canceled(s->host->ctx) != 0;
@@ -264,36 +104,6 @@ static void nap(void)
     const struct timespec t = {.tv_nsec = CANCEL_NAP_MS * 1000000L};
 
     (void)nanosleep(&t, NULL);
-}
-
-/* 1 when something moved, 0 when the deadline passed or the user canceled, -1. */
-static int pump(struct session *s, int64_t deadline_ms)
-{
-    struct repx_err err = {0};
-
-    if (s->broken)
-        return -1;
-    int moved = move(s);
-    if (moved)
-        return moved;
-    struct repx_wait item = {.stream = s->stream, .want = REPX_READY_READ};
-    const void *bytes;
-    if (!s->errors_ended)
-        item.want |= REPX_READY_ERRORS;
-    if (!s->deaf && mux_output(s->mux, &bytes) > 0)
-        item.want |= REPX_READY_WRITE;
-    int64_t n = s->ops->wait(s->transport, &item, 1, sizeof(item), deadline_ms, &err);
-    if (n < 0)
-        return broke(s, &err);
-    if (n == 0)
-        return 0;
-    moved = move(s);
-    return moved < 0 ? -1 : 1;
-}
-
-static int64_t now(const struct session *s)
-{
-    return s->host->now_ms(s->host->ctx);
 }
 
 /* ---- create, destroy ---- */
@@ -311,14 +121,13 @@ static int hello_error(const struct session *s, struct repx_err *err)
 static int await_hello(struct session *s, int64_t deadline_ms, struct repx_err *err)
 {
     while (!s->hello_seen) {
-        int moved = pump(s, deadline_ms);
+        int moved = session_pump(s, deadline_ms);
         if (moved < 0 && !s->hello_seen)
-            return give_link(s, err);
+            return session_link_error(s, err);
         if (moved == 0 && user_canceled(s))
             return repx_fail(err, REPX_E_CANCELED, "canceled");
-        if (moved == 0 && deadline_ms && now(s) >= deadline_ms) {
-            const char *noise = mux_last_noise(s->mux);
-            REPX_AUTO_FREE char *line = last_line(noise, strlen(noise));
+        if (moved == 0 && deadline_ms && session_now(s) >= deadline_ms) {
+            REPX_AUTO_FREE char *line = session_last_line(mux_last_noise(s->mux));
             return repx_fail(err, REPX_E_TIMEOUT, "no agent answered in time%s%s",
                              *line ? "; the last line was: " : "", line);
         }
@@ -337,7 +146,7 @@ struct session *session_create(const struct repx_transport_ops *ops, void *trans
     s->transport = transport;
     s->stream = stream;
     s->host = host;
-    s->buffer = repx_alloc(READ_STEP);
+    s->buffer = repx_alloc(SESSION_STEP);
     s->mux = mux_create(MUX_CLIENT, &events, s);
     msg_put_text(&fields, F_VERSION, REPX_VERSION);
     mux_hello(s->mux, fields.data, fields.len);
@@ -350,17 +159,17 @@ struct session *session_create(const struct repx_transport_ops *ops, void *trans
 
 static void farewell(struct session *s)
 {
-    int64_t deadline = now(s) + FAREWELL_MS;
+    int64_t deadline = session_now(s) + FAREWELL_MS;
     int moved = 1;
 
     while (!mux_idle(s->mux) && !s->deaf && moved > 0)
-        moved = pump(s, deadline);
+        moved = session_pump(s, deadline);
     if (s->broken || s->ops->half_close(s->stream, NULL) < 0)
         return;
     s->deaf = 1;
     do
-        moved = pump(s, deadline);
-    while (moved > 0 && now(s) < deadline);
+        moved = session_pump(s, deadline);
+    while (moved > 0 && session_now(s) < deadline);
 }
 
 void session_destroy(struct session *s)
@@ -425,7 +234,7 @@ session_call(struct session *s, uint16_t verb, const void *msg, size_t n,
     c->data = data;
     c->ctx = ctx;
     while (mux_open_streams(s->mux) >= CALLS_AHEAD && moved > 0)
-        moved = pump(s, 0);
+        moved = session_pump(s, 0);
     c->stream = mux_request(s->mux, verb, msg, n);
     c->activity = ++s->activity;
     if (c->stream) {
@@ -462,10 +271,10 @@ static int give_up(const struct session *s)
 /* One step of waiting for something without a deadline. */
 static int wait_step(struct session *s, struct repx_err *err)
 {
-    int moved = pump(s, 0);
+    int moved = session_pump(s, 0);
 
     if (moved < 0)
-        return give_link(s, err);
+        return session_link_error(s, err);
     if (moved == 0 && give_up(s))
         return repx_fail(err, REPX_E_CANCELED, "canceled");
     if (moved == 0)
@@ -488,12 +297,12 @@ int session_send(struct session_call *c, const void *bytes, size_t n,
                                          "the agent answered before the upload ended");
         }
         if (s->broken)
-            return give_link(s, err);
+            return session_link_error(s, err);
         size_t took = mux_send(s->mux, c->stream, p, n);
         p += took;
         n -= took;
         if (mux_room(s->mux, c->stream) < MUX_WINDOW / 2)
-            (void)move(s);
+            (void)session_move(s);
         if (n && !took && !c->done && wait_step(s, err) < 0)
             return -1;
     }
@@ -512,10 +321,15 @@ static void count_trip(struct session_call *c)
     s->stats.round_trips++;
 }
 
-static void end_upload(struct session_call *c)
+void session_end(struct session_call *c)
 {
-    if (c->stream && !c->done)
-        mux_end(c->session->mux, c->stream);
+    struct session *s = c->session;
+
+    if (c->ended || c->done)
+        return;
+    c->ended = 1;
+    c->activity = ++s->activity;
+    mux_end(s->mux, c->stream);
 }
 
 int session_finish(struct session_call *c, struct repx_buf *fields,
@@ -525,7 +339,7 @@ int session_finish(struct session_call *c, struct repx_buf *fields,
     struct repx_err why = {0};
     int rc = 0;
 
-    end_upload(c);
+    session_end(c);
     if (!c->done)
         count_trip(c);
     while (rc == 0 && !c->done)
@@ -548,20 +362,20 @@ int session_poll(struct session_call *c, int64_t deadline_ms, struct repx_err *e
 {
     struct session *s = c->session;
 
-    end_upload(c);
+    session_end(c);
     do {
         if (c->done)
             return 1;
-        int moved = deadline_ms ? pump(s, deadline_ms) : move(s);
+        int moved = deadline_ms ? session_pump(s, deadline_ms) : session_move(s);
         if (c->done)
             return 1;
         if (moved < 0)
-            return give_link(s, err);
+            return session_link_error(s, err);
         if (moved == 0 && give_up(s))
             return repx_fail(err, REPX_E_CANCELED, "canceled");
-        if (moved == 0 && deadline_ms && now(s) < deadline_ms)
+        if (moved == 0 && deadline_ms && session_now(s) < deadline_ms)
             nap();
-    } while (deadline_ms && now(s) < deadline_ms);
+    } while (deadline_ms && session_now(s) < deadline_ms);
     return 0;
 }
 

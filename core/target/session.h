@@ -32,7 +32,10 @@ session_call(struct session *s, uint16_t verb, const void *msg, size_t n,
 /* Upload; waits while there is no room. Errors of the link or, early, of the call. */
 int session_send(struct session_call *c, const void *bytes, size_t n,
                  struct repx_err *err);
-/* End of upload, if there was one; wait for the result and free the call. fields (may be
+/* End of upload, without waiting: what is sent before the first wait costs one round
+ * trip together. */
+void session_end(struct session_call *c);
+/* End of upload, if there was one and it was not said yet; wait for the result and free the call. fields (may be
  * NULL) gets the result's message. The agent's error comes back with its code and text.
  * Canceled by the user: REPX_E_CANCELED, and the call is canceled. */
 int session_finish(struct session_call *c, struct repx_buf *fields,

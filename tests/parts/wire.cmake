@@ -5,3 +5,16 @@ endforeach()
 foreach(name frame msg mux)
   repx_fuzz_target(${name} wire)
 endforeach()
+
+# An agent with verbs of the tests' own, and the client's session over transport-local.
+set(agent ${PROJECT_SOURCE_DIR}/core/agent)
+add_executable(test-agent agent/verbs.c ${agent}/main.c ${agent}/session.c ${agent}/call.c
+  ${agent}/site.c ${agent}/expand.c ${agent}/trust.c ${agent}/capacity.c ${agent}/verify.c
+  ${agent}/verbs_missing.c)
+target_link_libraries(test-agent PRIVATE wire)
+add_library(test-link STATIC agent/link.c ${PROJECT_SOURCE_DIR}/plugins/transport-local/local.c
+  ${PROJECT_SOURCE_DIR}/core/target/session.c ${PROJECT_SOURCE_DIR}/core/target/session_link.c)
+target_link_libraries(test-link PUBLIC wire)
+target_compile_definitions(test-link PUBLIC TEST_AGENT="$<TARGET_FILE:test-agent>")
+repx_unit_test(session test-link)
+add_dependencies(test-session test-agent)
