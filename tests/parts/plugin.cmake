@@ -29,3 +29,7 @@ repx_broken_plugin(older BROKEN_VTABLE=offsetof\(struct\ repx_transport_ops,logi
 repx_unit_test(manifest plugin)
 target_sources(test-manifest PRIVATE ${PROJECT_SOURCE_DIR}/core/plugin/tool/manifest_write.c)
 repx_fuzz_target(manifest plugin)
+
+# A transport from the command line, for the tests against a real sshd.
+add_executable(drive ${CMAKE_CURRENT_SOURCE_DIR}/plugins/drive.c)
+target_link_libraries(drive PRIVATE plugin)

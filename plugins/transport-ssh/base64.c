@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "base64.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static const char alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int base64_decode(const char *text, size_t n, struct repx_buf *to)
+{
+    uint32_t bits = 0;
+    int have = 0;
+
+    for (size_t i = 0; i < n && text[i] != '='; i++) {
+        if (strchr(" \t\r\n", text[i]))
+            continue;
+        const char *at = strchr(alphabet, text[i]);
+        if (!at || !*at)
+            return 0;
+        bits = (bits << 6 | (uint32_t)(at - alphabet)) & 0xffffff;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            repx_buf_char(to, (char)(bits >> have & 0xff));
+        }
+    }
+    return 1;
+}
+
+char *base64_encode(const void *bytes, size_t n, int pad)
+{
+    const unsigned char *in = bytes;
+    struct repx_buf b = {0};
+
+    for (size_t i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        uint32_t three = (uint32_t)in[i] << 16;
+        if (left > 1)
+            three |= (uint32_t)in[i + 1] << 8;
+        if (left > 2)
+            three |= in[i + 2];
+        for (size_t k = 0; k < 4; k++) {
+            if (k <= left)
+                repx_buf_char(&b, alphabet[three >> (18 - 6 * k) & 63]);
+            else if (pad)
+                repx_buf_char(&b, '=');
+        }
+    }
+    return repx_buf_detach(&b);
+}
