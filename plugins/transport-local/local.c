@@ -180,7 +180,7 @@ static int64_t local_read(void *stream, uint32_t channel, void *to, uint64_t len
     do
         n = read(*fd, to, len < SSIZE_MAX ? (size_t)len : SSIZE_MAX);
     while (n < 0 && errno == EINTR);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    if (n < 0 && errno == EAGAIN)
         return REPX_AGAIN;
     if (n < 0)
         return repx_fail_errno(err, "read");
@@ -200,7 +200,7 @@ static int64_t local_write(void *stream, const void *from, uint64_t len,
         n = send(s->input, from, len < SSIZE_MAX ? (size_t)len : SSIZE_MAX,
                  MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    if (n < 0 && errno == EAGAIN)
         return REPX_AGAIN;
     if (n < 0)
         return repx_fail(err, REPX_E_LINK, "the command takes no more input: %s",
