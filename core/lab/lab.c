@@ -56,7 +56,7 @@ static int read_lab(struct lab_state *s, const char *path, struct repx_err *err)
 {
     struct doc_strings runs = {0};
 
-    if (manifest_read(s, err) < 0)
+    if (lab_manifest_read(s, err) < 0)
         return -1;
     int rc = manifest_check(s, err);
     source_remember(&s->source, path); /* also what is right beside what is wrong */

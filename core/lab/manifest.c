@@ -141,7 +141,7 @@ static int find_manifest(struct lab_state *s, struct repx_err *err)
     return 0;
 }
 
-int manifest_read(struct lab_state *s, struct repx_err *err)
+int lab_manifest_read(struct lab_state *s, struct repx_err *err)
 {
     if (find_manifest(s, err) < 0)
         return -1;

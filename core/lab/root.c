@@ -64,19 +64,29 @@ static int read_groups(struct doc *d, void *slot)
     return doc_map(d, add_group, slot);
 }
 
+static int add_run(struct doc *d, void *ctx)
+{
+    struct repx_buf *list = ctx;
+    const char *path;
+
+    if (doc_string(d, &path) < 0 || state_path(d, &path, NULL) < 0)
+        return -1;
+    if (list->len / sizeof(path) >= RUNS_MAX)
+        return doc_fail(d, "more than %d runs", RUNS_MAX);
+    repx_buf_add(list, &path, sizeof(path));
+    return 0;
+}
+
 static int read_runs(struct doc *d, void *slot)
 {
     struct doc_strings *runs = slot;
+    struct repx_buf list = {0};
+    int rc = doc_list(d, add_run, &list);
 
-    if (doc_strings(d, runs) < 0)
-        return -1;
-    if (runs->count > RUNS_MAX)
-        return doc_fail(d, "more than %d runs", RUNS_MAX);
-    for (size_t i = 0; i < runs->count; i++) {
-        if (state_path(d, &runs->items[i], NULL) < 0)
-            return -1;
-    }
-    return 0;
+    runs->count = list.len / sizeof(*runs->items);
+    runs->items = arena_copy(d->arena, repx_buf_text(&list), list.len);
+    repx_buf_free(&list);
+    return rc;
 }
 
 static int read_root(struct doc *d, void *to)

@@ -59,7 +59,10 @@ int source_open(struct source *s, const char *path, unsigned flags,
     s->since_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - YOUNG_NS;
     s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (s->fd < 0 || fstat(s->fd, &st) < 0) {
-        int rc = repx_fail_errno(err, "no Lab can be read there; name one with --lab");
+        int32_t code = errno == ENOENT ? REPX_E_NOENT : REPX_E_FAILED;
+        int rc =
+            repx_fail(err, code, "no Lab can be read there (%s); name one with --lab",
+                      strerror(errno));
         repx_close_fd(&s->fd);
         s->fd = -1;
         return rc;

@@ -68,7 +68,10 @@ int state_path(struct doc *d, const char **path, size_t *at)
                         "without .. and a leading slash",
                         given);
     if (index_resolve(&s->source.index, *path, &found, &why) < 0)
-        return doc_fail(d, "'%s' %s; add it or make the Lab again", given, why.text);
+        return doc_fail(d, "'%s' %s; %s", given, why.text,
+                        why.code == REPX_E_NOENT
+                            ? "add it or make the Lab again"
+                            : "let links lead to something in the Lab");
     if (found == INDEX_NONE)
         return doc_fail(d, "'%s' leads to the Lab itself; name a file of the Lab",
                         given);

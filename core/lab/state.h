@@ -54,7 +54,7 @@ int state_read(struct lab_state *s, const char *file,
 int state_path(struct doc *d, const char **path, size_t *at);
 
 /* manifest.c: find lab/ *lab-metadata.json in the index; read it; compare digests. */
-int manifest_read(struct lab_state *s, struct repx_err *err);
+int lab_manifest_read(struct lab_state *s, struct repx_err *err);
 int manifest_check(struct lab_state *s, struct repx_err *err);
 
 /* root.c: root metadata with its runs and groups; host-tools/. */
