@@ -49,7 +49,9 @@ struct repx_tree {
  *   "artifacts/..."  below B/artifacts; an existing *different* job package with work
  *                    in progress keeps its name and the newcomer waits (state-format.md)
  *   "bin/..."        below B/bin
- * A tree placed at a name that already holds exactly this tree costs nothing. */
+ * A tree placed at a name that already holds exactly this tree costs nothing. A tree whose
+ * only entry has the path "" is that file or link itself: the name is then not a directory.
+ * Links are relative, climb with ".." only in front, and not above artifacts/. */
 
 struct repx_sync_host {
     uint64_t size;
@@ -105,6 +107,11 @@ struct repx_sync_host {
     /* Lines for the first command's input: base path, state path (may be empty). */
     const char *(*base_path)(void *ctx);
     const char *(*state_path)(void *ctx);
+
+    /* The digest of a tree as the target computes it, whatever the order of its entries: a
+     * name for a set of them (known, remember). */
+    int32_t (*tree_digest)(void *ctx, const struct repx_tree *tree,
+                           uint8_t digest[REPX_DIGEST_LEN], struct repx_err *err);
 };
 
 struct repx_sync_ops {
