@@ -179,8 +179,8 @@ static const struct {
     int32_t code;
     const char *before, *after;
 } failures[] = {
-    {"arch", REPX_E_UNSUPPORTED, "there is no agent for this target's architecture: ",
-     " are what is installed here; build one there and give it with REPX_AGENT_DIR"},
+    {"arch", REPX_E_UNSUPPORTED, "there is no agent for the target's architecture ",
+     ": build one there and configure with -DREPX_AGENT_DIR"},
     {"path", REPX_E_USAGE, "base_path is not absolute on the target: ",
      ": begin it with /, ~/ or a variable"},
     {"unset", REPX_E_USAGE,

@@ -52,7 +52,7 @@ const char first_command[] = "exec /bin/sh -c '"
 
     "IFS= read -r b || exit 1; IFS= read -r s || exit 1; g=$b; a=$(uname -m); d=; l=; k=; "
     "while read -r x y z; do case $x in .) break;; \"$a\") d=$y; l=$z;; esac; k=\"$k $x\"; done; "
-    "test \"$d\" || fail arch \"$a\" \"$k\"; "
+    "test \"$d\" || fail arch \"$a; installed here:$k\"; "
     "expand; case $b in /*) ;; *) fail path \"$b\";; esac; "
     "u=$(umask); umask 022; p=$b/bin/$d; f=$p/repx-agent; w=present; "
     "if good \"$f\" && test -x \"$f\"; then :; else "
