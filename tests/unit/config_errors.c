@@ -13,6 +13,7 @@ static const struct {
     const char *text, *message; /* the part after the file's name */
 } cases[] = {
     {"a = ", ":1: is not TOML: "},
+    {"theme = \"x\"\n\n[~x]\na = 1\n", ":3: is not TOML: an unexpected character"},
     {"submision_target = \"x\"",
      ":1: submision_target: unknown key; did you mean `submission_target`?"},
     {"target = 1", ":1: target: unknown key; did you mean `targets`?"},

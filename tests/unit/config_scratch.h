@@ -24,10 +24,11 @@ __attribute__((unused)) static void scratch_put(const char *name, const char *te
 {
     REPX_AUTO_FREE char *path = scratch_path(name);
 
-    if (!text)
+    if (!text) {
         (void)repx_remove_tree(AT_FDCWD, path, NULL);
-    else if (repx_write_file(AT_FDCWD, path, text, strlen(text), 0600, 0, NULL) < 0)
+    } else if (repx_write_file(AT_FDCWD, path, text, strlen(text), 0600, 0, NULL) < 0) {
         perror(path);
+    }
 }
 
 static void scratch_make(const char *name)
