@@ -94,14 +94,14 @@ int archive_each(const char *path,
     support(a);
     (void)archive_read_support_format_tar(a);
     if (archive_read_open_filename(a, path, CHUNK) != ARCHIVE_OK) {
-        rc = fail(a, path, err);
+        rc = fail(a, "cannot be read", err);
         (void)archive_read_free(a);
         return rc;
     }
     while (rc == 0 && (got = archive_read_next_header(a, &e)) != ARCHIVE_EOF) {
         if (got == ARCHIVE_RETRY)
             continue;
-        rc = got < ARCHIVE_WARN ? fail(a, path, err) : one_member(a, e, each, ctx, err);
+        rc = got < ARCHIVE_WARN ? fail(a, "cannot be read", err) : one_member(a, e, each, ctx, err);
     }
     (void)archive_read_free(a);
     return rc < 0 ? -1 : 0;

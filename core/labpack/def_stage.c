@@ -2,6 +2,8 @@
 /* def_stage.c: the keys of a [stage]. */
 #include <string.h>
 
+#include <kit/file.h>
+
 #include "def_internal.h"
 
 #define PARTS 5
@@ -59,10 +61,11 @@ static int set_output(struct def_output *to, const char *name, const char *value
     *to = (struct def_output){name, value};
     if (def_name_check(name, "an output", err) < 0)
         return -1;
-    if (strncmp(value, "$out/", 5) != 0 || strchr(value + 5, '$') ||
-        strstr(value, "/../") || !value[5])
+    if (strcmp(value, "$out") != 0 &&
+        (strncmp(value, "$out/", 5) != 0 || strchr(value + 5, '$') ||
+         !repx_path_is_inside(value + 5)))
         return repx_fail(err, REPX_E_USAGE,
-                         "an output is a path below $out, as in $out/table.csv");
+                         "an output is $out or a path below it, as in $out/table.csv");
     return 0;
 }
 

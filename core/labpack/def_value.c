@@ -208,6 +208,10 @@ static int bare_value(struct pool *pool, const struct repx_buf *item,
         add_value(pool, to, pool_str(pool, s));
         return 0;
     }
+    if (strpbrk(s, " \t\"\\"))
+        return repx_fail(err, REPX_E_USAGE,
+                         "a comma is missing, or the text needs double quotes: \"%s\"",
+                         s);
     int range = take_range(pool, s, to, err);
     if (range)
         return range < 0 ? -1 : 0;
@@ -216,9 +220,6 @@ static int bare_value(struct pool *pool, const struct repx_buf *item,
                          "%s is no number as JSON writes them; put it in double quotes "
                          "if it is text",
                          s);
-    if (strpbrk(s, " \t\"\\"))
-        return repx_fail(err, REPX_E_USAGE,
-                         "text with blanks stands in double quotes: \"%s\"", s);
     add_value(pool, to, string_value(pool, item));
     return 0;
 }
