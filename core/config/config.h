@@ -41,7 +41,8 @@ struct config_table {
 struct config_target {
     const char *name;
     const char *where;     /* "FILE:LINE", or "built in" */
-    const char *base_path; /* local targets: absolute, ~ expanded; else as written */
+    const char *base_path; /* this machine: absolute, ~ and $NAME expanded; else as it
+                            * stands, checked to begin with '/', "~/" or '$' */
     const char *address;   /* NULL: this machine. Always NULL for the target `local`. */
     const char *state_path, *node_local_path;
     const char *transport; /* default "auto" with an address, else "local" */
@@ -68,7 +69,8 @@ struct config {
 };
 
 /* Look for config.toml in XDG order, merge repx.d/<any>.toml beside it (sorted), add the
- * built-in `local` when there is none. */
+ * built-in `local` when there is none. Without any config.toml, the first repx.d that
+ * holds files is read. */
 struct config *config_open(struct repx_err *err);
 void config_close(struct config *config);
 const struct config_target *config_target_find(const struct config *config,
@@ -111,11 +113,13 @@ void resources_close(struct resources *resources);
 /* Does the whole text match? '*' any run of characters, '?' one, nothing else special. */
 int resources_glob(const char *glob, const char *text);
 
-/* "2G", "512M", "100" (bytes); K M G T are 1024-based, any case. -1 when it is none.
+/* "2G", "512M", "100" (bytes); K M G T are 1024-based, any case, a B or iB may follow.
+ * -1 when it is none.
  * resources_slurm_size: a number without suffix is MiB, as Slurm's --mem has it. */
 int64_t resources_size(const char *text);
 int64_t resources_slurm_size(const char *text);
-/* Slurm's forms: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S, UNLIMITED/INFINITE (-2). -1: none. */
+/* Slurm's forms: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S; UNLIMITED, INFINITE and zero (-2).
+ * -1: none of them. */
 int64_t resources_time(const char *text);
 
 #endif

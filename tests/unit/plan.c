@@ -235,6 +235,76 @@ static void wiring_is_part_of_the_work(void)
     expect_changes((struct variant){.lab = &lab}, ".....", "nor that of inputs");
 }
 
+/* `join` needs `left` and `right`, which need nothing; the runs' names decide which of
+ * the two comes first. */
+static struct digest key_of_join(const char *left_run, const char *right_run,
+                                 const char **first)
+{
+    static const size_t both[] = {1, 2}, one[] = {1}, two[] = {2}, three[] = {0};
+    struct lab_job jobs[] = {
+        {.id = "join", .deps = both, .dep_count = 2}, {.id = "left"}, {.id = "right"}};
+    struct lab_run runs[] = {
+        {.name = left_run, .file = "a", .jobs = one, .job_count = 1},
+        {.name = right_run, .file = "b", .jobs = two, .job_count = 1},
+        {.name = "alpha", .file = "c", .jobs = three, .job_count = 1},
+        {.name = "gamma", .file = "d"},
+    };
+    struct lab lab = {.jobs = jobs, .job_count = 3, .runs = runs, .run_count = 4};
+    struct digest key = {{0}};
+
+    for (size_t i = 0; i < COUNT(jobs); i++) {
+        jobs[i].exes = other_exes;
+        jobs[i].exe_count = 1;
+    }
+    if (strcmp(left_run, right_run) > 0) {
+        struct lab_run swapped = runs[0];
+
+        runs[0] = runs[1];
+        runs[1] = swapped;
+    }
+    struct plan *p = planned((struct variant){.lab = &lab}, NULL);
+
+    *first = p && p->count == 3 ? p->jobs[0].job->id : "nothing";
+    if (p && p->count == 3)
+        key = p->jobs[2].key;
+    plan_destroy(p);
+    return key;
+}
+
+static void keys_do_not_depend_on_the_order_of_producers(void)
+{
+    const char *first, *other;
+    struct digest a = key_of_join("A", "B", &first), b = key_of_join("B", "A", &other);
+
+    is(first, "left", "left comes first");
+    is(other, "right", "right comes first");
+    ok(memcmp(&a, &b, sizeof(a)) == 0, "the key is the same");
+}
+
+static void of_inputs_with_one_name_the_last_counts(void)
+{
+    struct lab_mapping twice[] = {{.target_input = "i", .source_run = "beta"},
+                                  {.target_input = "i", .source_run = "gamma"}};
+    struct lab_exe exe = {
+        .name = "main", .path = "p", .inputs = twice, .input_count = 2};
+    struct lab_job jobs[COUNT(plan_lab_jobs)];
+    struct lab lab = plan_lab;
+
+    memcpy(jobs, plan_lab_jobs, sizeof(jobs));
+    lab.jobs = jobs;
+    jobs[4].exes = &exe;
+    struct plan *p = planned((struct variant){.lab = &lab}, NULL);
+    struct repx_buf line = {0};
+
+    plan_line(p, 4, &line);
+    ok(strstr(line.data,
+              "\"inputs\":{\"i\":{\"base\":"
+              "\"artifacts/revision/metadata-gamma.json\"}}"),
+       "the last, once");
+    repx_buf_free(&line);
+    plan_destroy(p);
+}
+
 /* ---- lines ---- */
 
 #define A8 "61616161616161616161616161616161"
@@ -464,6 +534,8 @@ int main(void)
     runtimes_follow_image_and_table();
     work_keys_tell_what_a_result_depends_on();
     wiring_is_part_of_the_work();
+    keys_do_not_depend_on_the_order_of_producers();
+    of_inputs_with_one_name_the_last_counts();
     lines_are_as_the_format_says();
     lines_carry_target_and_resources();
     wrong_labs_are_refused();

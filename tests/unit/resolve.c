@@ -168,6 +168,7 @@ static const struct resource_rule rules[] = {
      .native = &other,
      .native_count = 1},
     {UNSET, .mem = CONFIG_UNSET, .job_id_glob = "a-*", .partition = "long"},
+    {UNSET, .mem = CONFIG_UNSET, .target = "plain"},
 };
 static const struct resources resources = {
     .defaults = {UNSET, .partition = "short", .mem = G(2), .mem_text = "2G"},
@@ -188,6 +189,8 @@ static const struct {
     {2, "step-first", "hpc", "short 6 8G 02:00:00 --gres=gpu:1"},
     {2, "step-last", "hpc", "short 5 8G 02:00:00 --gres=gpu:1"},
     {2, "step-last", "local", "short 99 40G - --gres=gpu:1"},
+    /* the last rule that matches has no worker_resources: none count */
+    {2, "step-first", "plain", "short 6 40G - --gres=gpu:1"},
 };
 
 static char *summary(const struct resource_rule *r)
