@@ -226,9 +226,12 @@ int repx_run_command(struct repx_run *run, struct repx_run_output *output,
 {
     struct child c = {.pid = -1, .in = -1, .out = -1, .errors = -1, .failed = -1};
 
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+
     output->out.len = output->errors.len = 0;
     repx_buf_add(&output->out, "", 0);
     repx_buf_add(&output->errors, "", 0);
+    (void)sigaction(SIGPIPE, &ignore, &before); /* it need not read its input */
     int rc = start(run, &c, err);
     if (rc == 0)
         rc = started(run, &c, err);
@@ -247,9 +250,5 @@ int repx_run_command(struct repx_run *run, struct repx_run_output *output,
         return -1;
     run->status =
         WIFEXITED(c.status) ? WEXITSTATUS(c.status) : 128 + WTERMSIG(c.status);
-    run->out = repx_buf_text(&output->out);
-    run->out_len = output->out.len;
-    run->errors = repx_buf_text(&output->errors);
-    run->errors_len = output->errors.len;
     return 0;
 }

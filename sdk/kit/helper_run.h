@@ -13,7 +13,8 @@ struct repx_run_output {
 
 /* Run `run` (struct repx_run of repx/plugin.h says what each field means). On success
  * status, out and errors of *run are filled and point into *output. Past the deadline the
- * command's process group is killed and the call fails with REPX_E_TIMEOUT; a program
+ * command's process group is killed and the call fails with REPX_E_TIMEOUT, out and
+ * errors holding what it wrote until then; a program
  * that cannot be started fails with REPX_E_NOENT or REPX_E_FAILED. A descendant that
  * keeps the pipes open after the command itself ended is not waited for. */
 int repx_run_command(struct repx_run *run, struct repx_run_output *output,

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* own.h: what the files of sched-slurm share. */
+#ifndef REPX_SLURM_OWN_H
+#define REPX_SLURM_OWN_H
+
+#include <repx/scheduler.h>
+
+#include <kit/buf.h>
+#include <kit/err.h>
+
+struct slurm {
+    const struct repx_host *host;
+};
+
+/* ---- args.c ---- */
+
+/* A command's arguments, each its own string; ends with NULL. */
+struct args {
+    char **list;
+    size_t count, cap;
+};
+void args_add(struct args *a, const char *text);
+void args_fmt(struct args *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void args_free(struct args *a);
+
+/* Resources as options of sbatch; REPX_E_USAGE names what cannot be honoured. */
+int args_resources(struct args *a, const struct repx_resources *r,
+                   struct repx_err *err);
+/* "afterok:1:2,aftercorr:3" of dependencies that all have ids; -1 on a strange id. */
+int dependency_text(struct repx_buf *to, const struct repx_dep *deps, uint64_t count,
+                    uint64_t stride, struct repx_err *err);
+/* A directive holds no line break or other control character. */
+int plain_text(const char *what, const char *text, struct repx_err *err);
+
+/* ---- run.c ---- */
+
+/* Run a command of Slurm: 0 with its output in *run, whatever its status. */
+int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
+              int64_t deadline_ms, struct repx_run *run, struct repx_err *err);
+/* The command ran, but said that something is wrong: the error of its message. */
+int slurm_fail(const struct repx_run *run, const char *command, struct repx_err *err);
+/* Its messages as one line, without "sbatch: error: ". Caller frees. */
+char *slurm_message(const char *errors);
+
+/* ---- submit.c, query.c: the vtable ---- */
+int32_t slurm_submit(void *self, const struct repx_unit *units, uint64_t count,
+                     uint64_t stride, const struct repx_submit_sink *sink,
+                     int64_t deadline_ms, struct repx_err *err);
+int32_t slurm_status(void *self, uint32_t scope, const struct repx_status_sink *sink,
+                     int64_t deadline_ms, struct repx_err *err);
+int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t since,
+                   const struct repx_found_sink *sink, int64_t deadline_ms,
+                   struct repx_err *err);
+int32_t slurm_cancel(void *self, const char *const *ids, uint64_t count,
+                     int64_t deadline_ms, struct repx_err *err);
+int32_t slurm_amend(void *self, const char *id, const struct repx_dep *deps,
+                    uint64_t count, uint64_t stride, int64_t deadline_ms,
+                    struct repx_err *err);
+
+#endif

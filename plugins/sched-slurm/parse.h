@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* parse.h: what Slurm's commands print, read as bytes from outside. Pure functions. */
+#ifndef REPX_SLURM_PARSE_H
+#define REPX_SLURM_PARSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <repx/scheduler.h>
+
+#define SLURM_KEY_MAX 33 /* with its zero byte */
+#define SLURM_ID_MAX 21
+
+/* `sbatch --parsable`: "123" or "123;cluster", perhaps after lines of a site's wrapper.
+ * 1 with the id, 0 when there is none. */
+int slurm_parse_id(const char *out, char id[SLURM_ID_MAX]);
+/* Only digits, not too many. */
+int slurm_id_ok(const char *id);
+
+/* What sbatch's failure means: REPX_SUBMIT_REFUSED, _ROOM or _PERHAPS. */
+uint32_t slurm_classify(int status, const char *errors);
+/* Does the message say that the controller could not be reached or did not answer? */
+int slurm_unreachable(const char *errors);
+
+/* One line of squeue with SLURM_SQUEUE_FORMAT. */
+#define SLURM_SQUEUE_FORMAT "%F|%K|%T|%r|%N|%k|%Z"
+struct slurm_row {
+    char id[SLURM_ID_MAX]; /* of the job, or of the whole array */
+    int64_t index;         /* -1: no array, or several indices that wait */
+    uint32_t state;        /* REPX_STATE_* */
+    const char *reason, *node;
+    char key[SLURM_KEY_MAX]; /* "" when the job is not one of ours */
+};
+/* Changes the line. 1, or 0 when it is no such line. */
+int slurm_parse_queue(char *line, struct slurm_row *row);
+
+/* One line of sacct with SLURM_SACCT_FORMAT and --parsable2. Changes the line. */
+#define SLURM_SACCT_FORMAT "JobID,State,ExitCode,WorkDir"
+int slurm_parse_account(char *line, struct slurm_row *row);
+
+/* A state as squeue and sacct print it, long or short, with whatever follows it. */
+uint32_t slurm_state(const char *text);
+
+/* The number of "NAME = N" in `scontrol show config`; absent when it is not there. */
+int64_t slurm_config_number(const char *config, const char *name, int64_t absent);
+
+/* The last component of a path, when it is a key. 1 or 0. */
+int slurm_key_of_path(const char *path, char key[SLURM_KEY_MAX]);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* query.c: one squeue, whatever is asked; sacct for what squeue has forgotten. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+
+#include "own.h"
+#include "parse.h"
+
+#define CANCEL_AT_ONCE 500
+#define SACCT_DAYS 7 /* when nobody says how far back to look */
+
+/* ---- squeue ---- */
+
+static int ask_queue(const struct slurm *s, int64_t deadline_ms, struct repx_run *run,
+                     struct repx_err *err)
+{
+    char user[24];
+    (void)snprintf(user, sizeof(user), "%lu", (unsigned long)geteuid());
+    const char *const argv[] = {
+        "squeue", "--noheader",   "--user",
+        user,     "--states=all", "--format=" SLURM_SQUEUE_FORMAT,
+        NULL};
+
+    if (slurm_run(s, argv, NULL, deadline_ms, run, err) < 0)
+        return -1;
+    return run->status == 0 ? 0 : slurm_fail(run, "squeue", err);
+}
+
+/* Call `each` for every row of ours in a command's output; the text is copied, since the
+ * next command overwrites it. */
+static void each_row(const struct repx_run *run,
+                     int (*parse)(char *, struct slurm_row *),
+                     void (*each)(void *ctx, const struct slurm_row *row), void *ctx)
+{
+    REPX_AUTO_FREE char *text = repx_strndup(run->out, run->out_len);
+    struct slurm_row row;
+
+    for (char *line = text; *line;) {
+        char *end = strchr(line, '\n');
+        if (!end)
+            break;
+        *end = 0;
+        if (parse(line, &row) && row.key[0])
+            each(ctx, &row);
+        line = end + 1;
+    }
+}
+
+static void tell_status(void *ctx, const struct slurm_row *row)
+{
+    const struct repx_status_sink *sink = ctx;
+    int is_dependency =
+        row->state == REPX_STATE_CANCELED && strncmp(row->reason, "Depend", 6) == 0;
+    const struct repx_status status = {
+        .size = sizeof(status),
+        .id = row->id,
+        .key = row->key,
+        .index = row->index,
+        .state = row->state,
+        .exit = -1,
+        .reason = is_dependency ? "dependency" : row->reason,
+        .node = row->node,
+    };
+
+    sink->row(sink->ctx, &status);
+}
+
+int32_t slurm_status(void *self, uint32_t scope, const struct repx_status_sink *sink,
+                     int64_t deadline_ms, struct repx_err *err)
+{
+    struct repx_status_sink to = *sink;
+    struct repx_run run;
+
+    (void)scope;
+    if (ask_queue(self, deadline_ms, &run, err) < 0)
+        return -1;
+    each_row(&run, slurm_parse_queue, tell_status, &to);
+    return 0;
+}
+
+/* ---- find ---- */
+
+struct wanted {
+    const char *key;
+    char id[SLURM_ID_MAX]; /* "" until found */
+    uint32_t state;
+};
+
+struct search {
+    struct wanted *list;
+    uint64_t count;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct wanted *)a)->key, ((const struct wanted *)b)->key);
+}
+
+static int alive(uint32_t state)
+{
+    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
+}
+
+/* Of an array one row that goes on stands for all. */
+static void note(void *ctx, const struct slurm_row *row)
+{
+    const struct search *s = ctx;
+    struct wanted want = {.key = row->key};
+    struct wanted *w = bsearch(&want, s->list, s->count, sizeof(want), by_key);
+
+    if (!w || (w->id[0] && alive(w->state)))
+        return;
+    memcpy(w->id, row->id, sizeof(w->id));
+    w->state = row->state;
+}
+
+static void ask_accounting(const struct slurm *s, int64_t since, int64_t deadline_ms,
+                           struct search *search)
+{
+    char user[24], start[40] = "";
+    time_t from = since > 0 ? (time_t)since : time(NULL) - (time_t)SACCT_DAYS * 86400;
+    struct tm tm;
+    struct repx_run run;
+
+    (void)snprintf(user, sizeof(user), "%lu", (unsigned long)geteuid());
+    if (localtime_r(&from, &tm))
+        (void)strftime(start, sizeof(start), "--starttime=%Y-%m-%dT%H:%M:%S", &tm);
+    const char *const argv[] = {"sacct",
+                                "--noheader",
+                                "--allocations",
+                                "--parsable2",
+                                "--format=" SLURM_SACCT_FORMAT,
+                                "--user",
+                                user,
+                                start,
+                                NULL};
+    /* many sites keep no accounting: then squeue's word is all there is */
+    if (slurm_run(s, argv, NULL, deadline_ms, &run, NULL) == 0 && run.status == 0)
+        each_row(&run, slurm_parse_account, note, search);
+}
+
+int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t since,
+                   const struct repx_found_sink *sink, int64_t deadline_ms,
+                   struct repx_err *err)
+{
+    struct search s = {repx_array(count, sizeof(struct wanted)), count};
+    uint64_t missing = 0;
+    struct repx_run run;
+
+    for (uint64_t i = 0; i < count; i++)
+        s.list[i].key = keys[i];
+    qsort(s.list, count, sizeof(*s.list), by_key);
+    int rc = ask_queue(self, deadline_ms, &run, err);
+    if (rc == 0)
+        each_row(&run, slurm_parse_queue, note, &s);
+    for (uint64_t i = 0; i < count; i++)
+        missing += s.list[i].id[0] == 0;
+    if (rc == 0 && missing)
+        ask_accounting(self, since, deadline_ms, &s);
+    for (uint64_t i = 0; rc == 0 && i < count; i++) {
+        if (s.list[i].id[0])
+            sink->found(sink->ctx, s.list[i].key, s.list[i].id, s.list[i].state);
+    }
+    free(s.list);
+    return rc;
+}
+
+/* ---- cancel, amend ---- */
+
+int32_t slurm_cancel(void *self, const char *const *ids, uint64_t count,
+                     int64_t deadline_ms, struct repx_err *err)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (!slurm_id_ok(ids[i]))
+            return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job", ids[i]);
+    }
+    for (uint64_t i = 0; i < count; i += CANCEL_AT_ONCE) {
+        struct args a = {0};
+        struct repx_run run;
+        args_add(&a, "scancel");
+        for (uint64_t k = i; k < count && k < i + CANCEL_AT_ONCE; k++)
+            args_add(&a, ids[k]);
+        int rc =
+            slurm_run(self, (const char *const *)a.list, NULL, deadline_ms, &run, err);
+        args_free(&a);
+        if (rc < 0)
+            return -1;
+        /* jobs that ended meanwhile make it grumble; only silence is a failure */
+        if (run.status != 0 && slurm_unreachable(run.errors))
+            return slurm_fail(&run, "scancel", err);
+    }
+    return 0;
+}
+
+int32_t slurm_amend(void *self, const char *id, const struct repx_dep *deps,
+                    uint64_t count, uint64_t stride, int64_t deadline_ms,
+                    struct repx_err *err)
+{
+    struct repx_buf text REPX_AUTO_BUF = {0};
+    struct args a = {0};
+    struct repx_run run;
+
+    if (!slurm_id_ok(id))
+        return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job", id);
+    if (dependency_text(&text, deps, count, stride, err) < 0)
+        return -1;
+    args_add(&a, "scontrol");
+    args_add(&a, "update");
+    args_fmt(&a, "JobId=%s", id);
+    args_fmt(&a, "Dependency=%s", repx_buf_text(&text));
+    int rc = slurm_run(self, (const char *const *)a.list, NULL, deadline_ms, &run, err);
+    args_free(&a);
+    if (rc == 0 && run.status != 0)
+        rc = slurm_fail(&run, "scontrol update", err);
+    return rc;
+}

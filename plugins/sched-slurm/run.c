@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <kit/alloc.h>
+
+#include "own.h"
+#include "parse.h"
+
+int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
+              int64_t deadline_ms, struct repx_run *run, struct repx_err *err)
+{
+    *run = (struct repx_run){
+        .size = sizeof(*run),
+        .argv = argv,
+        .input = input,
+        .input_len = input ? strlen(input) : 0,
+        .deadline_ms = deadline_ms,
+        .out = "",
+        .errors = "",
+    };
+    if (s->host->run(s->host->ctx, run, err) == 0)
+        return 0;
+    if (err && err->code == REPX_E_NOENT)
+        return repx_fail(err, REPX_E_FAILED,
+                         "%s is not in the PATH here: is this machine part of a Slurm "
+                         "cluster?",
+                         argv[0]);
+    return -1;
+}
+
+char *slurm_message(const char *errors)
+{
+    struct repx_buf b = {0};
+
+    while (*errors && b.len < 1000) {
+        size_t n = strcspn(errors, "\n");
+        const char *from = errors, *mark = "error: ";
+        for (const char *p = errors; p + strlen(mark) <= errors + n; p++) {
+            if (strncmp(p, mark, strlen(mark)) == 0) {
+                from = p + strlen(mark);
+                break;
+            }
+        }
+        size_t length = (size_t)(errors + n - from);
+        if (length)
+            repx_buf_fmt(&b, "%s%.*s", b.len ? "; " : "",
+                         (int)(length < 400 ? length : 400), from);
+        errors += n + (errors[n] == '\n');
+    }
+    return repx_buf_detach(&b);
+}
+
+int slurm_fail(const struct repx_run *run, const char *command, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *text = slurm_message(run->errors);
+
+    return repx_fail(err,
+                     slurm_unreachable(run->errors) ? REPX_E_TIMEOUT : REPX_E_FAILED,
+                     "%s: %s", command, *text ? text : "no reason given");
+}
