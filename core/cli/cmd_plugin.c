@@ -2,6 +2,8 @@
 /* plugin list: which plugins are installed. Reads manifests only. */
 #include <stdio.h>
 
+#include <kit/alloc.h>
+
 #include "cli.h"
 #include "core/json/json.h"
 
@@ -68,8 +70,9 @@ static int plugin_list_main(struct cli *cli, const void *args, char **words, int
             repx_buf_str(&b, i ? ",\n " : "");
             put_json(&b, p);
         } else {
-            repx_buf_fmt(&b, "%s-%-12s %-8s %s\n", plugin_kind_word(p->kind), p->name,
-                         p->version, p->summary);
+            REPX_AUTO_FREE char *name =
+                repx_format("%s-%s", plugin_kind_word(p->kind), p->name);
+            repx_buf_fmt(&b, "%-20s %-8s %s\n", name, p->version, p->summary);
         }
     }
     if (a->json)

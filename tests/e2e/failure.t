@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Jobs that fail, hang and are cancelled on the local target.
+# shellcheck source=lib.sh disable=SC2016,SC2119
+. "$(dirname "$0")/lib.sh"
+
+export BASE=$XDG_STATE_HOME/repx
+mkdir -p "$WORK/def"
+cat >"$WORK/def/lab.ini" <<'INI'
+[lab]
+name = failing
+version = 1
+[run main]
+stages = last, other, slow
+[stage bad]
+script = bad.sh
+output.x = $out/x
+[stage mid]
+script = copy.sh
+input.x = bad.x
+output.x = $out/x
+[stage last]
+script = copy.sh
+input.x = mid.x
+output.x = $out/x
+[stage other]
+script = other.sh
+output.x = $out/x
+[stage slow]
+script = slow.sh
+output.x = $out/x
+[run quick]
+stages = other
+[run wait]
+stages = slow
+[run chain]
+stages = last, other
+INI
+printf '#!/bin/sh\necho no luck >&2\ntest -f "%s/heal" || exit 3\necho x >"$1/x"\n' "$WORK" >"$WORK/def/bad.sh"
+printf '#!/bin/sh\necho x >"$1/x"\n' >"$WORK/def/copy.sh"
+printf '#!/bin/sh\necho x >"$1/x"\n' >"$WORK/def/other.sh"
+printf '#!/bin/sh\necho started\nsleep 30\necho x >"$1/x"\n' >"$WORK/def/slow.sh"
+make_lab "$WORK/def"
+
+check 'a failure is exit 1, with the summary and the reason' '
+	must_fail repx run chain --lab "$LAB" >out 2>err &&
+	grep "^\[ERROR\]" err && grep "exit 3" err && grep "blocked" err &&
+	bad=$(jobs_of bad) && test -f "$BASE/outputs/$bad/repx/FAIL" &&
+	repx log "$bad" --stderr --lab "$LAB" | grep "no luck"'
+
+check 'the failed job and those behind it are told apart' '
+	repx list jobs chain --lab "$LAB" --status failed | grep -- "-bad-" &&
+	test ! -e "$BASE/outputs/$(jobs_of last)/out"'
+
+check 'with --continue-on-failure the rest runs, dependents are blocked, and it ends' '
+	must_fail timeout 60 repx run chain --continue-on-failure --lab "$LAB" >out 2>err &&
+	test -f "$BASE/outputs/$(jobs_of other)/repx/SUCCESS" && grep -c BLOCKED out | grep -x 2'
+
+check 'once the cause is gone, running again finishes' '
+	touch "$WORK/heal" && repx run chain --lab "$LAB" &&
+	test -f "$BASE/outputs/$(jobs_of last)/repx/SUCCESS"'
+
+check 'Ctrl-C cancels what the run started' '
+	repx run wait --lab "$LAB" >out 2>err & pid=$! &&
+	within 10 grep -q ">>" out; kill -INT $pid; status=0; wait $pid || status=$?; test $status -eq 1 &&
+	within 5 test -f "$BASE/outputs/$(jobs_of slow)/repx/FAIL" &&
+	repx list jobs wait --status failed --lab "$LAB" | grep cancelled'
+
+check '--detach returns at once, the queue goes on, and a second run follows it' '
+	start=$SECONDS && repx run wait --detach --lab "$LAB" && test $((SECONDS - start)) -lt 5 &&
+	within 10 repx list jobs wait --status running --lab "$LAB" &&
+	repx run wait --lab "$LAB" >out2 2>&1 & pid=$!; sleep 3;
+	test "$(find "$BASE/outputs/$(jobs_of slow)/attempts" -mindepth 1 -maxdepth 1 | wc -l)" -eq 2 &&
+	kill -INT $pid; wait $pid || true'
