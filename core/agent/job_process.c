@@ -150,8 +150,8 @@ static pid_t start(const struct process *p, struct repx_err *err)
     errno = why;
     if (why == ENOENT)
         return repx_fail(err, REPX_E_NOENT,
-                         "%s: no such file, or the interpreter that its first line "
-                         "names is not on this machine",
+                         "%s: No such file or directory: the script itself, or the "
+                         "interpreter that its first line names",
                          p->argv[0]);
     return repx_fail_errno(err, "%s", p->argv[0]);
 }

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* runtime_image.h: images as exploded docker-archives. */
+#ifndef REPX_AGENT_RUNTIME_IMAGE_H
+#define REPX_AGENT_RUNTIME_IMAGE_H
+
+#include "core/agent/runtime.h"
+
+/* The image's directory. Caller frees. */
+char *image_find(const struct runtime_request *q, struct repx_err *err);
+/* Its layers, in order: array of paths inside the image. Caller json_decref's. */
+json_t *image_layers(const char *image, struct repx_err *err);
+/* The same from the text of manifest.json. */
+json_t *image_manifest_parse(const char *text, size_t n, struct repx_err *err);
+
+#endif

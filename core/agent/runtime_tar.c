@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* runtime_tar.c: reading ustar, GNU long names and pax records. */
+#include "runtime_tar.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#define BLOCK 512
+#define LONG_MAX_BYTES (1u << 20)
+#define CHUNK (256u * 1024)
+
+/* 1 when all n bytes came, 0 at the very end, -1. */
+static int read_all(int fd, void *to, size_t n, struct repx_err *err)
+{
+    uint8_t *p = to;
+    size_t got = 0;
+
+    while (got < n) {
+        ssize_t r = read(fd, p + got, n - got);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return repx_fail_errno(err, "layer");
+        if (r == 0)
+            return got == 0 ? 0 : repx_fail(err, REPX_E_CORRUPT, "layer: cut short");
+        got += (size_t)r;
+    }
+    return 1;
+}
+
+/* Octal digits, or base 256 when the first bit is set; -1 when neither. */
+static int64_t number(const uint8_t *field, size_t n)
+{
+    uint64_t v = 0;
+    size_t i = 0;
+
+    if (field[0] & 0x80) {
+        for (i = 1; i < n; i++) {
+            if (v >> 54)
+                return -1;
+            v = v << 8 | field[i];
+        }
+        return (field[0] & 0x7f) ? -1 : (int64_t)v;
+    }
+    while (i < n && field[i] == ' ')
+        i++;
+    for (; i < n && field[i] >= '0' && field[i] <= '7'; i++) {
+        if (v >> 58)
+            return -1;
+        v = v << 3 | (uint64_t)(field[i] - '0');
+    }
+    return i == n || field[i] == 0 || field[i] == ' ' ? (int64_t)v : -1;
+}
+
+static int checksum_ok(const uint8_t *b)
+{
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < BLOCK; i++)
+        sum += i >= 148 && i < 156 ? ' ' : b[i];
+    return sum == number(b + 148, 8);
+}
+
+static int all_zero(const uint8_t *b)
+{
+    for (size_t i = 0; i < BLOCK; i++) {
+        if (b[i])
+            return 0;
+    }
+    return 1;
+}
+
+int tar_data(struct tar_in *in, uint64_t size, int to, struct repx_err *err)
+{
+    uint64_t left = size, pad = (BLOCK - size % BLOCK) % BLOCK;
+    size_t room = left < CHUNK ? (size_t)left + BLOCK : CHUNK;
+    REPX_AUTO_FREE uint8_t *chunk = left ? repx_alloc(room) : NULL;
+
+    while (left) {
+        size_t n = left < CHUNK ? (size_t)left : CHUNK;
+        if (read_all(in->fd, chunk, n, err) != 1)
+            return repx_fail(err, REPX_E_CORRUPT, "layer: cut short");
+        if (to >= 0 && repx_write_all(to, chunk, n) < 0)
+            return repx_fail_errno(err, "write");
+        left -= n;
+    }
+    if (pad && read_all(in->fd, chunk, (size_t)pad, err) != 1)
+        return repx_fail(err, REPX_E_CORRUPT, "layer: cut short");
+    return 0;
+}
+
+/* The data of a header that describes the next member, as text. */
+static char *long_data(struct tar_in *in, uint64_t size, struct repx_err *err)
+{
+    if (size > LONG_MAX_BYTES) {
+        (void)repx_fail(err, REPX_E_CORRUPT, "layer: a name of %llu bytes",
+                        (unsigned long long)size);
+        return NULL;
+    }
+    char *text = repx_alloc((size_t)size + BLOCK + 1);
+    size_t whole = ((size_t)size + BLOCK - 1) / BLOCK * BLOCK;
+    if (whole && read_all(in->fd, text, whole, err) != 1) {
+        free(text);
+        (void)repx_fail(err, REPX_E_CORRUPT, "layer: cut short");
+        return NULL;
+    }
+    text[size] = 0;
+    return text;
+}
+
+static void pax_take(struct tar_in *in, const char *key, const char *value)
+{
+    char **to = strcmp(key, "path") == 0       ? &in->long_name
+                : strcmp(key, "linkpath") == 0 ? &in->long_link
+                                               : NULL;
+
+    if (to) {
+        free(*to);
+        *to = repx_strdup(value);
+    } else if (strcmp(key, "size") == 0) {
+        in->long_size = strtoll(value, NULL, 10);
+    }
+}
+
+/* "LENGTH KEY=VALUE\n" repeated. */
+static int pax_read(struct tar_in *in, char *text, size_t n, struct repx_err *err)
+{
+    for (size_t at = 0; at < n;) {
+        char *end = NULL;
+        unsigned long long len = strtoull(text + at, &end, 10);
+        size_t head = (size_t)(end - (text + at));
+        char *equals = len > head && len <= n - at && *end == ' '
+                           ? memchr(end, '=', (size_t)len - head)
+                           : NULL;
+        if (!equals || text[at + len - 1] != '\n')
+            return repx_fail(err, REPX_E_CORRUPT, "layer: damaged pax header");
+        *equals = 0;
+        text[at + len - 1] = 0;
+        pax_take(in, end + 1, equals + 1);
+        at += (size_t)len;
+    }
+    return 0;
+}
+
+/* A header that only describes the next one: 1 taken, 0 it is a member, -1. */
+static int describes_next(struct tar_in *in, char type, uint64_t size,
+                          struct repx_err *err)
+{
+    if (type != 'L' && type != 'K' && type != 'x' && type != 'g')
+        return 0;
+    char *text = long_data(in, size, err);
+    if (!text)
+        return -1;
+    int rc = 1;
+    if (type == 'L' || type == 'K') {
+        char **to = type == 'L' ? &in->long_name : &in->long_link;
+        free(*to);
+        *to = repx_strdup(text);
+    } else if (type == 'x' && pax_read(in, text, (size_t)size, err) < 0) {
+        rc = -1;
+    }
+    free(text);
+    return rc;
+}
+
+static char *field_text(const uint8_t *field, size_t n)
+{
+    const char *s = (const char *)field;
+
+    return repx_strndup(s, strnlen(s, n));
+}
+
+static char *block_name(const uint8_t *b)
+{
+    REPX_AUTO_FREE char *name = field_text(b, 100);
+    REPX_AUTO_FREE char *prefix = field_text(b + 345, 155);
+
+    if (memcmp(b + 257, "ustar\0", 6) == 0 && *prefix)
+        return repx_format("%s/%s", prefix, name);
+    return repx_strdup(name);
+}
+
+static void member_fill(struct tar_in *in, struct tar_member *m)
+{
+    const uint8_t *b = in->block;
+
+    m->name = in->long_name ? in->long_name : block_name(b);
+    m->link = in->long_link ? in->long_link : field_text(b + 157, 100);
+    in->long_name = in->long_link = NULL;
+    m->mode = (unsigned)number(b + 100, 8) & 0777u;
+    m->mtime = number(b + 136, 12);
+    m->type = b[156] == 0 || b[156] == '7' ? '0' : (char)b[156];
+    if (in->long_size >= 0)
+        m->size = (uint64_t)in->long_size;
+    in->long_size = -1;
+    if (m->type != '0') /* links may state a size and have no data */
+        m->size = m->type == '1' || m->type == '2' || m->type == '5' ? 0 : m->size;
+}
+
+int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err)
+{
+    for (;;) {
+        int rc = read_all(in->fd, in->block, BLOCK, err);
+        if (rc <= 0 || all_zero(in->block))
+            return rc < 0 ? -1 : 0;
+        int64_t size = number(in->block + 124, 12);
+        if (!checksum_ok(in->block) || size < 0)
+            return repx_fail(err, REPX_E_CORRUPT,
+                             "layer: not a tar archive, or a compressed one");
+        rc = describes_next(in, (char)in->block[156], (uint64_t)size, err);
+        if (rc < 0)
+            return -1;
+        if (rc == 1)
+            continue;
+        *m = (struct tar_member){.size = (uint64_t)size};
+        member_fill(in, m);
+        return 1;
+    }
+}
+
+void tar_member_finish(struct tar_member *m)
+{
+    free(m->name);
+    free(m->link);
+    *m = (struct tar_member){0};
+}

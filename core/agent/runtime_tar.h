@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* runtime_tar.h: layers of an image, unpacked one over the other.
+ *
+ * A layer is hostile: its names and links are resolved as if the directory were `/`, so
+ * no entry, and no link of an earlier layer, leads outside. Owners, set-id bits, devices
+ * and extended attributes are dropped; `.wh.NAME` removes what earlier layers had. */
+#ifndef REPX_AGENT_RUNTIME_TAR_H
+#define REPX_AGENT_RUNTIME_TAR_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <kit/err.h>
+
+/* One member as its headers tell it. */
+struct tar_member {
+    char *name, *link; /* link: of links */
+    char type;         /* '0' file, '1' hard link, '2' symbolic link, '5' directory */
+    unsigned mode;
+    uint64_t size;
+    int64_t mtime;
+};
+
+/* An archive being read. */
+struct tar_in {
+    int fd;
+    uint8_t *block;              /* of 512 bytes */
+    char *long_name, *long_link; /* of the next member */
+    int64_t long_size;           /* -1: none */
+};
+
+/* 1 with *m (tar_member_finish it), 0 at the end, -1. Afterwards the member's data has
+ * to be read or skipped with tar_data. */
+int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err);
+/* Take the data of a member: write it to `to`, or skip it when that is -1. */
+int tar_data(struct tar_in *in, uint64_t size, int to, struct repx_err *err);
+void tar_member_finish(struct tar_member *m);
+
+/* Unpack the archive read from fd over the directory root. tick is called now and then. */
+int layer_unpack(int fd, int root, void (*tick)(void *ctx), void *ctx,
+                 struct repx_err *err);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* runtime_untar.c: members put into place.
+ *
+ * The directory belongs to us alone until it is renamed, so paths can be resolved as text
+ * against what lies there: `done` holds components that are real directories, `rest` what
+ * is still to come; a symbolic link puts its target in front of the rest. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/buf.h>
+#include <kit/file.h>
+
+#include "core/agent/runtime_tar.h"
+
+#define LINKS_MAX 40
+
+static void drop_last(struct repx_buf *done)
+{
+    while (done->len && done->data[done->len - 1] != '/')
+        done->len--;
+    if (done->len)
+        done->len--;
+    if (done->data)
+        done->data[done->len] = 0;
+}
+
+static void add_component(struct repx_buf *done, const char *name)
+{
+    if (done->len)
+        repx_buf_char(done, '/');
+    repx_buf_str(done, name);
+}
+
+/* Step into component `name`: 1 done, 0 it was a link whose target is in *link, -1. */
+static int step_into(int root, struct repx_buf *done, const char *name, char **link,
+                     struct repx_err *err)
+{
+    REPX_AUTO_FREE char *path =
+        done->len ? repx_format("%s/%s", done->data, name) : repx_strdup(name);
+    struct stat st;
+
+    if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        if (errno != ENOENT || mkdirat(root, path, 0755) < 0)
+            return repx_fail_errno(err, "%s", path);
+    } else if (S_ISLNK(st.st_mode)) {
+        *link = repx_alloc(4097);
+        return readlinkat(root, path, *link, 4096) < 0
+                   ? repx_fail_errno(err, "%s", path)
+                   : 0;
+    } else if (!S_ISDIR(st.st_mode)) {
+        return repx_fail(err, REPX_E_CORRUPT, "layer: %s is not a directory", path);
+    }
+    add_component(done, name);
+    return 1;
+}
+
+/* Resolve a directory path as if root were `/`, making what lacks. *done gets the real
+ * path relative to root, "" for root itself. */
+static int resolve_dir(int root, const char *path, struct repx_buf *done,
+                       struct repx_err *err)
+{
+    char *rest = repx_strdup(path), *at = rest;
+    int links = 0, rc = 1;
+
+    while (rc >= 0 && *at) {
+        size_t n = strcspn(at, "/");
+        REPX_AUTO_FREE char *name = repx_strndup(at, n);
+        REPX_AUTO_FREE char *link = NULL;
+        at += n + (at[n] == '/');
+        if (n == 0 || strcmp(name, ".") == 0)
+            continue;
+        if (strcmp(name, "..") == 0) {
+            drop_last(done);
+            continue;
+        }
+        rc = step_into(root, done, name, &link, err);
+        if (rc != 0)
+            continue;
+        if (++links > LINKS_MAX)
+            rc = repx_fail(err, REPX_E_CORRUPT, "layer: %s: too many links", path);
+        if (*link == '/')
+            done->len = 0;
+        char *next = repx_format("%s/%s", link, at);
+        free(rest);
+        rest = at = next;
+    }
+    free(rest);
+    return rc < 0 ? -1 : 0;
+}
+
+/* The place of a member: its parent's real path and its last component. Returns NULL with
+ * *err, or NULL without when the path names root itself. */
+static char *place_of(int root, const char *name, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *path = repx_strdup(name);
+    REPX_AUTO_BUF struct repx_buf done = {0};
+    size_t n = strlen(path);
+
+    while (n && path[n - 1] == '/')
+        path[--n] = 0;
+    char *slash = strrchr(path, '/');
+    const char *leaf = slash ? slash + 1 : path;
+    if (!*leaf || strcmp(leaf, ".") == 0)
+        return NULL;
+    if (strcmp(leaf, "..") == 0) {
+        (void)repx_fail(err, REPX_E_CORRUPT, "layer: %s: no such name", name);
+        return NULL;
+    }
+    if (slash) {
+        *slash = 0;
+        if (resolve_dir(root, path, &done, err) < 0)
+            return NULL;
+    }
+    if (done.len == 0)
+        return repx_strdup(leaf);
+    return repx_format("%s/%s", done.data, leaf);
+}
+
+/* ---- whiteouts ---- */
+
+static int clear_dir(int root, const char *dir, struct repx_err *err)
+{
+    struct stat st;
+
+    if (repx_remove_tree(root, dir, err) < 0)
+        return -1;
+    if (mkdirat(root, dir, 0755) < 0 || fstatat(root, dir, &st, 0) < 0)
+        return repx_fail_errno(err, "%s", dir);
+    return 0;
+}
+
+/* 1 when the member was a whiteout and is dealt with, 0 it is none, -1. */
+static int whiteout(int root, const char *place, struct repx_err *err)
+{
+    const char *slash = strrchr(place, '/');
+    const char *leaf = slash ? slash + 1 : place;
+
+    if (strncmp(leaf, ".wh.", 4) != 0)
+        return 0;
+    REPX_AUTO_FREE char *dir =
+        slash ? repx_strndup(place, (size_t)(slash - place)) : repx_strdup("");
+    if (strcmp(leaf, ".wh..wh..opq") == 0)
+        return !*dir || clear_dir(root, dir, err) == 0 ? 1 : -1;
+    leaf += 4;
+    if (!*leaf || strcmp(leaf, ".") == 0 || strcmp(leaf, "..") == 0)
+        return 1;
+    REPX_AUTO_FREE char *gone =
+        *dir ? repx_format("%s/%s", dir, leaf) : repx_strdup(leaf);
+    return repx_remove_tree(root, gone, err) < 0 ? -1 : 1;
+}
+
+/* ---- members ---- */
+
+static int put_file(struct tar_in *in, const struct tar_member *m, int root,
+                    const char *place, struct repx_err *err)
+{
+    const struct timespec times[2] = {{(time_t)m->mtime, 0}, {(time_t)m->mtime, 0}};
+    REPX_AUTO_CLOSE int fd =
+        openat(root, place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+               (mode_t)(m->mode | 0600u));
+
+    if (fd < 0)
+        return repx_fail_errno(err, "%s", place);
+    if (tar_data(in, m->size, fd, err) < 0)
+        return -1;
+    (void)futimens(fd, times);
+    return 0;
+}
+
+static int put_dir(const struct tar_member *m, int root, const char *place,
+                   struct repx_err *err)
+{
+    struct stat st;
+
+    if (fstatat(root, place, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+        return fchmodat(root, place, (mode_t)(m->mode | 0700u), 0) < 0
+                   ? repx_fail_errno(err, "%s", place)
+                   : 0;
+    if (repx_remove_tree(root, place, err) < 0)
+        return -1;
+    if (mkdirat(root, place, (mode_t)(m->mode | 0700u)) < 0)
+        return repx_fail_errno(err, "%s", place);
+    return 0;
+}
+
+static int put_hard_link(const struct tar_member *m, int root, const char *place,
+                         struct repx_err *err)
+{
+    struct repx_err why = {0};
+    REPX_AUTO_FREE char *from = place_of(root, m->link, &why);
+
+    if (!from || linkat(root, from, root, place, 0) < 0)
+        return repx_fail_errno(err, "layer: %s: link to %s", place, m->link);
+    return 0;
+}
+
+static int put_member(struct tar_in *in, const struct tar_member *m, int root,
+                      const char *place, struct repx_err *err)
+{
+    if (m->type == '5')
+        return put_dir(m, root, place, err);
+    if (m->type != '0' && m->type != '1' && m->type != '2')
+        return tar_data(in, m->size, -1, err); /* devices, pipes */
+    if (m->type == '1' && strcmp(m->name, m->link) == 0)
+        return 0;
+    if (repx_remove_tree(root, place, err) < 0)
+        return -1;
+    if (m->type == '0')
+        return put_file(in, m, root, place, err);
+    if (m->type == '1')
+        return put_hard_link(m, root, place, err);
+    if (symlinkat(m->link, root, place) < 0)
+        return repx_fail_errno(err, "%s", place);
+    return 0;
+}
+
+static int one_member(struct tar_in *in, const struct tar_member *m, int root,
+                      struct repx_err *err)
+{
+    struct repx_err why = {0};
+    REPX_AUTO_FREE char *place = place_of(root, m->name, &why);
+
+    if (why.code)
+        return repx_fail(err, why.code, "%s", why.text);
+    if (!place) /* the root directory itself */
+        return tar_data(in, m->size, -1, err);
+    int rc = whiteout(root, place, err);
+    if (rc == 0)
+        return put_member(in, m, root, place, err);
+    return rc < 0 ? -1 : tar_data(in, m->size, -1, err);
+}
+
+int layer_unpack(int fd, int root, void (*tick)(void *ctx), void *ctx,
+                 struct repx_err *err)
+{
+    uint8_t block[512];
+    struct tar_in in = {.fd = fd, .block = block, .long_size = -1};
+    struct tar_member m = {0};
+    int rc;
+
+    for (unsigned n = 0; (rc = tar_next(&in, &m, err)) == 1; n++) {
+        rc = one_member(&in, &m, root, err);
+        tar_member_finish(&m);
+        if (tick && n % 256 == 0)
+            tick(ctx);
+        if (rc < 0)
+            break;
+    }
+    free(in.long_name);
+    free(in.long_link);
+    return rc;
+}
