@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* A manifest for each Lab. Labs share the names lab/lab-metadata.json and
+ * revision/metadata-*.json, so the last one that came has them. What keeps an older Lab's
+ * files from being collected is a manifest of its own:
+ *
+ *     lab/ID-lab-metadata.json       as the Lab's, but `metadata` is the next
+ *     revision/ID-metadata-top.json  as the Lab's, but `runs` are the next
+ *     revision/ID-metadata-RUN.json  link(2) of the Lab's
+ *
+ * S/labs/ID remembers what they were made from, so that making them again is two stats. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/file_verbs.h"
+#include "core/agent/store_fs.h"
+
+#define SUFFIX "-lab-metadata.json"
+#define COMMON "lab-metadata.json"
+#define LARGEST (256u << 20)
+#define RUNS "revision/"
+
+struct keep {
+    const struct site *site;
+    int artifacts;
+    char *id;
+    const char *manifest; /* its own, ID-lab-metadata.json */
+    char *source;         /* the Lab's, below lab/ */
+    json_t *json;         /* of the source */
+};
+
+static json_t *read_json(int dir, const char *path, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf text = {0};
+    json_error_t why;
+    REPX_AUTO_CLOSE int real = store_openat(dir, path, O_RDONLY | O_NONBLOCK, 0);
+
+    if (real < 0 || repx_read_file(dir, path, LARGEST, &text, err) < 0) {
+        (void)repx_fail_errno(err, "artifacts/%s", path);
+        return NULL;
+    }
+    json_t *json = json_loadb(repx_buf_text(&text), text.len, 0, &why);
+    if (!json)
+        (void)repx_fail(err, REPX_E_CORRUPT, "artifacts/%s: %s", path, why.text);
+    return json;
+}
+
+static int write_json(const struct keep *k, const char *path, const json_t *json,
+                      struct repx_err *err)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+
+    if (!text)
+        return repx_fail(err, REPX_E_CORRUPT, "artifacts/%s: cannot be written", path);
+    int rc = repx_write_file(k->artifacts, path, text, strlen(text), 0644, 0, err);
+    free(text);
+    return rc < 0 ? repx_wrap(err, "%s/artifacts", k->site->base) : 0;
+}
+
+/* ---- which file is the Lab's own manifest ---- */
+
+static int is_of_lab(const struct keep *k, const char *name, json_t **json)
+{
+    struct repx_err ignored = {0};
+    REPX_AUTO_FREE char *path = repx_format("lab/%s", name);
+
+    *json = read_json(k->artifacts, path, &ignored);
+    const char *id = json_string_value(json_object_get(*json, "labId"));
+    if (id && strcmp(id, k->id) == 0)
+        return 1;
+    json_decref(*json);
+    *json = NULL;
+    return 0;
+}
+
+static int take_source(struct keep *k, const char *name)
+{
+    if (!is_of_lab(k, name, &k->json))
+        return 0;
+    k->source = repx_strdup(name);
+    return 1;
+}
+
+/* The common name first; else any other, our own last. */
+static int find_source(struct keep *k, struct repx_err *err)
+{
+    size_t suffix = sizeof(COMMON) - 1;
+
+    if (take_source(k, COMMON))
+        return 0;
+    int fd = store_openat(k->artifacts, "lab", O_RDONLY | O_DIRECTORY, 0);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        repx_close_fd(&fd);
+        return store_fail(err, k->site->base, "artifacts/lab");
+    }
+    for (struct dirent *e = readdir(d); e && !k->source; e = readdir(d)) {
+        size_t n = strlen(e->d_name);
+        if (n > suffix && strcmp(e->d_name + n - suffix, COMMON) == 0 &&
+            strcmp(e->d_name, k->manifest) != 0)
+            (void)take_source(k, e->d_name);
+    }
+    (void)closedir(d);
+    if (k->source || take_source(k, k->manifest))
+        return 0;
+    return repx_fail(err, REPX_E_NOENT,
+                     "no manifest of Lab %s lies in %s/artifacts/lab; was another Lab "
+                     "sent at the same moment? run again",
+                     k->id, k->site->base);
+}
+
+/* ---- making ---- */
+
+/* revision/metadata-x.json -> revision/ID-metadata-x.json; NULL when it is no such path. */
+static char *own_name(const struct keep *k, const char *path)
+{
+    const char *leaf = path + sizeof(RUNS) - 1;
+    size_t n = strlen(k->id);
+
+    if (!repx_path_is_inside(path) || strncmp(path, RUNS, sizeof(RUNS) - 1) != 0 ||
+        strchr(leaf, '/'))
+        return NULL;
+    if (strncmp(leaf, k->id, n) == 0 && leaf[n] == '-')
+        return repx_strdup(path);
+    return repx_format(RUNS "%s-%s", k->id, leaf);
+}
+
+static int is_same_file(int dir, const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return store_lstat(dir, a, &x) == 0 && store_lstat(dir, b, &y) == 0 &&
+           x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* The same content under a second name. */
+static int link_own(const struct keep *k, const char *path, const char *own,
+                    struct repx_err *err)
+{
+    REPX_AUTO_FREE char *tmp = repx_format("%s.%ld.tmp", own, (long)getpid());
+    REPX_AUTO_BUF struct repx_buf text = {0};
+
+    if (is_same_file(k->artifacts, path, own))
+        return 0;
+    (void)store_unlinkat(k->artifacts, tmp);
+    if (store_linkat(k->artifacts, path, k->artifacts, tmp) == 0) {
+        if (store_rename(k->artifacts, tmp, k->artifacts, own) == 0)
+            return 0;
+        return store_fail(err, k->site->base, own);
+    }
+    if (errno != EPERM && errno != EMLINK && errno != EXDEV)
+        return store_fail(err, k->site->base, path);
+    if (repx_read_file(k->artifacts, path, LARGEST, &text, err) < 0)
+        return -1;
+    return repx_write_file(k->artifacts, own, text.data, text.len, 0644, 0, err);
+}
+
+static int keep_runs(const struct keep *k, json_t *top, struct repx_err *err)
+{
+    json_t *runs = json_object_get(top, "runs");
+
+    for (size_t i = 0; i < json_array_size(runs); i++) {
+        const char *path = json_string_value(json_array_get(runs, i));
+        REPX_AUTO_FREE char *own = path ? own_name(k, path) : NULL;
+        if (!own)
+            return repx_fail(err, REPX_E_CORRUPT, "runs[%zu] is no file in revision/",
+                             i);
+        if (link_own(k, path, own, err) < 0 ||
+            json_array_set_new(runs, i, json_string(own)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int make(const struct keep *k, struct repx_err *err)
+{
+    const char *path = json_string_value(json_object_get(k->json, "metadata"));
+    REPX_AUTO_FREE char *own_top = path ? own_name(k, path) : NULL;
+    REPX_AUTO_FREE char *own = repx_format("lab/%s", k->manifest);
+
+    if (!own_top)
+        return repx_fail(err, REPX_E_CORRUPT,
+                         "lab/%s: `metadata` is no file in revision/", k->source);
+    json_t *top = read_json(k->artifacts, path, err);
+    int rc = top ? keep_runs(k, top, err) : -1;
+    if (rc == 0)
+        rc = write_json(k, own_top, top, err);
+    json_decref(top);
+    if (rc < 0 || json_object_set_new(k->json, "metadata", json_string(own_top)) < 0)
+        return -1;
+    return write_json(k, own, k->json, err);
+}
+
+/* ---- what it was made from ---- */
+
+static void witness(const struct keep *k, const char *path, struct repx_buf *to)
+{
+    struct stat st = {0};
+
+    (void)store_lstat(k->artifacts, path, &st);
+    repx_buf_fmt(to, "%llu %lld %ld %lld ", (unsigned long long)st.st_ino,
+                 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                 (long long)st.st_size);
+}
+
+/* The common manifest and ours: when neither changed, neither did what they name, since
+ * a Lab's files come and go together. */
+static void witnesses(const struct keep *k, struct repx_buf *to)
+{
+    REPX_AUTO_FREE char *own = repx_format("lab/%s", k->manifest);
+
+    repx_buf_str(to, "repx-lab 1 ");
+    witness(k, "lab/" COMMON, to);
+    witness(k, own, to);
+    repx_buf_char(to, '\n');
+}
+
+static int is_kept(const struct keep *k, const char *record)
+{
+    REPX_AUTO_BUF struct repx_buf now = {0};
+    REPX_AUTO_BUF struct repx_buf then = {0};
+    struct repx_err ignored = {0};
+
+    witnesses(k, &now);
+    return repx_read_file(k->site->state_fd, record, 4096, &then, &ignored) == 0 &&
+           then.len == now.len && memcmp(then.data, now.data, now.len) == 0;
+}
+
+static int keep_own(struct keep *k, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *record = repx_format("labs/%s", k->id);
+    REPX_AUTO_BUF struct repx_buf now = {0};
+
+    if (is_kept(k, record))
+        return 0;
+    if (find_source(k, err) < 0)
+        return -1;
+    /* a Lab whose manifest carries its id already is a Lab of its own */
+    if (strcmp(k->source, k->manifest) != 0 && make(k, err) < 0)
+        return -1;
+    witnesses(k, &now);
+    (void)store_mkdirat(k->site->state_fd, "labs");
+    return repx_write_file(k->site->state_fd, record, now.data, now.len, 0644, 0, err);
+}
+
+int lab_manifest_keep(const struct site *site, const char *manifest,
+                      struct repx_err *err)
+{
+    REPX_AUTO_CLOSE int artifacts = store_walk(site->base_fd, "artifacts", 0);
+    struct keep k = {.site = site, .artifacts = artifacts, .manifest = manifest};
+
+    if (artifacts < 0)
+        return store_fail(err, site->base, "artifacts");
+    k.id = repx_strndup(manifest, strlen(manifest) - (sizeof(SUFFIX) - 1));
+    int rc = keep_own(&k, err);
+    json_decref(k.json);
+    free(k.id);
+    free(k.source);
+    return rc;
+}
