@@ -381,7 +381,7 @@ static int refused(struct login *l, const char *list, struct repx_err *err)
     (void)repx_fail(
         err, REPX_E_AUTH,
         "%s: the server accepts none of what was tried (%s); it takes: %s.%s "
-        "To see more: ssh -v -o BatchMode=yes -p %d %s@%s true",
+        "To see more: ssh -v -p %d %s@%s true",
         l->s->where, l->tried.len ? repx_buf_text(&l->tried) : "no key found", list,
         repx_buf_text(&hint), l->s->settings.port, l->s->settings.user,
         l->s->settings.hostname);

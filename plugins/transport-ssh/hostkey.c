@@ -51,48 +51,61 @@ static int nothing_usable(struct ssh *s, const struct known_keys *keys,
                      s->settings.given);
 }
 
-/* Methods that are on file, or those that are not. */
+/* What is compared by people comes first: the type that ssh shows them, too. */
+static int rank(const char *method)
+{
+    return strcmp(method, "ssh-ed25519") == 0    ? 0
+           : strncmp(method, "ecdsa-", 6) == 0   ? 1
+           : strcmp(method, "rsa-sha2-512") == 0 ? 2
+                                                 : 3;
+}
+
+/* Methods that are on file, or those that are not. Says how many are worth something:
+ * RSA with SHA-1 is kept for servers of old, but those of today do not do it. */
 static int add_methods(struct repx_buf *to, const char **methods, int n,
                        const struct known_keys *keys, int known)
 {
     int added = 0;
 
-    for (int i = 0; i < n; i++) {
-        int rsa_sha1 = strcmp(methods[i], "ssh-rsa") == 0;
-        if (on_file(keys, methods[i]) != known)
-            continue;
-        repx_buf_fmt(to, "%s%s", to->len ? "," : "", methods[i]);
-        /* SHA-1 is kept for servers of old, but counts for nothing. */
-        added += !rsa_sha1;
+    for (int r = 0; r <= 3; r++) {
+        for (int i = 0; i < n; i++) {
+            if (rank(methods[i]) != r || on_file(keys, methods[i]) != known)
+                continue;
+            repx_buf_fmt(to, "%s%s", to->len ? "," : "", methods[i]);
+            added += strcmp(methods[i], "ssh-rsa") != 0;
+        }
     }
     return added;
 }
 
-int ssh_prefer_known(struct ssh *s, struct repx_err *err)
+static int set_methods(struct ssh *s, const char **methods, int n,
+                       const struct known_keys *keys, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf prefs = {0};
+    int known = add_methods(&prefs, methods, n, keys, 1);
+
+    (void)add_methods(&prefs, methods, n, keys, 0);
+    if (keys->count && !known)
+        return nothing_usable(s, keys, err);
+    if (libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY,
+                                    repx_buf_text(&prefs)) != 0)
+        return ssh_fail(s, "host key types", err);
+    return 0;
+}
+
+int ssh_prefer_known(struct ssh *s, struct repx_err *err)
+{
     struct known_keys keys = {0};
     const char **methods = NULL;
-    int rc = 0;
-
-    known_hosts_find(&s->settings, &keys);
     int n =
         libssh2_session_supported_algs(s->session, LIBSSH2_METHOD_HOSTKEY, &methods);
-    if (n <= 0) {
-        rc = repx_fail(err, REPX_E_FAILED, "libssh2 knows no host key types");
-    } else {
-        int known = add_methods(&prefs, methods, n, &keys, 1);
-        (void)add_methods(&prefs, methods, n, &keys, 0);
-        libssh2_free(s->session, (void *)methods);
-        if (keys.count && !known)
-            rc = nothing_usable(s, &keys, err);
-        else
-            rc = libssh2_session_method_pref(s->session, LIBSSH2_METHOD_HOSTKEY,
-                                             prefs.data);
-        if (rc > 0 || rc < -1)
-            rc = ssh_fail(s, "host key types", err);
-    }
+
+    if (n <= 0)
+        return repx_fail(err, REPX_E_FAILED, "libssh2 knows no host key types");
+    known_hosts_find(&s->settings, &keys);
+    int rc = set_methods(s, methods, n, &keys, err);
     known_keys_free(&keys);
+    libssh2_free(s->session, (void *)methods);
     return rc;
 }
 

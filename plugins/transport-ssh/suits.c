@@ -174,10 +174,8 @@ int32_t ssh_suits(const struct repx_host *host, const struct repx_endpoint *endp
     if (endpoint->mode == REPX_OPEN_REUSE)
         return no(why, "only a login that exists already may be used");
     REPX_AUTO_FREE char *master =
-        repx_ssh_master_path(endpoint->target, endpoint->address, why);
-    if (!master)
-        return -1;
-    if (repx_ssh_master_lives(master))
+        repx_ssh_master_find(endpoint->target, endpoint->address);
+    if (master)
         return no(why, "there is a login that `repx login` keeps");
     if (libssh2_init(0) != 0)
         return repx_fail(why, REPX_E_FAILED, "libssh2 cannot be initialised");

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,9 +39,9 @@ static void shut(int *fd)
     *fd = -1;
 }
 
-static int cloexec_pipe(int fd[2])
+static int cloexec_pipe(int fd[2], int is_socket)
 {
-    if (pipe(fd) < 0)
+    if ((is_socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, fd) : pipe(fd)) < 0)
         return -1;
     for (int i = 0; i < 2; i++) {
         if (fcntl(fd[i], F_SETFD, FD_CLOEXEC) < 0)
@@ -56,7 +57,7 @@ static int open_pipe(int wanted, int to_child, int *ours, int *theirs)
 
     if (!wanted)
         return 0;
-    if (cloexec_pipe(fd) < 0)
+    if (cloexec_pipe(fd, to_child) < 0)
         return -1;
     *ours = fd[to_child ? 1 : 0];
     *theirs = fd[to_child ? 0 : 1];
@@ -122,7 +123,7 @@ static int launch(struct repx_child *c, struct ends *e, const char *const *argv,
 {
     int report[2];
 
-    if (cloexec_pipe(report) < 0)
+    if (cloexec_pipe(report, 0) < 0)
         return repx_fail_errno(err, "pipe");
     c->pid = fork();
     if (c->pid == 0)

@@ -20,7 +20,8 @@
 
 struct repx_child {
     pid_t pid;
-    int in, out, err; /* our ends, close-on-exec; -1 when there is no pipe */
+    int in;       /* a socket, so that send() can be kept from raising SIGPIPE */
+    int out, err; /* ours, close-on-exec; -1 when there is no pipe */
 };
 
 /* argv ends with NULL; argv[0] is looked up in PATH. REPX_E_NOENT when there is no such

@@ -110,44 +110,7 @@ static int is_private(const char *dir)
            (st.st_mode & 077) == 0;
 }
 
-static char *path_in(const char *base, const char *sub, uint64_t h)
-{
-    char *path = repx_format("%s/%s/m-%016" PRIx64, base, sub, h);
-
-    if (strlen(path) <= MASTER_PATH_MAX) {
-        REPX_AUTO_FREE char *dir = repx_format("%s/%s", base, sub);
-        if (repx_make_dirs(dir, 0700, NULL) == 0 && is_private(dir))
-            return path;
-    }
-    free(path);
-    return NULL;
-}
-
-char *repx_ssh_master_path(const char *target, const char *address,
-                           struct repx_err *err)
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOME");
-    REPX_AUTO_FREE char *both = repx_format("%s\n%s", target, address);
-    uint64_t h = hash(both);
-    char *path = NULL;
-
-    if (runtime && runtime[0] == '/' && is_private(runtime))
-        path = path_in(runtime, "repx", h);
-    if (!path && home && home[0] == '/')
-        path = path_in(home, ".ssh/repx", h);
-    if (!path) {
-        REPX_AUTO_FREE char *sub = repx_format("repx-%lu", (unsigned long)geteuid());
-        path = path_in("/tmp", sub, h);
-    }
-    if (!path)
-        (void)repx_fail(err, REPX_E_FAILED,
-                        "no private directory for the connection's socket: neither "
-                        "$XDG_RUNTIME_DIR, ~/.ssh/repx nor /tmp/repx-%lu can be used",
-                        (unsigned long)geteuid());
-    return path;
-}
-
-int repx_ssh_master_lives(const char *path)
+static int lives(const char *path)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     size_t n = strlen(path);
@@ -158,4 +121,60 @@ int repx_ssh_master_lives(const char *path)
     REPX_AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     return fd >= 0 &&
            connect(fd, (const struct sockaddr *)(const void *)&a, sizeof(a)) == 0;
+}
+
+/* The i-th directory that may hold sockets: NULL when it cannot be, or past the last. */
+static char *place(size_t i)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOME");
+
+    if (i == 0 && runtime && runtime[0] == '/' && is_private(runtime))
+        return repx_format("%s/repx", runtime);
+    if (i == 1 && home && home[0] == '/')
+        return repx_format("%s/.ssh/repx", home);
+    if (i == 2)
+        return repx_format("/tmp/repx-%lu", (unsigned long)geteuid());
+    return NULL;
+}
+#define PLACES 3u
+
+/* DIR/m-HASH, when that is short enough. */
+static char *socket_in(const char *dir, const char *target, const char *address)
+{
+    REPX_AUTO_FREE char *both = repx_format("%s\n%s", target, address);
+    char *path = repx_format("%s/m-%016" PRIx64, dir, hash(both));
+
+    if (strlen(path) <= MASTER_PATH_MAX)
+        return path;
+    free(path);
+    return NULL;
+}
+
+char *repx_ssh_master_find(const char *target, const char *address)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        REPX_AUTO_FREE char *dir = place(i);
+        char *path = dir && is_private(dir) ? socket_in(dir, target, address) : NULL;
+        if (path && lives(path))
+            return path;
+        free(path);
+    }
+    return NULL;
+}
+
+char *repx_ssh_master_path(const char *target, const char *address,
+                           struct repx_err *err)
+{
+    for (size_t i = 0; i < PLACES; i++) {
+        REPX_AUTO_FREE char *dir = place(i);
+        char *path = dir ? socket_in(dir, target, address) : NULL;
+        if (path && repx_make_dirs(dir, 0700, NULL) == 0 && is_private(dir))
+            return path;
+        free(path);
+    }
+    (void)repx_fail(err, REPX_E_FAILED,
+                    "no private directory for the connection's socket: neither "
+                    "$XDG_RUNTIME_DIR, ~/.ssh/repx nor /tmp/repx-%lu can be used",
+                    (unsigned long)geteuid());
+    return NULL;
 }

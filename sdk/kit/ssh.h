@@ -17,12 +17,12 @@ int repx_ssh_address(const char *text, struct repx_ssh_address *to,
                      struct repx_err *err);
 void repx_ssh_address_free(struct repx_ssh_address *a);
 
-/* The socket of the master connection that `login` keeps for a target, in a directory
- * that only we can enter; it is made when there is none. The caller frees. NULL with
- * *err. */
+/* The socket of a master connection that `login` keeps for a target, if one lives: the
+ * caller frees. NULL when there is none. */
+char *repx_ssh_master_find(const char *target, const char *address);
+/* Where to put one: in a directory that only we can enter, which is made when there is
+ * none. The caller frees. NULL with *err. */
 char *repx_ssh_master_path(const char *target, const char *address,
                            struct repx_err *err);
-/* Does a socket lie at that path that somebody listens at? */
-int repx_ssh_master_lives(const char *path);
 
 #endif
