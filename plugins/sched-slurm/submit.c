@@ -11,9 +11,27 @@
 
 #define SBATCH_MS 30000 /* one that waits for room never ends by itself */
 
-/* What the job's environment takes from the submitter's; SLURM_* comes by itself. The
- * supervisor needs PATH to find sbatch again; what a job sees is its affair. */
-#define EXPORT "--export=HOME,LOGNAME,PATH,SHELL,TZ,USER"
+/* sbatch is started with these variables and no others, and hands them to the job. With a
+ * list of names in --export Slurm would run the user's login shell on the node first, for
+ * as long as that takes; and a job that submits (a scatter) would hand on its own
+ * SLURM_ARRAY_*. The supervisor needs PATH to find sbatch again; what a job's script sees
+ * is the supervisor's affair. */
+static const char *const kept[] = {
+    "HOME",
+    "LANG",
+    "LD_LIBRARY_PATH",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "SLURM_CONF",
+    "TZ",
+    "USER",
+    "SBATCH_ACCOUNT",
+    "SBATCH_CONSTRAINT",
+    "SBATCH_PARTITION",
+    "SBATCH_QOS",
+    "SBATCH_RESERVATION",
+};
 
 /* Units of this call that were accepted, by key. */
 struct done {
@@ -84,6 +102,13 @@ static int build_args(const struct submission *s, const struct repx_unit *u,
     if (plain_text("the job's name", u->name, err) < 0 ||
         plain_text("the working directory", u->workdir, err) < 0)
         return -1;
+    args_add(a, "env");
+    args_add(a, "-i");
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        const char *value = getenv(kept[i]);
+        if (value)
+            args_fmt(a, "%s=%s", kept[i], value);
+    }
     args_add(a, "sbatch");
     args_add(a, "--parsable");
     args_fmt(a, "--job-name=%s", u->name);
@@ -92,7 +117,7 @@ static int build_args(const struct submission *s, const struct repx_unit *u,
     /* relative to chdir: a pattern may not hold a path with '%' in it */
     args_add(a, u->array ? "--output=slurm-%a.out" : "--output=slurm.out");
     args_add(a, "--open-mode=append");
-    args_add(a, EXPORT);
+    args_add(a, "--export=ALL");
     /* After a lost node Slurm runs the job again under the same id, perhaps beside the
      * first copy: attempts are fenced, so that is safe, and its dependents go on. */
     args_add(a, "--requeue");

@@ -225,7 +225,6 @@ int repx_run_command(struct repx_run *run, struct repx_run_output *output,
                      struct repx_err *err)
 {
     struct child c = {.pid = -1, .in = -1, .out = -1, .errors = -1, .failed = -1};
-
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 
     output->out.len = output->errors.len = 0;
@@ -242,10 +241,15 @@ int repx_run_command(struct repx_run *run, struct repx_run_output *output,
         (void)kill(c.pid, SIGKILL);
         look(&c, 0);
     }
+    (void)sigaction(SIGPIPE, &before, NULL);
     shut(&c.in);
     shut(&c.out);
     shut(&c.errors);
     shut(&c.failed);
+    run->out = repx_buf_text(&output->out);
+    run->out_len = output->out.len;
+    run->errors = repx_buf_text(&output->errors);
+    run->errors_len = output->errors.len;
     if (rc < 0)
         return -1;
     run->status =
