@@ -51,10 +51,12 @@ static const struct verb *find_verb(uint16_t number)
 {
     const struct verb *const tables[] = {store_verbs, run_verbs, file_verbs};
 
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-        for (const struct verb *v = tables[i]; v->number; v++)
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        for (const struct verb *v = tables[i]; v->number; v++) {
             if (v->number == number)
                 return v;
+        }
+    }
     return NULL;
 }
 
@@ -277,10 +279,11 @@ static void relay(struct call *c)
             continue;
         if (n < 0 && errno == EAGAIN && !c->child.ended)
             return;
-        if (n <= 0)
+        if (n <= 0) {
             close_end(&c->child.out);
-        else
+        } else {
             (void)mux_send(c->session->mux, c->stream, buffer, (size_t)n);
+        }
     }
 }
 

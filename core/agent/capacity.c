@@ -80,10 +80,11 @@ static void bound_by_cgroups(struct capacity *c)
         if (!group)
             continue;
         *group++ = 0;
-        if (strcmp(line, "0:") == 0)
+        if (strcmp(line, "0:") == 0) {
             bound_by_group(c, 1, group);
-        else if (strstr(line, ":memory"))
+        } else if (strstr(line, ":memory")) {
             bound_by_group(c, 0, group);
+        }
     }
 }
 
@@ -123,12 +124,13 @@ static int64_t amount(const char *text)
 
 static void site_line(struct capacity *c, const char *key, const char *value)
 {
-    if (strcmp(key, "cpus") == 0)
+    if (strcmp(key, "cpus") == 0) {
         lower(&c->cpus, amount(value));
-    else if (strcmp(key, "memory") == 0)
+    } else if (strcmp(key, "memory") == 0) {
         lower(&c->memory, amount(value));
-    else if (strcmp(key, "nice") == 0 && amount(value) >= 0)
+    } else if (strcmp(key, "nice") == 0 && amount(value) >= 0) {
         c->nice = amount(value);
+    }
 }
 
 void capacity_site(struct capacity *c, const char *text)

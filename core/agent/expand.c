@@ -13,11 +13,12 @@ static int add_variable(struct repx_buf *to, const char *name, struct repx_err *
 {
     const char *value = getenv(name);
 
-    if (!value || !*value)
+    if (!value || !*value) {
         return repx_fail(err, REPX_E_USAGE,
                          "$%s is not set on the target (login shells may set it, this "
                          "one did not): write the path out",
                          name);
+    }
     repx_buf_str(to, value);
     return 0;
 }
@@ -42,9 +43,10 @@ static char *tidy(char *path)
 {
     char *to = path;
 
-    for (const char *from = path; *from; from++)
+    for (const char *from = path; *from; from++) {
         if (*from != '/' || to == path || to[-1] != '/')
             *to++ = *from;
+    }
     if (to > path + 1 && to[-1] == '/')
         to--;
     *to = 0;
@@ -63,10 +65,11 @@ char *path_expand(const char *text, struct repx_err *err)
     }
     while (*p) {
         char c = *p++;
-        if (c != '$')
+        if (c != '$') {
             repx_buf_char(&b, c);
-        else if (add_dollar(&b, &p, err) < 0)
+        } else if (add_dollar(&b, &p, err) < 0) {
             return NULL;
+        }
     }
     if (*repx_buf_text(&b) != '/') {
         (void)repx_fail(err, REPX_E_USAGE,

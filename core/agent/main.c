@@ -34,9 +34,10 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
 
     (void)signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
         if (strcmp(name, programs[i].name) == 0)
             return programs[i].main(argc - 1, argv + 1);
+    }
     (void)fprintf(stderr,
                   "usage: repx-agent session BASE [STATE]\n"
                   "       repx-agent job BASE RUN INDEX PHASE KEY [BRANCH]\n"

@@ -22,7 +22,7 @@
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
-#define READ_STEP (256 * 1024)
+#define READ_STEP 262144
 #define FDS_MAX 512 /* children polled at a time; the rest have their turn later */
 
 static int wake_fd = -1; /* for the handler alone */
@@ -223,9 +223,10 @@ static void flush_and_leave(struct agent_session *s)
 static void tear_down(struct agent_session *s)
 {
     calls_finish(s);
-    for (size_t i = 0; i < SHARED_SLOTS; i++)
+    for (size_t i = 0; i < SHARED_SLOTS; i++) {
         if (s->shared[i].release && s->shared[i].state)
             s->shared[i].release(s->shared[i].state);
+    }
     mux_destroy(s->mux);
     site_close(&s->site);
 }

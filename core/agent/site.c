@@ -73,10 +73,11 @@ static int stamp(struct site *site, int dir, const char *where, struct repx_err 
     long major = strncmp(line, STAMP, sizeof(STAMP) - 1) == 0
                      ? strtol(line + sizeof(STAMP) - 1, &end, 10)
                      : 0;
-    if (major < 1 || !end || *end)
+    if (major < 1 || !end || *end) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s/format does not name a state of repx: \"%s\"", where,
                          line);
+    }
     if (major > STATE_MAJOR) {
         site->readonly = 1;
         warn(site,
@@ -99,11 +100,12 @@ static int agree(struct site *site, const char *own, int own_fd, int fresh,
         return repx_wrap(err, "%s", own);
     if (strcmp(there, site->state) == 0)
         return 0;
-    if (found == 1 || (!fresh && faccessat(own_fd, "runs", F_OK, 0) == 0))
+    if (found == 1 || (!fresh && faccessat(own_fd, "runs", F_OK, 0) == 0)) {
         return repx_fail(err, REPX_E_USAGE,
                          "%s keeps its state in %s, your configuration says %s: make "
                          "state_path the same",
                          site->base, there, site->state);
+    }
     REPX_AUTO_FREE char *line = repx_format("%s\n", site->state);
     return repx_write_file(own_fd, "state", line, strlen(line), 0644, 1, err);
 }
@@ -162,11 +164,12 @@ static void warn_of_links(struct site *site)
 {
     REPX_AUTO_FREE char *real = realpath(site->base, NULL);
 
-    if (real && strcmp(real, site->base) != 0 && !site->warning)
+    if (real && strcmp(real, site->base) != 0 && !site->warning) {
         site->warning = repx_format(
             "%s is really %s: if RepX's gc is ever run here, name the real "
             "path as base_path first, since gc deletes through links",
             site->base, real);
+    }
 }
 
 int site_open(struct site *site, const char *base, const char *state,

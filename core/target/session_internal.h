@@ -6,7 +6,7 @@
 #include "core/target/session.h"
 #include "core/wire/mux.h"
 
-#define SESSION_STEP (256 * 1024) /* bytes read at a time */
+#define SESSION_STEP 262144 /* bytes read at a time */
 
 struct session_call {
     struct session *session;

@@ -25,9 +25,10 @@ char *session_last_line(const char *text)
     while (from && text[from - 1] != '\n')
         from--;
     char *line = repx_strndup(text + from, n - from);
-    for (char *p = line; *p; p++)
+    for (char *p = line; *p; p++) {
         if ((unsigned char)*p < ' ' || *p == 127)
             *p = ' ';
+    }
     return line;
 }
 
@@ -80,10 +81,11 @@ static int drain_errors(struct session *s)
             s->ops->read(s->stream, REPX_STREAM_ERR, s->buffer, SESSION_STEP, NULL);
         if (n == REPX_AGAIN)
             break;
-        if (n <= 0)
+        if (n <= 0) {
             s->errors_ended = 1;
-        else
+        } else {
             keep_errors(s, s->buffer, (size_t)n);
+        }
         moved = 1;
     }
     return moved;

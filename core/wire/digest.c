@@ -117,9 +117,10 @@ static int holds_something(const struct repx_entry **sorted, size_t count, size_
     const char *path = sorted[i]->path;
     size_t n = strlen(path);
 
-    for (size_t k = i + 1; k < count && strncmp(sorted[k]->path, path, n) == 0; k++)
+    for (size_t k = i + 1; k < count && strncmp(sorted[k]->path, path, n) == 0; k++) {
         if (sorted[k]->path[n] == '/')
             return 1;
+    }
     return 0;
 }
 
@@ -150,8 +151,9 @@ void digest_tree(const struct repx_entry *entries, size_t count, struct digest *
         qsort(sorted, count, sizeof(struct repx_entry *), by_path);
     digest_begin(&c);
     digest_add(&c, head, sizeof(head) - 1);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (sorted[i]->kind != REPX_ENTRY_DIR || !holds_something(sorted, count, i))
             add_entry(&c, sorted[i]);
+    }
     digest_end(&c, out);
 }

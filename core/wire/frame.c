@@ -12,12 +12,14 @@ int64_t frame_take(const void *bytes, size_t n, struct frame *frame,
     if (n < FRAME_HEAD)
         return 0;
     uint32_t length = le32_get(p);
-    if (length > FRAME_MAX)
+    if (length > FRAME_MAX) {
         return repx_fail(err, REPX_E_CORRUPT, "a frame of %u bytes; the largest is %d",
                          length, FRAME_MAX);
-    if (p[6] || p[7])
+    }
+    if (p[6] || p[7]) {
         return repx_fail(err, REPX_E_CORRUPT, "reserved bytes of a frame are %u %u",
                          p[6], p[7]);
+    }
     if (n - FRAME_HEAD < length)
         return 0;
     *frame = (struct frame){.type = p[4],

@@ -21,7 +21,7 @@
 
 #define FRAME_MAGIC "\x01repx-agent-wire\x02\n"
 #define FRAME_HEAD 12
-#define FRAME_MAX (256 * 1024)
+#define FRAME_MAX 262144
 #define WIRE_VERSION_MIN 1
 #define WIRE_VERSION_MAX 1
 

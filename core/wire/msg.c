@@ -58,9 +58,9 @@ int msg_valid(const void *msg, size_t n)
     size_t at = 0;
     int got;
 
-    do
+    do {
         got = msg_next(msg, n, &at, &field);
-    while (got == 1);
+    } while (got == 1);
     return got == 0;
 }
 
@@ -68,9 +68,10 @@ int msg_find(const void *msg, size_t n, uint16_t tag, struct msg_field *field)
 {
     size_t at = 0;
 
-    while (msg_next(msg, n, &at, field) == 1)
+    while (msg_next(msg, n, &at, field) == 1) {
         if (field->tag == tag)
             return 1;
+    }
     *field = (struct msg_field){0};
     return 0;
 }

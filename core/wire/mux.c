@@ -13,8 +13,8 @@
 #include "core/wire/mux_internal.h"
 #include "core/wire/verbs.h"
 
-#define DATA_STEP (32 * 1024)   /* DATA of one stream before the next has its turn */
-#define READY_STEP (128 * 1024) /* bytes made ready at a time */
+#define DATA_STEP 32768   /* DATA of one stream before the next has its turn */
+#define READY_STEP 131072 /* bytes made ready at a time */
 #define CREDIT_STEP (MUX_WINDOW / 8)  /* credit goes back in pieces of this size */
 #define TEXT_MAX (FRAME_MAX / 2)      /* of an error's or a log line's text */
 #define FIELDS_MAX (FRAME_MAX - 4096) /* of a request or result beside its own */
@@ -63,10 +63,11 @@ static size_t place_of(const struct mux *m, uint32_t id)
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (m->streams[middle]->id < id)
+        if (m->streams[middle]->id < id) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return low;
 }
@@ -125,10 +126,11 @@ void mux_queue(struct mux *m, struct mux_stream *s)
         return;
     s->turn = 1;
     s->next = NULL;
-    if (m->last)
+    if (m->last) {
         m->last->next = s;
-    else
+    } else {
         m->first = s;
+    }
     m->last = s;
 }
 

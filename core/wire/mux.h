@@ -23,7 +23,7 @@
 #include <kit/buf.h>
 #include <kit/err.h>
 
-#define MUX_WINDOW (1024 * 1024)
+#define MUX_WINDOW 1048576
 
 #define MUX_CLIENT 0
 #define MUX_AGENT 1

@@ -12,10 +12,9 @@
 #include "core/wire/mux_internal.h"
 #include "core/wire/verbs.h"
 
-#define NOISE_MAX (1024 * 1024) /* of a login shell, before the magic */
-#define STREAMS_MAX 65536       /* open at a time */
-#define CONTROL_MAX \
-    (64u * 1024u * 1024) /* unsent answers to a peer that does not read */
+#define NOISE_MAX 1048576    /* of a login shell, before the magic */
+#define STREAMS_MAX 65536    /* open at a time */
+#define CONTROL_MAX 67108864 /* bytes of unsent answers to a peer that does not read */
 #define PING_MAX 256
 
 static int broken(struct repx_err *err, const struct frame *f, const char *why)
@@ -38,13 +37,14 @@ static int on_hello(struct mux *m, const struct frame *f, struct repx_err *err)
     if (min < 1 || max < min)
         return broken(err, f, "hello without versions");
     m->hello_seen = 1;
-    if (min > WIRE_VERSION_MAX || max < WIRE_VERSION_MIN)
+    if (min > WIRE_VERSION_MAX || max < WIRE_VERSION_MIN) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "the %s speaks wire versions %lld to %lld, this %s %d to %d: "
                          "use programs of one release",
                          m->side == MUX_CLIENT ? "agent" : "client", (long long)min,
                          (long long)max, m->side == MUX_CLIENT ? "client" : "agent",
                          WIRE_VERSION_MIN, WIRE_VERSION_MAX);
+    }
     int64_t version = max < WIRE_VERSION_MAX ? max : WIRE_VERSION_MAX;
     return m->events.hello
                ? m->events.hello(m->ctx, version, f->payload, f->length, err)
@@ -235,9 +235,10 @@ static int dispatch(struct mux *m, const struct frame *f, struct repx_err *err)
 
 static void printable(struct repx_buf *line)
 {
-    for (size_t i = 0; i < line->len; i++)
+    for (size_t i = 0; i < line->len; i++) {
         if ((unsigned char)line->data[i] < 32 || line->data[i] == 127)
             line->data[i] = ' ';
+    }
 }
 
 static void noise_line(struct mux *m, const char *from, size_t n)

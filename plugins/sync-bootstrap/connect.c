@@ -21,9 +21,9 @@
 
 #include "script.h"
 
-#define ANSWER_MS 60000         /* a slow login, a cold file system */
-#define STEP_MS 120000          /* for one piece of the agent to be taken */
-#define NOISE_MAX (1024 * 1024) /* before an answer */
+#define ANSWER_MS 60000   /* a slow login, a cold file system */
+#define STEP_MS 120000    /* for one piece of the agent to be taken */
+#define NOISE_MAX 1048576 /* before an answer */
 #define LINE_MAX_SHOWN 1024
 #define PIECE 65536
 #define AGENT_NAME "/repx-agent"
@@ -78,10 +78,11 @@ static int offers_get(const struct repx_sync_host *sync, struct offers *o,
                               .length = e.length};
         hex(e.digest, one->sha256);
     }
-    if (o->count == 0)
+    if (o->count == 0) {
         return repx_fail(err, REPX_E_FAILED,
                          "there is no agent to offer: is libexec/repx/agent-linux-ARCH "
                          "installed?");
+    }
     return 0;
 }
 
@@ -101,13 +102,15 @@ static int send_lines(const struct repx_sync_host *sync, const struct offers *o,
 
     if (!state)
         state = "";
-    if (!*base || strchr(base, '\n') || strchr(state, '\n'))
+    if (!*base || strchr(base, '\n') || strchr(state, '\n')) {
         return repx_fail(err, REPX_E_USAGE,
                          "base_path and state_path are one line each");
+    }
     repx_buf_fmt(&b, "%s\n%s\n", base, state);
-    for (size_t i = 0; i < o->count; i++)
+    for (size_t i = 0; i < o->count; i++) {
         repx_buf_fmt(&b, "%s %s %llu\n", o->items[i].arch, o->items[i].sha256,
                      (unsigned long long)o->items[i].length);
+    }
     repx_buf_str(&b, ".\n");
     return sync->raw_write(sync->ctx, b.data, b.len, soon(sync, STEP_MS), err);
 }
@@ -123,7 +126,7 @@ static void add_printable(struct repx_buf *line, char c)
     int plain = (unsigned char)c >= ' ' && c != 127;
 
     if (line->len < LINE_MAX_SHOWN)
-        repx_buf_char(line, plain ? c : ' ');
+        repx_buf_add(line, plain ? &c : " ", 1);
 }
 
 static int no_answer(const struct repx_buf *last, struct repx_err *err)
@@ -201,10 +204,13 @@ static int failed(const char *detail, struct repx_err *err)
     size_t n = strcspn(detail, " ");
     const char *text = detail + n + (detail[n] == ' ');
 
-    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
-        if (strlen(failures[i].kind) == n && strncmp(failures[i].kind, detail, n) == 0)
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        if (strlen(failures[i].kind) == n &&
+            strncmp(failures[i].kind, detail, n) == 0) {
             return repx_fail(err, failures[i].code, "%s%s%s", failures[i].before, text,
                              failures[i].after);
+        }
+    }
     return repx_fail(err, REPX_E_FAILED, "the first command failed: %s", detail);
 }
 
@@ -232,9 +238,10 @@ static int send_bytes(const struct repx_sync_host *sync, const struct offer *o,
         int64_t n = sync->source_read(sync->ctx, o->index, at, piece, want, err);
         if (n < 0)
             return -1;
-        if (n == 0)
+        if (n == 0) {
             return repx_fail(err, REPX_E_CORRUPT, "%s" AGENT_NAME " became shorter",
                              o->arch);
+        }
         if (sync->raw_write(sync->ctx, piece, (uint64_t)n, soon(sync, STEP_MS), err) <
             0)
             return repx_wrap(err, "sending the agent");
@@ -251,12 +258,14 @@ static int send_agent(const struct repx_sync_host *sync, const struct offers *o,
     struct repx_err why = {0};
     const struct offer *one = NULL;
 
-    for (size_t i = 0; i < o->count; i++)
+    for (size_t i = 0; i < o->count; i++) {
         if (strcmp(o->items[i].arch, arch) == 0)
             one = &o->items[i];
-    if (!one)
+    }
+    if (!one) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "asked for an agent that was not offered");
+    }
     /* A script that gave up takes no more bytes; why it did is its last answer. */
     int sent = send_bytes(sync, one, &why);
     if (sent < 0 && why.code != REPX_E_LINK) {
@@ -267,10 +276,11 @@ static int send_agent(const struct repx_sync_host *sync, const struct offers *o,
     if (read_answer(sync, &answer, err) < 0)
         return -1;
     int ready = expect(&answer, "ready", err);
-    if (ready == 0)
+    if (ready == 0) {
         (void)repx_fail(err, REPX_E_CORRUPT,
                         "unexpected answer to the first command: %s",
                         repx_buf_text(&answer));
+    }
     return ready == 1 ? 0 : -1;
 }
 
@@ -286,13 +296,14 @@ int32_t bootstrap_connect(const struct repx_sync_host *sync, struct repx_err *er
         send_lines(sync, &o, err) == 0 && read_answer(sync, &answer, err) == 0) {
         const char *text = repx_buf_text(&answer);
         int present = expect(&answer, "present", err);
-        if (present == 1)
+        if (present == 1) {
             rc = 0;
-        else if (present == 0 && strncmp(text, missing, sizeof(missing) - 1) == 0)
+        } else if (present == 0 && strncmp(text, missing, sizeof(missing) - 1) == 0) {
             rc = send_agent(sync, &o, text + sizeof(missing) - 1, err);
-        else if (present == 0)
+        } else if (present == 0) {
             (void)repx_fail(err, REPX_E_CORRUPT,
                             "unexpected answer to the first command: %s", text);
+        }
     }
     offers_free(&o);
     return rc;

@@ -158,12 +158,13 @@ int32_t bootstrap_perform(const struct repx_sync_host *sync, struct repx_err *er
     struct items items = {0};
     int rc = items_get(sync, &items, err);
 
-    if (rc == 0 && items.count)
+    if (rc == 0 && items.count) {
         rc = place_all(sync, &items, err) < 0 ||
                      sync->lacking(sync->ctx, want, &items, err) < 0 ||
                      put_all(sync, &items, err) < 0 || sync->verify(sync->ctx, err) < 0
                  ? -1
                  : 0;
+    }
     items_free(&items);
     return rc;
 }

@@ -54,12 +54,13 @@ static int32_t local_suits(const struct repx_host *host,
 static int32_t local_open(void **self, const struct repx_host *host,
                           const struct repx_endpoint *endpoint, struct repx_err *err)
 {
-    if (*endpoint->address)
+    if (*endpoint->address) {
         return repx_fail(
             err, REPX_E_USAGE,
             "target %s: transport \"local\" reaches only this machine, not "
             "%s: leave address out or take transport = \"ssh\"",
             endpoint->target, endpoint->address);
+    }
     struct local *l = REPX_NEW(struct local);
     l->host = host;
     *self = l;
@@ -177,9 +178,9 @@ static int64_t local_read(void *stream, uint32_t channel, void *to, uint64_t len
 
     if (*fd < 0)
         return 0;
-    do
+    do {
         n = read(*fd, to, len < SSIZE_MAX ? (size_t)len : SSIZE_MAX);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         return REPX_AGAIN;
     if (n < 0)
@@ -196,15 +197,16 @@ static int64_t local_write(void *stream, const void *from, uint64_t len,
     struct stream *s = stream;
     ssize_t n;
 
-    do
+    do {
         n = send(s->input, from, len < SSIZE_MAX ? (size_t)len : SSIZE_MAX,
                  MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         return REPX_AGAIN;
-    if (n < 0)
+    if (n < 0) {
         return repx_fail(err, REPX_E_LINK, "the command takes no more input: %s",
                          strerror(errno));
+    }
     s->local->bytes_sent += (uint64_t)n;
     return n;
 }
@@ -308,16 +310,17 @@ static int reap(struct stream *s, int flags)
     if (s->reaped)
         return 1;
     pid_t got;
-    do
+    do {
         got = waitpid(s->pid, &status, flags);
-    while (got < 0 && errno == EINTR);
+    } while (got < 0 && errno == EINTR);
     if (got == 0)
         return 0;
     s->reaped = 1;
-    if (got < 0) /* somebody else reaped it */
+    if (got < 0) { /* somebody else reaped it */
         s->status = 255;
-    else
+    } else {
         s->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    }
     return 1;
 }
 

@@ -137,7 +137,7 @@ static void errors_keep_code_and_text(struct session *s)
 
 static void data_goes_both_ways_at_once(struct session *s)
 {
-    const size_t total = 8 * MUX_WINDOW;
+    const size_t total = (size_t)8 * MUX_WINDOW;
     REPX_AUTO_FREE char *block = repx_alloc(total);
     REPX_AUTO_BUF struct repx_buf back = {0};
     struct repx_err err = {0};
@@ -197,7 +197,8 @@ static void bulk_of_a_worker_does_not_hold_up_others(struct session *s)
         ok(session_ask(s, TEST_ECHO, NULL, 0, NULL, NULL, &err) == 0, "a call between");
         between = check.at - before > between ? check.at - before : between;
     }
-    ok(between <= 4 * MUX_WINDOW, "waits for %lld bytes of bulk", (long long)between);
+    ok(between <= (int64_t)4 * MUX_WINDOW, "waits for %lld bytes of bulk",
+       (long long)between);
     ok(session_finish(c, &fields, &err) == 0, "the bulk ends %s", err.text);
     ok(check.at == total && !check.bad, "whole");
     ok(msg_number(fields.data, fields.len, F_COUNT, 0) == total, "with its fields");

@@ -116,9 +116,10 @@ static int64_t raw_read(void *ctx, void *to, uint64_t len, int64_t deadline_ms,
     int64_t n;
 
     while ((n = a->link.ops->read(a->link.stream, REPX_STREAM_OUT, to, len, err)) ==
-           REPX_AGAIN)
+           REPX_AGAIN) {
         if (!wait_for(a, REPX_READY_READ, deadline_ms))
             return repx_fail(err, REPX_E_TIMEOUT, "no answer");
+    }
     return n;
 }
 
