@@ -453,7 +453,7 @@ static void work_in_progress_keeps_its_package(void)
     site_make();
     (void)transfer(JOB, package, COUNT(package));
     (void)mkdirat(site.state_fd, "live", 0755);
-    (void)symlinkat("run 0 key", site.state_fd, "live/aaaa-hello-1.1");
+    ok(symlinkat("run 0 key", site.state_fd, "live/aaaa-hello-1.1") == 0, "a claim");
     ok(transfer(JOB, newer, 1) == 1, "a newer package comes while somebody works");
     holds(JOB "/bin/hello", package[0].text, "the old one keeps the name");
     struct repx_entry e = entry_of(&newer[0]);
@@ -511,7 +511,7 @@ static void links_on_the_way_are_not_followed(void)
     site_make();
     (void)mkdirat(site.base_fd, "elsewhere", 0755);
     (void)mkdirat(site.base_fd, "artifacts", 0755);
-    (void)symlinkat("../elsewhere", site.base_fd, "artifacts/jobs");
+    ok(symlinkat("../elsewhere", site.base_fd, "artifacts/jobs") == 0, "a link");
     ok(transfer(JOB, f, 1) < 0, "a collection that is a link is refused");
     ok(!is_there("elsewhere/aaaa-hello-1.1"), "and nothing was written through it");
     site_drop();
