@@ -31,9 +31,10 @@ __attribute__((unused)) static int tap_is(const char *got, const char *want,
     int same = got && want ? strcmp(got, want) == 0 : got == want;
 
     tap_ok(same, where, "%s", name);
-    if (!same)
+    if (!same) {
         printf("#      got: %s\n# expected: %s\n", got ? got : "(null)",
                want ? want : "(null)");
+    }
     return same;
 }
 

@@ -101,7 +101,8 @@ int archive_each(const char *path,
     while (rc == 0 && (got = archive_read_next_header(a, &e)) != ARCHIVE_EOF) {
         if (got == ARCHIVE_RETRY)
             continue;
-        rc = got < ARCHIVE_WARN ? fail(a, "cannot be read", err) : one_member(a, e, each, ctx, err);
+        rc = got < ARCHIVE_WARN ? fail(a, "cannot be read", err)
+                                : one_member(a, e, each, ctx, err);
     }
     (void)archive_read_free(a);
     return rc < 0 ? -1 : 0;
@@ -174,10 +175,11 @@ int archive_save(struct archive *a, int fd, struct digest *digest, struct repx_e
     support(inner);
     (void)archive_read_support_format_raw(inner);
     if (archive_read_open(inner, n, NULL, nested_read, NULL) != ARCHIVE_OK ||
-        archive_read_next_header(inner, &e) != ARCHIVE_OK)
+        archive_read_next_header(inner, &e) != ARCHIVE_OK) {
         rc = fail(inner, "a layer", err);
-    else
+    } else {
         rc = save(inner, fd, digest, err);
+    }
     (void)archive_read_free(inner);
     free(n);
     return rc;

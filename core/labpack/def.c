@@ -5,33 +5,37 @@
 
 struct def_stage *def_stage_find(const struct def *d, const char *name)
 {
-    for (size_t i = 0; i < d->stage_count; i++)
+    for (size_t i = 0; i < d->stage_count; i++) {
         if (strcmp(d->stages[i].name, name) == 0)
             return &d->stages[i];
+    }
     return NULL;
 }
 
 struct def_run *def_run_find(const struct def *d, const char *name)
 {
-    for (size_t i = 0; i < d->run_count; i++)
+    for (size_t i = 0; i < d->run_count; i++) {
         if (strcmp(d->runs[i].name, name) == 0)
             return &d->runs[i];
+    }
     return NULL;
 }
 
 struct def_phase *def_phase_find(const struct def_stage *s, const char *name)
 {
-    for (size_t i = 0; i < s->phase_count; i++)
+    for (size_t i = 0; i < s->phase_count; i++) {
         if (strcmp(s->phases[i].name, name) == 0)
             return &s->phases[i];
+    }
     return NULL;
 }
 
 struct def_param *def_param_find(const struct def_stage *s, const char *name)
 {
-    for (size_t i = 0; i < s->param_count; i++)
+    for (size_t i = 0; i < s->param_count; i++) {
         if (strcmp(s->params[i].name, name) == 0)
             return &s->params[i];
+    }
     return NULL;
 }
 
@@ -42,9 +46,10 @@ int def_is_step(const struct def_phase *p)
 
 int def_names_has(const struct def_names *names, const char *name)
 {
-    for (size_t i = 0; i < names->count; i++)
+    for (size_t i = 0; i < names->count; i++) {
         if (strcmp(names->at[i], name) == 0)
             return 1;
+    }
     return 0;
 }
 

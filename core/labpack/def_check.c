@@ -14,18 +14,20 @@ static int check_stage_input(struct def *d, struct def_stage *s,
 {
     if (in->from == DEF_FROM_BASE)
         return 0;
-    if (in->from == DEF_FROM_RUN)
+    if (in->from == DEF_FROM_RUN) {
         return def_run_find(d, in->source)
                    ? 0
                    : repx_fail(err, REPX_E_USAGE, "there is no [run %s]", in->source);
+    }
     const struct def_stage *producer = def_stage_find(d, in->source);
     if (!producer)
         return repx_fail(err, REPX_E_USAGE, "there is no [stage %s]", in->source);
     if (producer == s)
         return repx_fail(err, REPX_E_USAGE, "a stage cannot read its own output");
-    for (size_t i = 0; i < producer->output_count; i++)
+    for (size_t i = 0; i < producer->output_count; i++) {
         if (strcmp(producer->outputs[i].name, in->output) == 0)
             return 0;
+    }
     return repx_fail(err, REPX_E_USAGE, "stage %s has no output.%s", in->source,
                      in->output);
 }
@@ -48,26 +50,32 @@ static int check_zips(struct def_stage *s, struct repx_err *err)
 
 static int check_paths(const struct def_stage *s, struct repx_err *err)
 {
-    for (size_t i = 0; i < s->files.count; i++)
-        if (!repx_path_is_inside(s->files.at[i]))
+    for (size_t i = 0; i < s->files.count; i++) {
+        if (!repx_path_is_inside(s->files.at[i])) {
             return repx_fail(err, REPX_E_USAGE,
                              "files: %s does not lie below the definition",
                              s->files.at[i]);
-    for (size_t i = 0; i < s->phase_count; i++)
-        if (!s->phases[i].script || !repx_path_is_inside(s->phases[i].script))
+        }
+    }
+    for (size_t i = 0; i < s->phase_count; i++) {
+        if (!s->phases[i].script || !repx_path_is_inside(s->phases[i].script)) {
             return repx_fail(err, REPX_E_USAGE,
                              "%s needs a script, a path below the definition",
                              s->phases[i].name);
+        }
+    }
     return 0;
 }
 
 static int check_stage(struct def *d, const char *path, struct def_stage *s,
                        struct repx_err *err)
 {
-    for (size_t i = 0; i < s->input_count; i++)
-        if (check_stage_input(d, s, &s->inputs[i], err) < 0)
+    for (size_t i = 0; i < s->input_count; i++) {
+        if (check_stage_input(d, s, &s->inputs[i], err) < 0) {
             return repx_wrap(err, "%s:%d: input.%s", path, s->inputs[i].line,
                              s->inputs[i].name);
+        }
+    }
     if (check_zips(s, err) < 0 || def_check_phases(d, s, err) < 0 ||
         check_paths(s, err) < 0)
         return repx_wrap(err, "%s:%d: stage %s", path, s->line, s->name);
@@ -104,62 +112,77 @@ static int check_override(const struct def *d, const struct def_run *r,
     (void)r;
     if (!s)
         return repx_fail(err, REPX_E_USAGE, "there is no [stage %s]", o->stage);
-    if (!def_param_find(s, o->param.name))
+    if (!def_param_find(s, o->param.name)) {
         return repx_fail(err, REPX_E_USAGE, "stage %s has no param.%s", o->stage,
                          o->param.name);
+    }
     return 0;
 }
 
 static int check_run(const struct def *d, const char *path, const struct def_run *r,
                      struct repx_err *err)
 {
-    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-        if (strcmp(r->name, reserved[i]) == 0)
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
+        if (strcmp(r->name, reserved[i]) == 0) {
             return repx_fail(
                 err, REPX_E_USAGE,
                 "%s:%d: a run cannot be called %s: commands take that word "
                 "for something else",
                 path, r->line, r->name);
-    if (!r->stages.count)
+        }
+    }
+    if (!r->stages.count) {
         return repx_fail(err, REPX_E_USAGE, "%s:%d: run %s names no stages", path,
                          r->line, r->name);
-    for (size_t i = 0; i < r->stages.count; i++)
-        if (!def_stage_find(d, r->stages.at[i]))
+    }
+    for (size_t i = 0; i < r->stages.count; i++) {
+        if (!def_stage_find(d, r->stages.at[i])) {
             return repx_fail(err, REPX_E_USAGE, "%s:%d: run %s: there is no [stage %s]",
                              path, r->line, r->name, r->stages.at[i]);
-    for (size_t i = 0; i < r->override_count; i++)
-        if (check_override(d, r, &r->overrides[i], err) < 0)
+        }
+    }
+    for (size_t i = 0; i < r->override_count; i++) {
+        if (check_override(d, r, &r->overrides[i], err) < 0) {
             return repx_wrap(err, "%s:%d: run %s", path, r->overrides[i].param.line,
                              r->name);
+        }
+    }
     return 0;
 }
 
 static int check_group(const struct def *d, const char *path, const struct def_group *g,
                        struct repx_err *err)
 {
-    for (size_t i = 0; i < g->runs.count; i++)
-        if (!def_run_find(d, g->runs.at[i]))
+    for (size_t i = 0; i < g->runs.count; i++) {
+        if (!def_run_find(d, g->runs.at[i])) {
             return repx_fail(err, REPX_E_USAGE, "%s:%d: group %s: there is no [run %s]",
                              path, g->line, g->name, g->runs.at[i]);
+        }
+    }
     return 0;
 }
 
 int def_check(struct def *d, const char *path, struct repx_err *err)
 {
-    if (!d->run_count)
+    if (!d->run_count) {
         return repx_fail(err, REPX_E_USAGE, "%s: needs a [run NAME] with stages = ...",
                          path);
-    for (size_t i = 0; i < d->stage_count; i++)
+    }
+    for (size_t i = 0; i < d->stage_count; i++) {
         if (check_stage(d, path, &d->stages[i], err) < 0)
             return -1;
-    for (size_t i = 0; i < d->stage_count; i++)
+    }
+    for (size_t i = 0; i < d->stage_count; i++) {
         if (check_cycle(d, &d->stages[i], 0, err) < 0)
             return repx_wrap(err, "%s:%d", path, d->stages[i].line);
-    for (size_t i = 0; i < d->run_count; i++)
+    }
+    for (size_t i = 0; i < d->run_count; i++) {
         if (check_run(d, path, &d->runs[i], err) < 0)
             return -1;
-    for (size_t i = 0; i < d->group_count; i++)
+    }
+    for (size_t i = 0; i < d->group_count; i++) {
         if (check_group(d, path, &d->groups[i], err) < 0)
             return -1;
+    }
     return 0;
 }

@@ -8,6 +8,7 @@
 
 /* inih keeps this much of a section name, and of a name on continuation lines. */
 #define INI_NAME 48
+#define ENTRIES_MAX 20000
 
 struct reading {
     struct pool *pool;
@@ -43,13 +44,25 @@ static int looks_like_key(const char *value)
 static int go_on(struct reading *r, struct def_entry *last, const char *value,
                  struct repx_err *err)
 {
-    if (looks_like_key(value))
+    if (looks_like_key(value)) {
         return repx_fail(err, REPX_E_USAGE,
                          "\"%s\" continues %s because it is indented; a key must start "
                          "in the first column",
                          value, last->key);
+    }
     last->value = *last->value ? pool_format(r->pool, "%s %s", last->value, value)
                                : pool_str(r->pool, value);
+    return 0;
+}
+
+/* Where the key stands already; 0: nowhere. */
+static int line_of(const struct reading *r, const char *section, const char *key)
+{
+    for (size_t i = 0; r->entries && i < r->count; i++) {
+        const struct def_entry *e = &r->entries[i];
+        if (strcmp(e->key, key) == 0 && strcmp(e->section, section) == 0)
+            return e->line;
+    }
     return 0;
 }
 
@@ -64,11 +77,12 @@ static int one_line(void *ctx, const char *section, const char *name, const char
     if (last && is_indented(r, line) && strcmp(last->section, section) == 0 &&
         strcmp(last->key, name) == 0)
         return go_on(r, last, value, err);
-    for (size_t i = r->count; i > 0; i--) {
-        const struct def_entry *e = &r->entries[i - 1];
-        if (strcmp(e->key, name) == 0 && strcmp(e->section, section) == 0)
-            return repx_fail(err, REPX_E_USAGE, "%s is set twice, first in line %d",
-                             name, e->line);
+    if (r->count == ENTRIES_MAX)
+        return repx_fail(err, REPX_E_USAGE, "more than %d entries", ENTRIES_MAX);
+    int first = line_of(r, section, name);
+    if (first) {
+        return repx_fail(err, REPX_E_USAGE, "%s is set twice, first in line %d", name,
+                         first);
     }
     r->entries = pool_grow(r->pool, r->entries, r->count, sizeof(*r->entries));
     r->entries[r->count++] =
@@ -78,13 +92,12 @@ static int one_line(void *ctx, const char *section, const char *name, const char
 }
 
 int def_entries(struct pool *pool, const char *path, const char *text, size_t n,
-                struct def_entry **entries, size_t *count, struct repx_err *err)
+                struct def_entries *to, struct repx_err *err)
 {
     struct reading r = {pool, NULL, 0, text, text + n, 1};
 
     if (ini_each_text(path, text, n, one_line, &r, err) < 0)
         return -1;
-    *entries = r.entries;
-    *count = r.count;
+    *to = (struct def_entries){r.entries, r.count};
     return 0;
 }

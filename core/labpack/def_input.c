@@ -42,11 +42,12 @@ int def_stage_input_parse(struct pool *pool, const char *text, struct def_input 
     if (!*rest)
         return 0;
     to->reduce = 1;
-    if (strncmp(rest, "over", 4) != 0 || !strchr(" \t", rest[4]) || !rest[4])
+    if (strncmp(rest, "over", 4) != 0 || !strchr(" \t", rest[4]) || !rest[4]) {
         return repx_fail(err, REPX_E_USAGE,
                          "\"%s\" is not understood; write STAGE.OUTPUT, STAGE.OUTPUT "
                          "over PARAMETERS or STAGE.OUTPUT over *",
                          text);
+    }
     rest += 4 + strspn(rest + 4, " \t");
     return strcmp(rest, "*") == 0 ? 0 : def_names_parse(pool, rest, &to->over, err);
 }
@@ -69,12 +70,14 @@ int def_step_input_parse(struct pool *pool, const char *text, struct def_input *
 /* Printable ASCII: what stands in a batch script's header must not end a line. */
 static int hint_text_check(const char *key, const char *text, struct repx_err *err)
 {
-    for (const char *s = text; *s; s++)
-        if (*s < ' ' || *s > '~')
+    for (const char *s = text; *s; s++) {
+        if (*s < ' ' || *s > '~') {
             return repx_fail(err, REPX_E_USAGE,
                              "%s holds a character that cannot stand "
                              "in a batch script",
                              key);
+        }
+    }
     return *text ? 0 : repx_fail(err, REPX_E_USAGE, "%s is empty", key);
 }
 
@@ -105,9 +108,10 @@ static int set_opts(struct pool *pool, struct def_hints *to, const char *value,
 {
     if (def_texts_parse(pool, value, &to->sbatch_opts, err) < 0)
         return -1;
-    for (size_t i = 0; i < to->sbatch_opts.count; i++)
+    for (size_t i = 0; i < to->sbatch_opts.count; i++) {
         if (hint_text_check("sbatch_opts", to->sbatch_opts.at[i], err) < 0)
             return -1;
+    }
     return 1;
 }
 

@@ -11,9 +11,14 @@ struct def_entry {
     int line;
 };
 
+struct def_entries {
+    struct def_entry *at;
+    size_t count;
+};
+
 /* All entries in the order of the file; a key that stands twice is an error. */
 int def_entries(struct pool *pool, const char *path, const char *text, size_t n,
-                struct def_entry **entries, size_t *count, struct repx_err *err);
+                struct def_entries *to, struct repx_err *err);
 
 /* Letters, digits, '_' and '-', beginning with a letter or digit, DEF_NAME_MAX at most. */
 int def_name_check(const char *name, const char *what, struct repx_err *err);

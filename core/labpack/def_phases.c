@@ -6,9 +6,10 @@
 
 static struct def_phase *step_find(const struct def_stage *s, const char *name)
 {
-    for (size_t i = 0; i < s->phase_count; i++)
+    for (size_t i = 0; i < s->phase_count; i++) {
         if (def_is_step(&s->phases[i]) && strcmp(s->phases[i].name + 5, name) == 0)
             return &s->phases[i];
+    }
     return NULL;
 }
 
@@ -18,9 +19,10 @@ static int step_input(struct def *d, const struct def_stage *s, struct def_phase
     if (in->from == DEF_FROM_ITEM)
         return 0;
     if (in->from == DEF_FROM_JOB) {
-        for (size_t i = 0; i < s->input_count; i++)
+        for (size_t i = 0; i < s->input_count; i++) {
             if (strcmp(s->inputs[i].name, in->name) == 0)
                 return 0;
+        }
         return repx_fail(err, REPX_E_USAGE, "the stage has no input.%s", in->name);
     }
     const struct def_phase *producer = step_find(s, in->source);
@@ -29,9 +31,10 @@ static int step_input(struct def *d, const struct def_stage *s, struct def_phase
     int found = 0;
     for (size_t i = 0; i < producer->output_count; i++)
         found |= strcmp(producer->outputs[i].name, in->output) == 0;
-    if (!found)
+    if (!found) {
         return repx_fail(err, REPX_E_USAGE, "step %s has no output.%s", in->source,
                          in->output);
+    }
     if (!def_names_has(&p->after, in->source))
         def_names_add(&d->pool, &p->after, in->source);
     return 0;
@@ -40,9 +43,10 @@ static int step_input(struct def *d, const struct def_stage *s, struct def_phase
 /* The work item goes to every step that waits for no other. */
 static void add_item(struct def *d, struct def_phase *p)
 {
-    for (size_t i = 0; i < p->input_count; i++)
+    for (size_t i = 0; i < p->input_count; i++) {
         if (strcmp(p->inputs[i].name, "worker__item") == 0)
             return;
+    }
     p->inputs = pool_grow(&d->pool, p->inputs, p->input_count, sizeof(*p->inputs));
     p->inputs[p->input_count++] = (struct def_input){
         .name = "worker__item", .from = DEF_FROM_ITEM, .line = p->line};
@@ -51,13 +55,16 @@ static void add_item(struct def *d, struct def_phase *p)
 static int check_step(struct def *d, const struct def_stage *s, struct def_phase *p,
                       struct repx_err *err)
 {
-    for (size_t i = 0; i < p->input_count; i++)
+    for (size_t i = 0; i < p->input_count; i++) {
         if (step_input(d, s, p, &p->inputs[i], err) < 0)
             return repx_wrap(err, "input.%s", p->inputs[i].name);
-    for (size_t i = 0; i < p->after.count; i++)
-        if (!step_find(s, p->after.at[i]))
+    }
+    for (size_t i = 0; i < p->after.count; i++) {
+        if (!step_find(s, p->after.at[i])) {
             return repx_fail(err, REPX_E_USAGE, "after: there is no step.%s",
                              p->after.at[i]);
+        }
+    }
     if (!p->after.count)
         add_item(d, p);
     return 0;
@@ -94,9 +101,10 @@ static int check_scatter_gather(struct def *d, struct def_stage *s,
 {
     size_t steps = 0;
 
-    if (!def_phase_find(s, "scatter") || !def_phase_find(s, "gather"))
+    if (!def_phase_find(s, "scatter") || !def_phase_find(s, "gather")) {
         return repx_fail(err, REPX_E_USAGE,
                          "a scatter-gather stage needs scatter and gather");
+    }
     for (size_t i = 0; i < s->phase_count; i++) {
         struct def_phase *p = &s->phases[i];
         if (strcmp(p->name, "main") == 0)
@@ -112,13 +120,15 @@ static int check_scatter_gather(struct def *d, struct def_stage *s,
     if (check_step_cycle(s, err) < 0)
         return -1;
     const struct def_phase *sink = def_sink(s);
-    if (!sink)
+    if (!sink) {
         return repx_fail(err, REPX_E_USAGE,
                          "several steps are last; one must come after all others");
-    if (sink->output_count != 1)
+    }
+    if (sink->output_count != 1) {
         return repx_fail(err, REPX_E_USAGE,
                          "the last step, %s, must have exactly one output",
                          sink->name + 5);
+    }
     return 0;
 }
 

@@ -23,9 +23,10 @@ static int lab_set(struct def *d, const char *name, const struct def_entry *e,
         d->version = e->value;
         return 0;
     }
-    if (strcmp(e->key, "name") != 0)
+    if (strcmp(e->key, "name") != 0) {
         return repx_fail(err, REPX_E_USAGE, "[lab] knows name and version, no %s",
                          e->key);
+    }
     d->name = e->value;
     return def_name_check(e->value, "a Lab", err);
 }
@@ -89,10 +90,11 @@ static int run_set(struct def *d, const char *name, const struct def_entry *e,
         return def_names_parse(&d->pool, e->value, &r->stages, err);
     if (strncmp(e->key, "param.", 6) == 0)
         return override_set(d, r, e, err);
-    if (strcmp(e->key, "image") != 0)
+    if (strcmp(e->key, "image") != 0) {
         return repx_fail(err, REPX_E_USAGE,
                          "a [run] knows stages, image and param.STAGE.NAME, no %s",
                          e->key);
+    }
     r->image = e->value;
     return *e->value ? 0 : repx_fail(err, REPX_E_USAGE, "image is empty");
 }
@@ -143,17 +145,16 @@ static int entry_set(struct def *d, const struct def_entry *e, struct repx_err *
 int def_read(struct def *d, const char *path, const char *text, size_t n,
              struct repx_err *err)
 {
-    struct def_entry *entries = NULL;
-    size_t count = 0;
+    struct def_entries entries = {NULL, 0};
 
     *d = (struct def){.version = "1"};
-    int rc = def_entries(&d->pool, path, text, n, &entries, &count, err);
+    int rc = def_entries(&d->pool, path, text, n, &entries, err);
     if (rc == 0 && !is_utf8(text, n))
         rc = repx_fail(err, REPX_E_USAGE, "%s: is not UTF-8 text", path);
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = entry_set(d, &entries[i], err);
+    for (size_t i = 0; rc == 0 && i < entries.count; i++) {
+        rc = entry_set(d, &entries.at[i], err);
         if (rc < 0)
-            (void)repx_wrap(err, "%s:%d", path, entries[i].line);
+            (void)repx_wrap(err, "%s:%d", path, entries.at[i].line);
     }
     if (rc == 0)
         rc = def_check(d, path, err);

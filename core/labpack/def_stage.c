@@ -63,9 +63,10 @@ static int set_output(struct def_output *to, const char *name, const char *value
         return -1;
     if (strcmp(value, "$out") != 0 &&
         (strncmp(value, "$out/", 5) != 0 || strchr(value + 5, '$') ||
-         !repx_path_is_inside(value + 5)))
+         !repx_path_is_inside(value + 5))) {
         return repx_fail(err, REPX_E_USAGE,
                          "an output is $out or a path below it, as in $out/table.csv");
+    }
     return 0;
 }
 
@@ -141,9 +142,10 @@ static int set_phase(struct def *d, struct def_stage *s, const struct key *k,
 static int set_type(struct def_stage *s, const char *value, struct repx_err *err)
 {
     s->scatter_gather = strcmp(value, "scatter-gather") == 0;
-    if (!s->scatter_gather && strcmp(value, "simple") != 0)
+    if (!s->scatter_gather && strcmp(value, "simple") != 0) {
         return repx_fail(err, REPX_E_USAGE, "type is simple or scatter-gather, not %s",
                          value);
+    }
     return 0;
 }
 
@@ -152,11 +154,12 @@ static int set_version(struct def_stage *s, const char *value, struct repx_err *
     static const char allowed[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
 
-    if (!*value || strlen(value) > DEF_NAME_MAX || value[strspn(value, allowed)])
+    if (!*value || strlen(value) > DEF_NAME_MAX || value[strspn(value, allowed)]) {
         return repx_fail(err, REPX_E_USAGE,
                          "\"%s\" is no version: use letters, digits "
                          "and . _ + -",
                          value);
+    }
     s->version = value;
     return 0;
 }
@@ -166,12 +169,13 @@ static int set_named(struct def *d, struct def_stage *s, const struct key *k,
                      const struct def_entry *e, struct repx_err *err)
 {
     struct pool *pool = &d->pool;
+    int is_zip = is(k, 0, "zip") && k->count <= 2;
     int rc;
 
-    if (is(k, 0, "zip") && k->count <= 2) {
-        rc = set_zip(d, s, e, err);
-    } else if (k->count != 2) {
+    if (!is_zip && k->count != 2)
         return 0;
+    if (is_zip) {
+        rc = set_zip(d, s, e, err);
     } else if (is(k, 0, "param")) {
         rc = set_param(d, s, k->part[1], e, err);
     } else if (is(k, 0, "input")) {
@@ -194,16 +198,17 @@ static int set_plain(struct def *d, struct def_stage *s, const struct key *k,
 
     if (k->count != 1)
         return 0;
-    if (is(k, 0, "type"))
+    if (is(k, 0, "type")) {
         rc = set_type(s, e->value, err);
-    else if (is(k, 0, "version"))
+    } else if (is(k, 0, "version")) {
         rc = set_version(s, e->value, err);
-    else if (is(k, 0, "files"))
+    } else if (is(k, 0, "files")) {
         rc = def_texts_parse(&d->pool, e->value, &s->files, err);
-    else if (is(k, 0, "inherit"))
+    } else if (is(k, 0, "inherit")) {
         rc = def_names_parse(&d->pool, e->value, &s->inherit, err);
-    else
+    } else {
         return def_hint_set(&d->pool, &s->hints, k->part[0], e->value, err);
+    }
     return rc < 0 ? -1 : 1;
 }
 
@@ -216,11 +221,13 @@ int def_stage_set(struct def *d, struct def_stage *s, const struct def_entry *e,
     struct key k = {{NULL}, 0};
     int rc = 0;
 
-    if (cut_key(&d->pool, e->key, &k) == 0)
+    if (cut_key(&d->pool, e->key, &k) == 0) {
         for (size_t i = 0; rc == 0 && i < sizeof(setters) / sizeof(setters[0]); i++)
             rc = setters[i](d, s, &k, e, err);
-    if (rc == 0)
+    }
+    if (rc == 0) {
         return repx_fail(err, REPX_E_USAGE,
                          "a [stage] knows no %s; see docs/lab-definition.md", e->key);
+    }
     return rc < 0 ? repx_wrap(err, "%s", e->key) : 0;
 }

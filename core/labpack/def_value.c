@@ -17,12 +17,13 @@ int def_name_check(const char *name, const char *what, struct repx_err *err)
 
     while (isalnum((unsigned char)name[n]) || (n && (name[n] == '_' || name[n] == '-')))
         n++;
-    if (n == 0 || name[n] || n > DEF_NAME_MAX)
+    if (n == 0 || name[n] || n > DEF_NAME_MAX) {
         return repx_fail(
             err, REPX_E_USAGE,
             "\"%s\" is no name for %s: use up to %d letters, digits, _ and "
             "-, a letter or digit first",
             name, what, DEF_NAME_MAX);
+    }
     return 0;
 }
 
@@ -180,10 +181,11 @@ static int take_range(struct pool *pool, const char *s, struct def_param *to,
         return 0;
     if (part[2] < 1 || part[1] < part[0] || labs(part[0]) > 1000000000000 ||
         labs(part[1]) > 1000000000000 ||
-        (part[1] - part[0]) / part[2] >= DEF_COMBINATIONS_MAX)
+        (part[1] - part[0]) / part[2] >= DEF_COMBINATIONS_MAX) {
         return repx_fail(err, REPX_E_USAGE,
                          "FIRST..LAST..STEP must go up and have less than %d values",
                          DEF_COMBINATIONS_MAX);
+    }
     for (long v = part[0]; v <= part[1]; v += part[2])
         add_value(pool, to, pool_format(pool, "%ld", v));
     return 1;
@@ -208,18 +210,20 @@ static int bare_value(struct pool *pool, const struct repx_buf *item,
         add_value(pool, to, pool_str(pool, s));
         return 0;
     }
-    if (strpbrk(s, " \t\"\\"))
+    if (strpbrk(s, " \t\"\\")) {
         return repx_fail(err, REPX_E_USAGE,
                          "a comma is missing, or the text needs double quotes: \"%s\"",
                          s);
+    }
     int range = take_range(pool, s, to, err);
     if (range)
         return range < 0 ? -1 : 0;
-    if (isdigit((unsigned char)*s) || strchr("+-.", *s) || strcmp(s, "null") == 0)
+    if (isdigit((unsigned char)*s) || strchr("+-.", *s) || strcmp(s, "null") == 0) {
         return repx_fail(err, REPX_E_USAGE,
                          "%s is no number as JSON writes them; put it in double quotes "
                          "if it is text",
                          s);
+    }
     add_value(pool, to, string_value(pool, item));
     return 0;
 }
@@ -232,10 +236,11 @@ int def_values_parse(struct pool *pool, const char *text, struct def_param *to,
 
     do {
         rc = take_item(&text, &item, &quoted, err);
-        if (rc == 0 && quoted)
+        if (rc == 0 && quoted) {
             add_value(pool, to, string_value(pool, &item));
-        else if (rc == 0)
+        } else if (rc == 0) {
             rc = bare_value(pool, &item, to, err);
+        }
     } while (rc == 0 && *text && to->count <= DEF_COMBINATIONS_MAX);
     repx_buf_free(&item);
     return rc;

@@ -18,9 +18,10 @@ const char *expand_value(const struct stage_jobs *s, const struct job *j,
 
 static const struct stage_jobs *find(const struct expansion *x, const char *stage)
 {
-    for (size_t i = 0; i < x->count; i++)
+    for (size_t i = 0; i < x->count; i++) {
         if (strcmp(x->stages[i].stage->name, stage) == 0)
             return &x->stages[i];
+    }
     return NULL;
 }
 
@@ -37,9 +38,10 @@ static int check_partners(struct pool *pool, const struct def_stage *s,
         if (seen[i])
             continue;
         struct repx_buf text = {0};
-        for (size_t k = 0; k < own->names.count; k++)
+        for (size_t k = 0; k < own->names.count; k++) {
             repx_buf_fmt(&text, "%s%s = %s", k ? ", " : " for ", own->names.at[k],
                          own->rows[i].values[k]);
+        }
         int rc = repx_fail(err, REPX_E_USAGE,
                            "stage %s: its producers have no jobs that fit together%s; "
                            "parameters of one name must have the same values",
@@ -53,12 +55,14 @@ static int check_partners(struct pool *pool, const struct def_stage *s,
 static int check_inherit(const struct def_stage *s, const struct def_names *names,
                          struct repx_err *err)
 {
-    for (size_t i = 0; i < s->inherit.count; i++)
+    for (size_t i = 0; i < s->inherit.count; i++) {
         if (!def_names_has(names, s->inherit.at[i]) ||
-            def_param_find(s, s->inherit.at[i]))
+            def_param_find(s, s->inherit.at[i])) {
             return repx_fail(err, REPX_E_USAGE,
                              "stage %s: inherit: no producer varies with %s", s->name,
                              s->inherit.at[i]);
+        }
+    }
     return 0;
 }
 
@@ -72,10 +76,11 @@ static int rows_to_jobs(struct pool *pool, struct relation *rel, struct stage_jo
     to->count = rel->count;
     to->jobs = pool_array(pool, rel->count, sizeof(*to->jobs));
     for (size_t i = 0; i < rel->count; i++) {
-        if (i && row_compare(&rel->rows[i - 1], &rel->rows[i]) == 0)
+        if (i && row_compare(&rel->rows[i - 1], &rel->rows[i]) == 0) {
             return repx_fail(err, REPX_E_USAGE,
                              "stage %s: the same combination of values stands twice",
                              to->stage->name);
+        }
         to->jobs[i] =
             (struct job){to->stage, rel->rows[i].values, rel->rows[i].bound, NULL};
         if (!to->jobs[i].inputs)
@@ -122,9 +127,10 @@ static void add_stage(struct expansion *x, const struct def *d,
 {
     if (find(x, s->name))
         return;
-    for (size_t i = 0; i < s->input_count; i++)
+    for (size_t i = 0; i < s->input_count; i++) {
         if (s->inputs[i].from == DEF_FROM_STAGE)
             add_stage(x, d, def_stage_find(d, s->inputs[i].source));
+    }
     x->stages = pool_grow(&x->pool, x->stages, x->count, sizeof(*x->stages));
     x->stages[x->count++] = (struct stage_jobs){.stage = s};
 }

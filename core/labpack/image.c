@@ -12,7 +12,7 @@
 #include "def.h"
 #include "jobid.h"
 
-#define JSON_MAX (4u * 1024 * 1024)
+#define JSON_MAX 4194304
 #define LAYERS_MAX 1000
 #define LINKS_MAX 100
 
@@ -77,11 +77,12 @@ static int want(struct reading *r, const struct json *name, struct repx_err *err
 {
     const char *s = json_string(name);
 
-    if (!s || r->count > LAYERS_MAX)
+    if (!s || r->count > LAYERS_MAX) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "manifest.json: Config and Layers must be "
                          "texts, at most %d of them",
                          LAYERS_MAX);
+    }
     while (strncmp(s, "./", 2) == 0)
         s += 2;
     r->wanted = pool_grow(&r->pool, r->wanted, r->count, sizeof(*r->wanted));
@@ -98,13 +99,14 @@ static int read_manifest(struct reading *r, struct repx_err *err)
     const struct json *first = json_first(root);
     const struct json *layers = json_get(first, "Layers");
     int rc = 0;
-    if (json_type(root) != JSON_ARRAY || !first || json_next(first))
+    if (json_type(root) != JSON_ARRAY || !first || json_next(first)) {
         rc = repx_fail(err, REPX_E_CORRUPT,
                        "manifest.json: must describe exactly one image");
-    else if (json_type(layers) != JSON_ARRAY || !json_first(layers))
+    } else if (json_type(layers) != JSON_ARRAY || !json_first(layers)) {
         rc = repx_fail(err, REPX_E_CORRUPT, "manifest.json: has no Layers");
-    else
+    } else {
         rc = want(r, json_get(first, "Config"), err);
+    }
     for (const struct json *l = rc < 0 ? NULL : json_first(layers); l && rc == 0;
          l = json_next(l))
         rc = want(r, l, err);
@@ -141,10 +143,11 @@ static int second_look(void *ctx, struct archive *a, const struct archive_member
     struct reading *r = ctx;
     struct wanted *w = NULL;
 
-    for (size_t i = 0; m->is_file && !w && i < r->count; i++)
+    for (size_t i = 0; m->is_file && !w && i < r->count; i++) {
         w = !r->wanted[i].found && strcmp(r->wanted[i].name, m->name) == 0
                 ? &r->wanted[i]
                 : NULL;
+    }
     if (!w)
         return 0;
     if (w == r->wanted) {
@@ -154,22 +157,25 @@ static int second_look(void *ctx, struct archive *a, const struct archive_member
     } else if (save_layer(r, a, w, err) < 0) {
         return -1;
     }
-    for (size_t i = 0; i < r->count; i++) /* a layer may stand there twice */
+    for (size_t i = 0; i < r->count; i++) { /* a layer may stand there twice */
         if (strcmp(r->wanted[i].name, m->name) == 0) {
             r->wanted[i].found = 1;
             r->wanted[i].digest = w->digest;
         }
+    }
     return 0;
 }
 
 /* rootfs.diff_ids of the configuration are the digests of the uncompressed layers. */
 static int check_layers(const struct reading *r, struct repx_err *err)
 {
-    for (size_t i = 0; i < r->count; i++)
-        if (!r->wanted[i].found)
+    for (size_t i = 0; i < r->count; i++) {
+        if (!r->wanted[i].found) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "%s is named in manifest.json, but not there",
                              r->wanted[i].name);
+        }
+    }
     struct json *root = json_parse(repx_buf_text(&r->config), r->config.len, err);
     if (!root)
         return repx_wrap(err, "%s", r->wanted[0].name);
@@ -180,10 +186,11 @@ static int check_layers(const struct reading *r, struct repx_err *err)
         char hex[DIGEST_HEX];
         const char *said = json_string(id);
         digest_hex(&r->wanted[i].digest, hex);
-        if (!said || strncmp(said, "sha256:", 7) != 0 || strcmp(said + 7, hex) != 0)
+        if (!said || strncmp(said, "sha256:", 7) != 0 || strcmp(said + 7, hex) != 0) {
             rc = repx_fail(err, REPX_E_CORRUPT,
                            "%s is %s, but the image's configuration says %s",
                            r->wanted[i].name, hex, said ? said : "nothing");
+        }
         id = id ? json_next(id) : NULL;
     }
     json_free(root);
@@ -212,10 +219,11 @@ static void name_image(const struct reading *r, struct image *image, const char 
     base = base ? base + 1 : path;
     char *dir =
         pool_format(&r->t->pool, "images/%s-%.*s", id, (int)strcspn(base, "."), base);
-    for (char *s = dir + strlen("images/"); *s; s++)
+    for (char *s = dir + strlen("images/"); *s; s++) {
         if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-",
                     *s))
             *s = '-';
+    }
     image->directory = dir;
 }
 
@@ -257,10 +265,11 @@ static int read_image(struct reading *r, const char *path, struct repx_err *err)
 {
     if (archive_each(path, first_look, r, err) < 0)
         return -1;
-    if (!r->has_manifest)
+    if (!r->has_manifest) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "holds no manifest.json; a docker-archive is made by `docker "
                          "save` or `podman save --format docker-archive`");
+    }
     if (read_manifest(r, err) < 0 || archive_each(path, second_look, r, err) < 0)
         return -1;
     return check_layers(r, err);

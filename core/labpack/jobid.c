@@ -75,12 +75,13 @@ static void step_lines(struct lines *l, const struct def_phase *p)
         add(l, pool_format(&l->pool, "step %s after %s", name, p->after.at[i]));
     for (size_t i = 0; i < p->input_count; i++) {
         const struct def_input *in = &p->inputs[i];
-        if (in->from == DEF_FROM_STEP)
+        if (in->from == DEF_FROM_STEP) {
             add(l, pool_format(&l->pool, "step %s input %s step %s %s", name, in->name,
                                in->source, in->output));
-        else
+        } else {
             add(l, pool_format(&l->pool, "step %s input %s %s", name, in->name,
                                in->from == DEF_FROM_ITEM ? "item" : "job"));
+        }
     }
 }
 
@@ -92,10 +93,11 @@ static void input_lines(struct lines *l, const struct job *j, size_t i)
         add(l, pool_format(&l->pool, "input %s base", in->name));
     if (in->from == DEF_FROM_RUN)
         add(l, pool_format(&l->pool, "input %s run %s", in->name, in->source));
-    for (size_t k = 0; in->from == DEF_FROM_STAGE && k < j->inputs[i]->count; k++)
+    for (size_t k = 0; in->from == DEF_FROM_STAGE && k < j->inputs[i]->count; k++) {
         add(l, pool_format(&l->pool, "input %s job %s %s",
                            job_input_name(&l->pool, in, j->inputs[i], k),
                            j->inputs[i]->members[k]->id, in->output));
+    }
 }
 
 static void param_lines(struct lines *l, const struct stage_jobs *s,
@@ -123,9 +125,10 @@ int job_text(const struct stage_jobs *s, const struct job *j, struct sources *so
 
     if (image)
         add(&l, pool_format(&l.pool, "image %s", image));
-    for (size_t i = 0; rc == 0 && i < s->stage->phase_count; i++)
+    for (size_t i = 0; rc == 0 && i < s->stage->phase_count; i++) {
         if (def_is_step(&s->stage->phases[i]))
             step_lines(&l, &s->stage->phases[i]);
+    }
     for (size_t i = 0; rc == 0 && i < s->stage->input_count; i++)
         input_lines(&l, j, i);
     param_lines(&l, s, j);

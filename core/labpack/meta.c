@@ -35,6 +35,17 @@ static void put_text(struct repx_buf *to, const char *key, const char *value)
     json_put_string(to, value);
 }
 
+static void put_names(struct repx_buf *to, const struct def_names *names)
+{
+    repx_buf_char(to, '[');
+    for (size_t i = 0; i < names->count; i++) {
+        if (i)
+            repx_buf_char(to, ',');
+        json_put_string(to, names->at[i]);
+    }
+    repx_buf_char(to, ']');
+}
+
 void meta_put_params(struct repx_buf *to, const struct stage_jobs *s,
                      const struct job *j)
 {
@@ -67,11 +78,7 @@ static void put_hints(struct repx_buf *to, const struct def_hints *h)
         put_text(to, "partition", h->partition);
     if (h->sbatch_opts.count) {
         put_key(to, "sbatch_opts");
-        for (size_t i = 0; i < h->sbatch_opts.count; i++) {
-            repx_buf_char(to, i ? ',' : '[');
-            json_put_string(to, h->sbatch_opts.at[i]);
-        }
-        repx_buf_char(to, ']');
+        put_names(to, &h->sbatch_opts);
     }
     repx_buf_char(to, '}');
 }
@@ -85,8 +92,7 @@ static void mapping_begin(struct repx_buf *to, const char *target_input)
 }
 
 /* One of the job's inputs; a reduction is one mapping for each member of its group. */
-static void put_job_input(struct repx_buf *to, const struct job *j, size_t i,
-                          int with_output)
+static void put_job_input(struct repx_buf *to, const struct job *j, size_t i)
 {
     const struct def_input *in = &j->stage->inputs[i];
     struct pool names = {0};
@@ -105,8 +111,7 @@ static void put_job_input(struct repx_buf *to, const struct job *j, size_t i,
         mapping_begin(to, job_input_name(&names, in, j->inputs[i], k));
         put_text(to, "type", "intra-pipeline");
         put_text(to, "job_id", j->inputs[i]->members[k]->id);
-        if (with_output)
-            put_text(to, "source_output", in->output);
+        put_text(to, "source_output", in->output);
         repx_buf_char(to, '}');
     }
     pool_free(&names);
@@ -116,9 +121,10 @@ static void put_step_input(struct repx_buf *to, const struct job *j,
                            const struct def_input *in)
 {
     if (in->from == DEF_FROM_JOB) {
-        for (size_t i = 0; i < j->stage->input_count; i++)
+        for (size_t i = 0; i < j->stage->input_count; i++) {
             if (strcmp(j->stage->inputs[i].name, in->name) == 0)
-                put_job_input(to, j, i, 1);
+                put_job_input(to, j, i);
+        }
         return;
     }
     mapping_begin(to, in->name);
@@ -147,7 +153,7 @@ static void put_inputs(struct repx_buf *to, const struct job *j,
             put_step_input(to, j, &p->inputs[i]);
     } else {
         for (size_t i = 0; i < j->stage->input_count; i++)
-            put_job_input(to, j, i, 1);
+            put_job_input(to, j, i);
     }
     repx_buf_char(to, ']');
 }
@@ -186,13 +192,7 @@ static void put_executable(struct repx_buf *to, const struct job *j,
     put_outputs(to, j->stage, p);
     if (def_is_step(p)) {
         put_key(to, "deps");
-        repx_buf_char(to, '[');
-        for (size_t i = 0; i < p->after.count; i++) {
-            if (i)
-                repx_buf_char(to, ',');
-            json_put_string(to, p->after.at[i]);
-        }
-        repx_buf_char(to, ']');
+        put_names(to, &p->after);
     }
     put_hints(to, &p->hints);
     repx_buf_char(to, '}');
@@ -228,7 +228,7 @@ static void put_dependencies(struct repx_buf *to, const struct expansion *x)
 
     put_key(to, "dependencies");
     repx_buf_char(to, '{');
-    for (size_t i = 0; i < x->count; i++)
+    for (size_t i = 0; i < x->count; i++) {
         for (size_t k = 0; k < x->stages[i].stage->input_count; k++) {
             const struct def_input *in = &x->stages[i].stage->inputs[k];
             if (in->from != DEF_FROM_RUN || def_names_has(&seen, in->source))
@@ -237,6 +237,7 @@ static void put_dependencies(struct repx_buf *to, const struct expansion *x)
             put_text(to, pool_format(&pool, "revision/metadata-%s.json", in->source),
                      "soft");
         }
+    }
     repx_buf_char(to, '}');
     pool_free(&pool);
 }
@@ -253,19 +254,32 @@ int meta_write_run(struct tree *t, const struct expansion *x, const char *image,
     put_text(&text, "gitHash", "none");
     put_dependencies(&text, x);
     put_key(&text, "image");
-    if (image)
+    if (image) {
         json_put_string(&text, image);
-    else
+    } else {
         repx_buf_str(&text, "null");
+    }
     put_key(&text, "jobs");
     repx_buf_char(&text, '{');
-    for (size_t i = 0; i < x->count; i++)
+    for (size_t i = 0; i < x->count; i++) {
         for (size_t k = 0; k < x->stages[i].count; k++)
             put_job(&text, &x->stages[i], &x->stages[i].jobs[k]);
+    }
     repx_buf_str(&text, "}}\n");
     int rc = tree_write(t, path, repx_buf_text(&text), text.len, err);
     repx_buf_free(&text);
     return rc;
+}
+
+static void put_groups(struct repx_buf *to, const struct def *d)
+{
+    put_key(to, "groups");
+    repx_buf_char(to, '{');
+    for (size_t i = 0; i < d->group_count; i++) {
+        put_key(to, d->groups[i].name);
+        put_names(to, &d->groups[i].runs);
+    }
+    repx_buf_char(to, '}');
 }
 
 int meta_write_top(struct tree *t, const struct def *d, struct repx_err *err)
@@ -282,19 +296,8 @@ int meta_write_top(struct tree *t, const struct def *d, struct repx_err *err)
         json_put_string(&text, path);
     }
     repx_buf_char(&text, ']');
-    if (d->group_count) {
-        put_key(&text, "groups");
-        repx_buf_char(&text, '{');
-        for (size_t i = 0; i < d->group_count; i++) {
-            put_key(&text, d->groups[i].name);
-            for (size_t k = 0; k < d->groups[i].runs.count; k++) {
-                repx_buf_char(&text, k ? ',' : '[');
-                json_put_string(&text, d->groups[i].runs.at[k]);
-            }
-            repx_buf_char(&text, ']');
-        }
-        repx_buf_char(&text, '}');
-    }
+    if (d->group_count)
+        put_groups(&text, d);
     repx_buf_str(&text, "}\n");
     int rc = tree_write(t, "revision/metadata-top.json", repx_buf_text(&text), text.len,
                         err);

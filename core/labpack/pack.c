@@ -24,8 +24,8 @@
 #include "tools.h"
 #include "tree.h"
 
-#define DEFINITION_MAX (1024 * 1024)
-#define MANIFEST_MAX (256u * 1024 * 1024)
+#define DEFINITION_MAX 1048576
+#define MANIFEST_MAX 268435456
 #define IMAGES_MAX 100
 
 struct packing {
@@ -44,9 +44,10 @@ static const struct image *get_image(struct packing *p, const char *path,
     REPX_AUTO_FREE char *full =
         *path == '/' ? repx_strdup(path) : repx_format("%s/%s", p->dir, path);
 
-    for (size_t i = 0; i < p->image_count; i++)
+    for (size_t i = 0; i < p->image_count; i++) {
         if (strcmp(p->images[i].path, full) == 0)
             return &p->images[i];
+    }
     if (p->image_count == IMAGES_MAX) {
         (void)repx_fail(err, REPX_E_USAGE, "more than %d images", IMAGES_MAX);
         return NULL;
@@ -101,9 +102,10 @@ static int pack_run(struct packing *p, const struct def_run *run, struct repx_er
     if (expand_run(&x, &p->def, run, err) < 0)
         return -1;
     int rc = job_ids(&x, &p->sources, image ? image->digest : NULL, err);
-    for (size_t i = 0; rc == 0 && i < x.count; i++)
+    for (size_t i = 0; rc == 0 && i < x.count; i++) {
         for (size_t k = 0; rc == 0 && k < x.stages[i].count; k++)
             rc = pack_job(p, &x.stages[i], &x.stages[i].jobs[k], err);
+    }
     if (rc == 0)
         rc = meta_write_run(&p->tree, &x, image ? image->directory : NULL, err);
     if (rc < 0)
@@ -175,17 +177,17 @@ static int look_at(const char *out, struct repx_err *err)
 static int put_in_place(const char *tmp, const char *out, int replace,
                         struct repx_err *err)
 {
-    REPX_AUTO_FREE char *old = repx_format("%s.%ld.old", out, (long)getpid());
+    REPX_AUTO_FREE char *aside = repx_format("%s.%ld.old", out, (long)getpid());
 
-    if (replace && rename(out, old) < 0)
+    if (replace && rename(out, aside) < 0)
         return repx_fail_errno(err, "%s", out);
     if (rename(tmp, out) < 0) {
         (void)repx_fail_errno(err, "%s", out);
         if (replace)
-            (void)rename(old, out);
+            (void)rename(aside, out);
         return -1;
     }
-    return replace ? repx_remove_tree(AT_FDCWD, old, err) : 0;
+    return replace ? repx_remove_tree(AT_FDCWD, aside, err) : 0;
 }
 
 static int build(struct packing *p, const char *out, struct lab_pack_report *report,

@@ -73,22 +73,25 @@ struct axis {
 static const struct def_param *
 in_run(const struct def_stage *s, const struct def_run *run, const struct def_param *p)
 {
-    for (size_t i = 0; i < run->override_count; i++)
+    for (size_t i = 0; i < run->override_count; i++) {
         if (strcmp(run->overrides[i].stage, s->name) == 0 &&
             strcmp(run->overrides[i].param.name, p->name) == 0)
             return &run->overrides[i].param;
+    }
     return p;
 }
 
 static int axis_add(struct axis *a, const struct def_param *p, struct repx_err *err)
 {
-    if (a->count == sizeof(a->params) / sizeof(a->params[0]))
+    if (a->count == sizeof(a->params) / sizeof(a->params[0])) {
         return repx_fail(err, REPX_E_USAGE, "more than %zu parameters in a zip",
                          a->count);
-    if (a->count && p->count != a->length)
+    }
+    if (a->count && p->count != a->length) {
         return repx_fail(err, REPX_E_USAGE,
                          "zip: %s has %zu values and %s %zu; they must have as many",
                          a->params[0]->name, a->length, p->name, p->count);
+    }
     a->params[a->count++] = p;
     a->length = p->count;
     return 0;
@@ -123,9 +126,10 @@ static void combination(const struct axis *axes, size_t axis_count, size_t at,
 {
     for (size_t i = 0; i < axis_count; i++) {
         size_t k = axes[i].count ? at % axes[i].length : 0;
-        for (size_t p = 0; p < axes[i].count; p++)
+        for (size_t p = 0; p < axes[i].count; p++) {
             row->values[names_index(names, axes[i].params[p]->name)] =
                 axes[i].params[p]->values[k];
+        }
         at /= axes[i].count ? axes[i].length : 1;
     }
 }
@@ -144,9 +148,10 @@ int relation_of_params(struct pool *pool, const struct def_stage *s,
         add_sorted(pool, &to->names, s->params[i].name);
     for (size_t i = 0; i < axis_count; i++) {
         total *= axes[i].count ? axes[i].length : 1;
-        if (total > DEF_COMBINATIONS_MAX)
+        if (total > DEF_COMBINATIONS_MAX) {
             return repx_fail(err, REPX_E_USAGE, "more than %d combinations of values",
                              DEF_COMBINATIONS_MAX);
+        }
     }
     for (size_t at = 0; at < total; at++)
         combination(axes, axis_count, at, &to->names, add_row(pool, to, at));
@@ -159,13 +164,15 @@ static int remaining_names(struct pool *pool, const struct stage_jobs *producer,
                            const struct def_input *in, struct def_names *to,
                            struct repx_err *err)
 {
-    for (size_t i = 0; i < in->over.count; i++)
-        if (!def_names_has(&producer->names, in->over.at[i]))
+    for (size_t i = 0; i < in->over.count; i++) {
+        if (!def_names_has(&producer->names, in->over.at[i])) {
             return repx_fail(
                 err, REPX_E_USAGE,
                 "stage %s does not vary with %s, so nothing can be reduced "
                 "over it",
                 in->source, in->over.at[i]);
+        }
+    }
     for (size_t i = 0; i < producer->names.count; i++) {
         const char *name = producer->names.at[i];
         if (!in->reduce || (in->over.count && !def_names_has(&in->over, name)))
@@ -235,9 +242,10 @@ static struct row *index_shared(struct pool *pool, const struct relation *b,
     for (size_t i = 0; i < b->count; i++) {
         index[i] = (struct row){pool_array(pool, shared->count, sizeof(char *)),
                                 shared->count, i, NULL};
-        for (size_t k = 0; k < shared->count; k++)
+        for (size_t k = 0; k < shared->count; k++) {
             index[i].values[k] =
                 b->rows[i].values[names_index(&b->names, shared->at[k])];
+        }
     }
     qsort(index, b->count, sizeof(*index), project_compare);
     return index;
@@ -249,59 +257,79 @@ static size_t first_equal(const struct row *index, size_t count, const struct ro
 
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (row_compare(&index[mid], key) < 0)
+        if (row_compare(&index[mid], key) < 0) {
             lo = mid + 1;
-        else
+        } else {
             hi = mid;
+        }
     }
     return lo;
 }
 
-static void join_rows(struct pool *pool, const struct relation *a,
-                      const struct relation *b, const struct row *pair[2], size_t input,
-                      struct relation *to)
+struct join {
+    const struct relation *a, *b;
+    struct def_names shared;
+    struct row *index; /* b by what is shared */
+    size_t input;
+};
+
+static void add_pair(struct pool *pool, const struct join *j, const struct row *x,
+                     const struct row *y, struct relation *to)
 {
-    struct row *r = add_row(pool, to, pair[0]->own);
+    struct row *r = add_row(pool, to, x->own);
 
     for (size_t i = 0; i < to->names.count; i++) {
-        size_t at = names_index(&a->names, to->names.at[i]);
-        r->values[i] = at < a->names.count
-                           ? pair[0]->values[at]
-                           : pair[1]->values[names_index(&b->names, to->names.at[i])];
+        const char *name = to->names.at[i];
+        size_t at = names_index(&j->a->names, name);
+        r->values[i] = at < j->a->names.count
+                           ? x->values[at]
+                           : y->values[names_index(&j->b->names, name)];
     }
-    r->bound = pool_array(pool, input + 1, sizeof(struct job_group *));
-    for (size_t i = 0; i < input; i++)
-        r->bound[i] = pair[0]->bound ? pair[0]->bound[i] : NULL;
-    r->bound[input] = pair[1]->bound[0];
+    r->bound = pool_array(pool, j->input + 1, sizeof(struct job_group *));
+    for (size_t i = 0; x->bound && i < j->input; i++)
+        r->bound[i] = x->bound[i];
+    r->bound[j->input] = y->bound[0];
+}
+
+/* Every row of b that goes with row i of a. */
+static int join_one(struct pool *pool, const struct join *j, size_t i, struct row *key,
+                    struct relation *to)
+{
+    for (size_t k = 0; k < key->width; k++) {
+        key->values[k] =
+            j->a->rows[i].values[names_index(&j->a->names, j->shared.at[k])];
+    }
+    for (size_t k = first_equal(j->index, j->b->count, key);
+         k < j->b->count && row_compare(&j->index[k], key) == 0; k++) {
+        add_pair(pool, j, &j->a->rows[i], &j->b->rows[j->index[k].own], to);
+        if (to->count > DEF_COMBINATIONS_MAX)
+            return -1;
+    }
+    return 0;
 }
 
 int relation_join(struct pool *pool, const struct relation *a, const struct relation *b,
                   size_t input, struct relation *to, struct repx_err *err)
 {
-    struct def_names shared = {0};
+    struct join j = {a, b, {NULL, 0}, NULL, input};
 
     *to = (struct relation){{NULL, 0}, NULL, 0};
     for (size_t i = 0; i < a->names.count; i++) {
         add_sorted(pool, &to->names, a->names.at[i]);
         if (def_names_has(&b->names, a->names.at[i]))
-            def_names_add(pool, &shared, a->names.at[i]);
+            def_names_add(pool, &j.shared, a->names.at[i]);
     }
-    for (size_t i = 0; i < b->names.count; i++)
+    for (size_t i = 0; i < b->names.count; i++) {
         if (!def_names_has(&a->names, b->names.at[i]))
             add_sorted(pool, &to->names, b->names.at[i]);
-    struct row *index = index_shared(pool, b, &shared);
-    struct row key = {pool_array(pool, shared.count, sizeof(char *)), shared.count, 0,
-                      NULL};
+    }
+    j.index = index_shared(pool, b, &j.shared);
+    struct row key = {pool_array(pool, j.shared.count, sizeof(char *)), j.shared.count,
+                      0, NULL};
     for (size_t i = 0; i < a->count; i++) {
-        for (size_t k = 0; k < shared.count; k++)
-            key.values[k] = a->rows[i].values[names_index(&a->names, shared.at[k])];
-        for (size_t k = first_equal(index, b->count, &key);
-             k < b->count && row_compare(&index[k], &key) == 0; k++) {
-            const struct row *pair[2] = {&a->rows[i], &b->rows[index[k].own]};
-            join_rows(pool, a, b, pair, input, to);
-            if (to->count > DEF_COMBINATIONS_MAX)
-                return repx_fail(err, REPX_E_USAGE, "more than %d combinations",
-                                 DEF_COMBINATIONS_MAX);
+        if (join_one(pool, &j, i, &key, to) < 0) {
+            return repx_fail(err, REPX_E_USAGE, "more than %d combinations",
+                             DEF_COMBINATIONS_MAX);
         }
     }
     return 0;

@@ -20,9 +20,10 @@ static int open_below(const char *dir, const char *path, struct stat *st,
 
     if (!real)
         return repx_fail_errno(err, "%s", full);
-    if (strncmp(real, dir, n) != 0 || (real[n] != '/' && n > 1))
+    if (strncmp(real, dir, n) != 0 || (real[n] != '/' && n > 1)) {
         return repx_fail(err, REPX_E_USAGE,
                          "%s leads to %s, outside the definition; copy it", full, real);
+    }
     int fd = open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, st) < 0) {
         (void)repx_fail_errno(err, "%s", full);
@@ -40,9 +41,10 @@ struct source *source_get(struct sources *s, const char *path, struct repx_err *
 {
     struct stat st;
 
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         if (strcmp(s->all[i]->path, path) == 0)
             return s->all[i];
+    }
     REPX_AUTO_CLOSE int fd = open_below(s->dir, path, &st, err);
     if (fd < 0)
         return NULL;
@@ -71,9 +73,10 @@ int source_place(struct sources *s, struct source *src, struct tree *t,
     REPX_AUTO_CLOSE int fd = open_below(s->dir, src->path, &st, err);
     if (fd < 0 || tree_copy(t, fd, path, mode, &d, err) < 0)
         return -1;
-    if (memcmp(&d, &src->digest, sizeof(d)) != 0)
+    if (memcmp(&d, &src->digest, sizeof(d)) != 0) {
         return repx_fail(err, REPX_E_FAILED,
                          "%s changed while it was packed; try again", src->path);
+    }
     if (src->executable == (mode == 0755))
         src->placed = pool_str(&s->pool, path);
     return 0;

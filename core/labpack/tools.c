@@ -42,15 +42,16 @@ static int open_tool(const struct def_tool *tool, const char *dir, struct repx_e
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int rc = 0;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0 || fstat(fd, &st) < 0) {
         rc = repx_fail_errno(err, "%s", path);
-    else if (!S_ISREG(st.st_mode))
+    } else if (!S_ISREG(st.st_mode)) {
         rc = repx_fail(err, REPX_E_USAGE, "%s is not a file", path);
-    else if (is_dynamic(fd))
+    } else if (is_dynamic(fd)) {
         rc = repx_fail(err, REPX_E_USAGE,
                        "%s is dynamically linked and may not run on the target; name a "
                        "static program",
                        path);
+    }
     if (rc < 0)
         repx_close_fd(&fd);
     return rc < 0 ? -1 : fd;
@@ -99,10 +100,11 @@ static int add_all(struct tree *t, const struct def_tool *tools, size_t count,
     digest_hex(&d, hex);
     if (rc == 0)
         rc = tree_dir(t, pool_format(&t->pool, "host-tools/%s/bin", hex), err);
-    for (size_t i = 0; rc == 0 && i < count; i++)
+    for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = tree_symlink(
             t, pool_format(&t->pool, "../../../%s", stored[i]),
             pool_format(&t->pool, "host-tools/%s/bin/%s", hex, tools[i].name), err);
+    }
     return rc;
 }
 

@@ -199,9 +199,10 @@ void tree_discard(struct tree *t, int fd)
 
 const struct tree_file *tree_find(const struct tree *t, const char *path)
 {
-    for (size_t i = 0; i < t->count; i++)
+    for (size_t i = 0; i < t->count; i++) {
         if (strcmp(t->files[i].path, path) == 0)
             return &t->files[i];
+    }
     return NULL;
 }
 

@@ -13,16 +13,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct def d;
 
     if (def_read(&d, "lab.ini", (const char *)data, size, &err) < 0) {
-        if (err.code == REPX_E_NONE)
-            abort(); /* every failure must say why */
+        if (err.code == REPX_E_NONE) /* every failure must say why */
+            abort();
         return 0;
     }
     for (size_t i = 0; i < d.run_count; i++) {
         struct expansion x;
-        if (expand_run(&x, &d, &d.runs[i], &err) == 0)
-            expand_free(&x);
-        else if (err.code == REPX_E_NONE)
+        int rc = expand_run(&x, &d, &d.runs[i], &err);
+        if (rc < 0 && err.code == REPX_E_NONE)
             abort();
+        if (rc == 0)
+            expand_free(&x);
     }
     def_free(&d);
     return 0;

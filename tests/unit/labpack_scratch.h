@@ -21,8 +21,8 @@ __attribute__((unused)) static int scratch_begin(void)
 
 __attribute__((unused)) static void scratch_end(void)
 {
-    (void)chdir("/");
-    (void)repx_remove_tree(AT_FDCWD, scratch, NULL);
+    if (chdir("/") == 0)
+        (void)repx_remove_tree(AT_FDCWD, scratch, NULL);
 }
 
 /* Write a file below the scratch directory; directories are made. */
