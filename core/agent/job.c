@@ -278,8 +278,7 @@ static int job_of(struct site *site, char **argv, int argc, struct repx_err *err
     return rc;
 }
 
-/* B/.repx/state names the state directory where it is not B/.repx itself. NULL: it is. */
-static char *state_path(const char *base)
+char *state_path_read(const char *base)
 {
     REPX_AUTO_FREE char *path = repx_format("%s/.repx/state", base);
     REPX_AUTO_BUF struct repx_buf b = {0};
@@ -301,7 +300,7 @@ int job_main(int argc, char **argv)
         return 2;
     }
     process_prepare();
-    REPX_AUTO_FREE char *state = state_path(argv[1]);
+    REPX_AUTO_FREE char *state = state_path_read(argv[1]);
     int rc = site_open(&site, argv[1], state, &err);
     if (rc == 0 && site.readonly)
         rc = repx_fail(&err, REPX_E_UNSUPPORTED, "%s: this agent may not write there",

@@ -104,5 +104,8 @@ int unit_run(struct unit *u, struct repx_err *err);
 /* Fill *u for a phase of job `index`; u->site and u->run are set. */
 int unit_open(struct unit *u, const char *phase, int64_t branch, struct repx_err *err);
 void unit_close(struct unit *u);
+/* B/.repx/state names the state directory where it is not B/.repx itself; NULL: it is.
+ * Caller frees. */
+char *state_path_read(const char *base);
 
 #endif
