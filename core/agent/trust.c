@@ -41,7 +41,9 @@ static int entry_is_ours(struct way *way, const char *path, struct repx_err *why
     int others = (st.st_mode & S_IWOTH) != 0;
     int group = (st.st_mode & S_IWGRP) && st.st_gid != 0;
     if (way->reachable && !sticky && !S_ISLNK(st.st_mode) && (others || group)) {
-        (void)repx_fail(why, REPX_E_FAILED, "%s can be changed by %s: chmod %s it",
+        (void)repx_fail(why, REPX_E_FAILED,
+                        "%s can be changed by %s: chmod %s it, or choose a "
+                        "base_path where only you can write",
                         path, others ? "everybody" : "its group",
                         others ? "o-w" : "g-w");
         return 0;

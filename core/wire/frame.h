@@ -25,7 +25,8 @@
 #define WIRE_VERSION_MIN 1
 #define WIRE_VERSION_MAX 1
 
-#define FRAME_HELLO 1 /* msg: MIN, MAX, agent's version and digest; both sides, first */
+#define FRAME_HELLO \
+    1 /* msg: F_WIRE_MIN, F_WIRE_MAX, and who it is; both sides, first */
 #define FRAME_REQUEST 2 /* msg: VERB and its fields; opens a stream (client only) */
 #define FRAME_DATA 3    /* bytes of a stream, within its credit */
 #define FRAME_END 4     /* no more DATA from this side */
