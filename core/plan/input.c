@@ -97,28 +97,146 @@ int input_resolve(const struct lab *lab, const struct lab_job *job,
     return 0;
 }
 
+/* ---- lists ---- */
+
+/* A mapping and where it stood, so that of two with one name the later can win. */
+struct ranked {
+    const struct lab_mapping *mapping;
+    size_t rank;
+};
+
+struct list {
+    struct ranked *items;
+    size_t count;
+};
+
+static void list_add(struct list *list, const struct lab_mapping *mapping)
+{
+    if ((list->count & (list->count - 1)) == 0) {
+        list->items = repx_grow(list->items, list->count ? list->count * 2 : 1,
+                                sizeof(*list->items));
+    }
+    list->items[list->count] = (struct ranked){mapping, list->count};
+    list->count++;
+}
+
+static void list_add_exe(struct list *list, const struct lab_exe *exe)
+{
+    for (size_t i = 0; i < exe->input_count; i++)
+        list_add(list, &exe->inputs[i]);
+}
+
+/* Does a step take this from another job? */
+static int from_another_job(const struct lab_mapping *m)
+{
+    return !m->source && m->job_id && m->source_output &&
+           strcmp(m->job_id, "self") != 0;
+}
+
+/* Steps look up what they take from other jobs among the inputs of the job. */
+static void list_add_steps(struct list *list, const struct lab_job *job)
+{
+    for (size_t i = 0; i < job->exe_count; i++) {
+        const struct lab_exe *exe = &job->exes[i];
+        int is_step = strncmp(exe->name, "step-", 5) == 0;
+
+        for (size_t k = 0; is_step && k < exe->input_count; k++) {
+            if (from_another_job(&exe->inputs[k]))
+                list_add(list, &exe->inputs[k]);
+        }
+    }
+}
+
 static int by_name(const void *a, const void *b)
 {
-    const struct lab_mapping *const *x = a, *const *y = b;
-    int order = strcmp((*x)->target_input, (*y)->target_input);
+    const struct ranked *x = a, *y = b;
+    int order = strcmp(x->mapping->target_input, y->mapping->target_input);
 
-    return order ? order : (*x > *y) - (*x < *y); /* one array: as it stands there */
+    return order ? order : (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+static void list_sort(struct list *list)
+{
+    if (list->count)
+        qsort(list->items, list->count, sizeof(*list->items), by_name);
+}
+
+/* Ends the list. */
+static const struct lab_mapping **list_finish(struct list *list, size_t *count)
+{
+    const struct lab_mapping **result =
+        repx_array(list->count, sizeof(const struct lab_mapping *));
+    size_t n = 0;
+
+    list_sort(list);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct lab_mapping *m = list->items[i].mapping;
+
+        if (n && strcmp(result[n - 1]->target_input, m->target_input) == 0)
+            n--;
+        result[n++] = m;
+    }
+    free(list->items);
+    *count = n;
+    return result;
 }
 
 const struct lab_mapping **input_sorted(const struct lab_exe *exe, size_t *count)
 {
-    const struct lab_mapping **list =
-        repx_array(exe->input_count, sizeof(const struct lab_mapping *));
-    size_t n = 0;
+    struct list list = {0};
 
-    for (size_t i = 0; i < exe->input_count; i++)
-        list[i] = &exe->inputs[i];
-    qsort(list, exe->input_count, sizeof(const struct lab_mapping *), by_name);
+    list_add_exe(&list, exe);
+    return list_finish(&list, count);
+}
+
+const struct lab_mapping **input_of_job(const struct lab_job *job, size_t *count)
+{
+    struct list list = {0};
+
+    if (job->type == LAB_SCATTER_GATHER)
+        list_add_steps(&list, job);
+    list_add_exe(&list, input_entry(job)); /* later: so it wins */
+    return list_finish(&list, count);
+}
+
+static int takes(const struct lab_exe *exe, const char *name)
+{
     for (size_t i = 0; i < exe->input_count; i++) {
-        if (n && strcmp(list[n - 1]->target_input, list[i]->target_input) == 0)
-            n--;
-        list[n++] = list[i];
+        if (strcmp(exe->inputs[i].target_input, name) == 0)
+            return 1;
     }
-    *count = n;
-    return list;
+    return 0;
+}
+
+static int differ(const struct lab_mapping *a, const struct lab_mapping *b)
+{
+    return strcmp(a->target_input, b->target_input) == 0 &&
+           (strcmp(a->job_id, b->job_id) != 0 ||
+            strcmp(a->source_output, b->source_output) != 0);
+}
+
+int input_check_steps(const struct lab *lab, const struct lab_job *job,
+                      struct repx_err *err)
+{
+    struct list list = {0};
+    struct plan_input input;
+    int rc = 0;
+
+    if (job->type == LAB_SCATTER_GATHER)
+        list_add_steps(&list, job);
+    list_sort(&list);
+    for (size_t i = 0; rc >= 0 && i < list.count; i++) {
+        const struct lab_mapping *m = list.items[i].mapping;
+
+        rc = input_resolve(lab, job, m, &input, err);
+        if (rc >= 0 && i && differ(list.items[i - 1].mapping, m) &&
+            !takes(input_entry(job), m->target_input)) {
+            rc = repx_fail(err, REPX_E_CORRUPT,
+                           "two steps take different things as input `%s`; give one of "
+                           "them another name",
+                           m->target_input);
+        }
+    }
+    free(list.items);
+    return rc < 0 ? repx_wrap(err, "job %s", job->id) : 0;
 }

@@ -28,6 +28,14 @@ int input_resolve(const struct lab *lab, const struct lab_job *job,
  * The caller frees the array. */
 const struct lab_mapping **input_sorted(const struct lab_exe *exe, size_t *count);
 
+/* The same for all that belongs into inputs.json of a job: what its entry executable
+ * takes, and what its steps take from other jobs while the scatter does not. */
+const struct lab_mapping **input_of_job(const struct lab_job *job, size_t *count);
+
+/* Can what the steps take from other jobs be told apart by name, and is it there? */
+int input_check_steps(const struct lab *lab, const struct lab_job *job,
+                      struct repx_err *err);
+
 /* `main`, or `scatter` of a scatter-gather job; NULL when it is missing. */
 const struct lab_exe *input_entry(const struct lab_job *job);
 

@@ -96,14 +96,11 @@ static void put_input(struct repx_buf *to, const struct plan_input *input)
     repx_buf_char(to, '}');
 }
 
-/* Mappings were resolved once already, for the work key, so none fails here. */
+/* Takes the array. Mappings were resolved when the plan was made, so none fails here. */
 static void put_inputs(const struct plan *plan, const struct lab_job *job,
-                       const struct lab_exe *exe, const char *key, struct repx_buf *to)
+                       const struct lab_mapping **inputs, size_t count,
+                       struct repx_buf *to)
 {
-    size_t count;
-    const struct lab_mapping **inputs = input_sorted(exe, &count);
-
-    put_key(to, key);
     repx_buf_char(to, '{');
     for (size_t i = 0; i < count; i++) {
         struct plan_input input;
@@ -237,13 +234,20 @@ static void put_what(const struct plan *plan, const struct lab_job *job,
                      struct repx_buf *to)
 {
     int scatters = job->type == LAB_SCATTER_GATHER;
+    const struct lab_mapping **inputs;
+    size_t count;
 
     put_text(to, "type", scatters ? "scatter-gather" : "simple");
     put_key(to, "params");
     repx_buf_str(to, job->params ? job->params : "null");
-    put_inputs(plan, job, input_entry(job), "inputs", to);
-    if (scatters)
-        put_inputs(plan, job, lab_exe_find(job, "gather"), "gather_inputs", to);
+    put_key(to, "inputs");
+    inputs = input_of_job(job, &count);
+    put_inputs(plan, job, inputs, count, to);
+    if (scatters) {
+        put_key(to, "gather_inputs");
+        inputs = input_sorted(lab_exe_find(job, "gather"), &count);
+        put_inputs(plan, job, inputs, count, to);
+    }
     put_exes(plan, job, to);
     if (scatters)
         put_text(to, "sink", job->sink);

@@ -64,7 +64,8 @@ static int check_hints(const struct lab_hints *hints, struct repx_err *err)
     return 0;
 }
 
-static int check_job(const struct lab_job *job, struct repx_err *err)
+static int check_job(const struct lab *lab, const struct lab_job *job,
+                     struct repx_err *err)
 {
     const char *missing = NULL;
 
@@ -78,6 +79,8 @@ static int check_job(const struct lab_job *job, struct repx_err *err)
                          "job %s: has no executable `%s`; build the Lab again", job->id,
                          missing);
     }
+    if (input_check_steps(lab, job, err) < 0)
+        return -1;
     if (check_hints(job->hints, err) < 0)
         return repx_wrap(err, "job %s", job->id);
     for (size_t i = 0; i < job->exe_count; i++) {
@@ -186,7 +189,7 @@ static int fill_jobs(struct store *s, const struct plan_request *request,
         struct plan_job *job = &s->plan.jobs[i];
         size_t run = first_runs[job->job - request->lab->jobs];
 
-        if (check_job(job->job, err) < 0 ||
+        if (check_job(request->lab, job->job, err) < 0 ||
             set_runtime(s, request, run, job, err) < 0 ||
             set_key(s, request, job, err) < 0)
             return -1;

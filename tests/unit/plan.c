@@ -432,6 +432,45 @@ static void lines_carry_target_and_resources(void)
     plan_destroy(p);
 }
 
+static void steps_take_what_the_scatter_does_not(void)
+{
+    struct lab_job jobs[COUNT(plan_lab_jobs)];
+    struct lab_exe exes[COUNT(sweep_exes)];
+    struct lab_mapping one[] = {
+        {.target_input = "g", .job_id = "a-mesh", .source_output = "grid"},
+        {.target_input = "x", .job_id = "a-mesh", .source_output = "grid"},
+    };
+    struct lab_mapping two[] = {
+        {.target_input = "g", .job_id = "a-mesh", .source_output = "grid"},
+    };
+    struct lab lab = plan_lab;
+    struct repx_err err = {0};
+
+    memcpy(jobs, plan_lab_jobs, sizeof(jobs));
+    memcpy(exes, sweep_exes, sizeof(exes));
+    lab.jobs = jobs;
+    jobs[2].exes = exes;
+    exes[1].inputs = one;
+    exes[1].input_count = 2;
+    exes[2].inputs = two;
+    exes[2].input_count = 1;
+    struct plan *p = planned((struct variant){.lab = &lab}, NULL);
+    REPX_AUTO_FREE char *line = line_of(p, "c-sweep");
+
+    ok(strstr(line,
+              "\"inputs\":{\"g\":{\"job\":\"a-mesh\",\"template\":"
+              "\"$out/grid.bin\"},\"x\":{\"job\":\"b-solve\","),
+       "an input of steps alone is there; the scatter's own wins");
+    plan_destroy(p);
+    two[0].job_id = "b-solve";
+    two[0].source_output = "x";
+    p = planned((struct variant){.lab = &lab}, &err);
+    ok(!p && strstr(err.text,
+                    "job c-sweep: two steps take different things as input `g`"),
+       "one name for two things is refused");
+    plan_destroy(p);
+}
+
 /* ---- what is wrong ---- */
 
 static void expect_error(const struct lab *lab, const char *message)
@@ -538,6 +577,7 @@ int main(void)
     of_inputs_with_one_name_the_last_counts();
     lines_are_as_the_format_says();
     lines_carry_target_and_resources();
+    steps_take_what_the_scatter_does_not();
     wrong_labs_are_refused();
     many_jobs_are_planned_quickly();
     return tap_end();
