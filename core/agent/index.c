@@ -176,6 +176,27 @@ void index_tree_each(const struct object_index *ix, const char *name,
             each(ctx, &ix->trees[i].digest);
 }
 
+static int is_last_word(const struct object_index *ix, size_t i)
+{
+    for (size_t k = i + 1; k < ix->tree_count; k++)
+        if (strcmp(ix->trees[k].name, ix->trees[i].name) == 0)
+            return memcmp(&ix->trees[k].digest, &ix->trees[i].digest,
+                          sizeof(struct digest)) == 0;
+    return 1;
+}
+
+const char *index_tree_elsewhere(const struct object_index *ix,
+                                 const struct digest *digest, const char *name)
+{
+    for (size_t i = ix->tree_count; i-- > 0;) {
+        const struct index_tree *t = &ix->trees[i];
+        if (memcmp(&t->digest, digest, sizeof(*digest)) == 0 &&
+            strcmp(t->name, name) != 0 && is_last_word(ix, i))
+            return t->name;
+    }
+    return NULL;
+}
+
 void index_close(struct object_index *ix)
 {
     if (!ix)

@@ -68,6 +68,9 @@ void index_tree_add(struct object_index *ix, const char *name,
                     const struct digest *digest);
 void index_tree_each(const struct object_index *ix, const char *name,
                      void (*each)(void *ctx, const struct digest *digest), void *ctx);
+/* A name, other than this one, at which that tree was noted last; or NULL. */
+const char *index_tree_elsewhere(const struct object_index *ix,
+                                 const struct digest *digest, const char *name);
 
 /* Append what was added since the last time, and fsync. Merges old files into one when
  * there are many. */

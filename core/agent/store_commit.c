@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/file.h>
 
 #define HEX_ROOM DIGEST_HEX
 
@@ -85,24 +86,38 @@ int store_package_link(struct store *s, const struct store_tree *tree,
 
 struct old_package {
     struct store *s;
-    const char *job;
+    const char *job, *name;
     const struct digest *now;
 };
 
-/* S/pkg of a tree that no longer stands at the job's name must not lead there. */
+/* S/pkg of a tree that no longer stands at the job's name must not lead there; packages of
+ * several jobs may be the same tree, then it leads to another of them. When it has to go, no
+ * set is known any more, since some set may rely on it. */
 static void forget_old(void *ctx, const struct digest *digest)
 {
     struct old_package *old = ctx;
+    struct store *s = old->s;
+    struct repx_err ignored = {0};
     char hex[HEX_ROOM];
+    struct stat st;
 
     if (memcmp(digest, old->now, sizeof(*digest)) == 0)
         return;
     digest_hex(digest, hex);
     REPX_AUTO_FREE char *path = repx_format("pkg/%s", hex);
-    REPX_AUTO_FREE char *text = package_target(old->s, old->job);
-    REPX_AUTO_FREE char *now = store_readlink(old->s->site->state_fd, path);
-    if (now && strcmp(now, text) == 0)
-        (void)store_unlinkat(old->s->site->state_fd, path);
+    REPX_AUTO_FREE char *text = package_target(s, old->job);
+    REPX_AUTO_FREE char *now = store_readlink(s->site->state_fd, path);
+    if (!now || strcmp(now, text) != 0)
+        return;
+    const char *other = index_tree_elsewhere(store_index(s), digest, old->name);
+    const char *job = other ? store_name_job(other) : NULL;
+    if (job && store_lstat(s->site->base_fd, other, &st) == 0) {
+        REPX_AUTO_FREE char *there = package_target(s, job);
+        (void)point(s, hex, there, &ignored);
+        return;
+    }
+    (void)store_unlinkat(s->site->state_fd, path);
+    (void)repx_remove_tree(s->site->state_fd, "known", &ignored);
 }
 
 static int somebody_works(struct store *s, const char *job)
@@ -142,7 +157,7 @@ static int displace(struct store *s, int from_dir, const char *from,
         return store_fail(err, s->site->base, tree->name);
     }
     if (job) {
-        struct old_package old = {s, job, &tree->digest};
+        struct old_package old = {s, job, tree->name, &tree->digest};
         index_tree_each(store_index(s), tree->name, forget_old, &old);
     }
     return 0;
@@ -161,6 +176,9 @@ static int move_in(struct store *s, int from_dir, const char *from,
         return 0;
     if (!is_in_the_way(errno))
         return store_fail(err, s->site->base, tree->name);
+    /* another session may have brought the same in the meantime */
+    if (store_same(s, tree, s->site->base_fd, tree->name, 1))
+        return 0;
     if (job && somebody_works(s, job))
         return 1;
     return displace(s, from_dir, from, tree, err);

@@ -472,6 +472,49 @@ static void work_in_progress_keeps_its_package(void)
     site_drop();
 }
 
+static void packages_that_are_the_same_tree(void)
+{
+    static const struct file newer[] = {
+        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
+    struct repx_entry entries[COUNT(package)];
+    struct digest d;
+    char hex[DIGEST_HEX];
+
+    site_make();
+    (void)transfer("artifacts/jobs/twin", package, COUNT(package));
+    (void)transfer(JOB, package, COUNT(package));
+    for (size_t i = 0; i < COUNT(package); i++)
+        entries[i] = entry_of(&package[i]);
+    digest_tree(entries, COUNT(package), &d);
+    digest_hex(&d, hex);
+    REPX_AUTO_FREE char *by_digest = repx_format(".repx/pkg/%s/bin/hello", hex);
+    holds(by_digest, package[0].text, "two jobs, one digest");
+    (void)transfer(JOB, newer, 1);
+    holds(by_digest, package[0].text, "one is replaced: the digest leads to the other");
+    (void)transfer("artifacts/jobs/twin", newer, 1);
+    ok(!is_there(by_digest), "both: it leads nowhere");
+    site_drop();
+}
+
+static void two_sessions_bring_the_same(void)
+{
+    struct repx_err err = {0};
+
+    site_make();
+    struct store *a = opened(), *b = opened();
+    (void)place(a, JOB, package, COUNT(package), NULL);
+    (void)place(b, JOB, package, COUNT(package), NULL);
+    ok(put(a, package, COUNT(package), &err) == 0 && store_verify(a, &err) == 0,
+       "first");
+    ino_t inode = inode_of(JOB);
+    ok(put(b, package, COUNT(package), &err) == 0 && store_verify(b, &err) == 0,
+       "second");
+    ok(inode_of(JOB) == inode, "what the first brought stays");
+    store_close(a);
+    store_close(b);
+    site_drop();
+}
+
 static void sets_are_known(void)
 {
     const uint8_t set[REPX_DIGEST_LEN] = {1, 2, 3};
@@ -579,6 +622,8 @@ int main(void)
     wrong_bytes_are_refused();
     interrupted_and_resumed();
     work_in_progress_keeps_its_package();
+    packages_that_are_the_same_tree();
+    two_sessions_bring_the_same();
     sets_are_known();
     links_on_the_way_are_not_followed();
     few_calls_a_file();
