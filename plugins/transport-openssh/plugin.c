@@ -111,7 +111,7 @@ static const struct repx_field fields[] = {
     {"user", REPX_FIELD_STRING, 0, 0, 0, NULL, "login name; default: ssh's own choice"},
     {"port", REPX_FIELD_INT, 0, 1, 65535, NULL, "TCP port; default: ssh's own choice"},
     {"identity", REPX_FIELD_LIST, 0, 0, 0, NULL,
-     "private key files; only these are offered then"},
+     "private key files, tried before those of ssh's configuration"},
     {"known_hosts", REPX_FIELD_LIST, 0, 0, 0, NULL,
      "files of host keys, in place of ssh's own"},
     {"config_file", REPX_FIELD_STRING, 0, 0, 0, NULL,

@@ -45,7 +45,9 @@ static char *last_line(const char *said)
 int openssh_verdict(const struct openssh *o, const char *said, struct repx_err *err)
 {
     REPX_AUTO_FREE char *line = last_line(said);
-    const char *text = line[0] ? line : "connection lost";
+    const char *text = line[0] ? line
+                               : "ssh ended without a word: the connection is lost, or "
+                                 "the command was killed";
 
     if (o->mode == REPX_OPEN_REUSE && !master_lives(o))
         return repx_fail(err, REPX_E_AUTH,

@@ -33,3 +33,6 @@ repx_fuzz_target(manifest plugin)
 # A transport from the command line, for the tests against a real sshd.
 add_executable(drive ${CMAKE_CURRENT_SOURCE_DIR}/plugins/drive.c)
 target_link_libraries(drive PRIVATE plugin)
+add_test(NAME transports COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/plugins/transports.sh
+  $<TARGET_FILE:drive> ${REPX_PLUGIN_DIR})
+set_tests_properties(transports PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
