@@ -72,9 +72,10 @@ struct json *json_parse(const char *text, size_t n, struct repx_err *err)
         (void)bad_json(&r, err);
     } else {
         root = cJSON_ParseWithLengthOpts(text, n, NULL, 0);
-        if (!root)
+        if (!root) {
             (void)repx_fail(err, REPX_E_CORRUPT,
                             "not usable JSON: a number has more than 62 characters");
+        }
     }
     json_reader_finish(&r);
     if (root) {
@@ -186,10 +187,11 @@ int json_each_member(const char *text, size_t n,
 
 static void put_number(struct repx_buf *to, const cJSON *item)
 {
-    if (item->valuestring)
+    if (item->valuestring) {
         repx_buf_str(to, item->valuestring);
-    else
+    } else {
         repx_buf_fmt(to, "%.0f", item->valuedouble);
+    }
 }
 
 static void new_line(struct repx_buf *to, int indent, int level)
@@ -201,45 +203,43 @@ static void new_line(struct repx_buf *to, int indent, int level)
         repx_buf_char(to, ' ');
 }
 
+/* A member and its place in the text. */
+struct member {
+    const cJSON *item;
+    size_t was;
+};
+
 static int by_key(const void *a, const void *b)
 {
-    const cJSON *const *x = a, *const *y = b;
+    const struct member *x = a, *y = b;
+    int c = strcmp(x->item->string, y->item->string);
 
-    return strcmp((*x)->string, (*y)->string);
+    return c ? c : (x->was > y->was) - (x->was < y->was);
 }
 
 static void put(struct repx_buf *to, const cJSON *item, int indent, int level);
 
-/* Members sorted by key, the last of equal ones; fills `sorted` and returns how many. */
-static size_t sort_members(const cJSON *object, const cJSON **sorted)
-{
-    size_t n = 0, kept = 0;
-
-    for (const cJSON *c = object->child; c; c = c->next)
-        sorted[n++] = c;
-    qsort(sorted, n, sizeof(*sorted), by_key);
-    for (size_t i = 0; i < n; i++) {
-        if (kept && strcmp(sorted[kept - 1]->string, sorted[i]->string) == 0)
-            sorted[kept - 1] = node(json_get(value(object), sorted[i]->string));
-        else
-            sorted[kept++] = sorted[i];
-    }
-    return kept;
-}
-
+/* Members sorted by key; of equal keys only the last. */
 static void put_sorted(struct repx_buf *to, const cJSON *object, int indent, int level)
 {
-    size_t n = (size_t)cJSON_GetArraySize(object);
-    const cJSON **sorted = repx_array(n + 1, sizeof(*sorted));
+    size_t n = (size_t)cJSON_GetArraySize(object), at = 0;
+    struct member *sorted = repx_array(n + 1, sizeof(*sorted));
+    int comma = 0;
 
-    n = sort_members(object, sorted);
+    for (const cJSON *c = object->child; c; c = c->next, at++)
+        sorted[at] = (struct member){c, at};
+    qsort(sorted, n, sizeof(*sorted), by_key);
     for (size_t i = 0; i < n; i++) {
-        if (i)
+        const cJSON *item = sorted[i].item;
+        if (i + 1 < n && strcmp(item->string, sorted[i + 1].item->string) == 0)
+            continue;
+        if (comma)
             repx_buf_char(to, ',');
+        comma = 1;
         new_line(to, indent, level + 1);
-        json_put_string(to, sorted[i]->string);
+        json_put_string(to, item->string);
         repx_buf_str(to, ": ");
-        put(to, sorted[i], indent, level + 1);
+        put(to, item, indent, level + 1);
     }
     free(sorted);
 }
@@ -264,10 +264,11 @@ static void put_container(struct repx_buf *to, const cJSON *item, int indent, in
     int object = cJSON_IsObject(item);
 
     repx_buf_char(to, object ? '{' : '[');
-    if (object && indent > 0)
+    if (object && indent > 0) {
         put_sorted(to, item, indent, level);
-    else
+    } else {
         put_in_order(to, item, indent, level);
+    }
     if (item->child)
         new_line(to, indent, level);
     repx_buf_char(to, object ? '}' : ']');

@@ -144,14 +144,15 @@ static int hex4(const struct json_reader *r, size_t at, uint32_t *value)
     for (size_t i = 0; i < 4; i++) {
         char c = r->text[at + i];
         uint32_t digit;
-        if (c >= '0' && c <= '9')
+        if (c >= '0' && c <= '9') {
             digit = (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
+        } else if (c >= 'a' && c <= 'f') {
             digit = (uint32_t)(c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F')
+        } else if (c >= 'A' && c <= 'F') {
             digit = (uint32_t)(c - 'A' + 10);
-        else
+        } else {
             return -1;
+        }
         *value = *value * 16 + digit;
     }
     return 0;
@@ -223,10 +224,11 @@ static int scan_plain(struct json_reader *r)
 
     while (i < r->len && p[i] != '"' && p[i] != '\\') {
         size_t step = 1;
-        if (p[i] >= 0x80)
+        if (p[i] >= 0x80) {
             step = json_utf8_length(p + i, r->len - i);
-        else if (p[i] < 0x20)
+        } else if (p[i] < 0x20) {
             step = 0;
+        }
         if (step == 0) {
             r->pos = i;
             return problem(r, p[i] < 0x20 ? "control character in a string"

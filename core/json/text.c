@@ -40,10 +40,11 @@ static void put_escaped(struct repx_buf *to, char c)
     static const char special[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
     const char *found = strchr(special, c);
 
-    if (found)
+    if (found) {
         repx_buf_fmt(to, "\\%c", letter[found - special]);
-    else
+    } else {
         repx_buf_fmt(to, "\\u%04x", (unsigned)c);
+    }
 }
 
 void json_put_string(struct repx_buf *to, const char *s)
@@ -60,10 +61,11 @@ void json_put_string(struct repx_buf *to, const char *s)
             continue;
         }
         repx_buf_add(to, s + from, i - from);
-        if (len == 1)
+        if (len == 1) {
             put_escaped(to, s[i]);
-        else
+        } else {
             repx_buf_str(to, "\xef\xbf\xbd"); /* what is no UTF-8 shows as U+FFFD */
+        }
         from = ++i;
     }
     repx_buf_add(to, s + from, n - from);

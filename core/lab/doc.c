@@ -55,10 +55,11 @@ const char *doc_bad_name(const char *name)
 static void put_field(struct doc *d, struct repx_buf *to)
 {
     for (size_t i = 0; i < d->depth; i++) {
-        if (d->at[i].key)
+        if (d->at[i].key) {
             repx_buf_fmt(to, "%s%s", i ? "." : "", d->at[i].key);
-        else
+        } else {
             repx_buf_fmt(to, "[%zu]", d->at[i].index);
+        }
     }
     if (to->len == 0)
         repx_buf_str(to, "the file");
@@ -107,9 +108,10 @@ int doc_expect(struct doc *d, int type)
 
     if (there < 0)
         return bad_json(d);
-    if (there != type)
+    if (there != type) {
         return doc_fail(d, "is %s and must be %s; correct it or make the Lab again",
                         type_name(there), type_name(type));
+    }
     return 0;
 }
 

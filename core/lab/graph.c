@@ -36,16 +36,18 @@ static int check_output(struct lab_state *s, size_t job, const char *where,
     const struct lab_exe *exe = lab_exe_find(producer, name);
     const struct lab_output *output = exe ? state_output(exe, m->source_output) : NULL;
 
-    if (!output)
+    if (!output) {
         return state_fail(s, job,
                           "%s: the output '%s' is not declared by '%s' of job %s; "
                           "declare it there or correct the name",
                           where, m->source_output, name, producer->id);
-    if (!output->value)
+    }
+    if (!output->value) {
         return state_fail(s, job,
                           "%s: the output '%s' of job %s is no text with $out; correct "
                           "it there",
                           where, m->source_output, producer->id);
+    }
     return 0;
 }
 
@@ -57,11 +59,12 @@ static int check_mapping(struct lab_state *s, size_t job, const struct lab_exe *
     REPX_AUTO_FREE char *where =
         repx_format(".executables.%s.inputs[%zu]", exe->name, i);
 
-    if (!producer)
+    if (!producer) {
         return state_fail(s, job,
                           "%s.job_id: there is no job %s in the Lab; add its run or "
                           "make the Lab again",
                           where, m->job_id);
+    }
     size_t at = (size_t)(producer - s->lab.jobs);
     repx_buf_add(deps, &at, sizeof(at));
     if (!m->source_output || (m->source && strcmp(exe->name, "main") != 0 &&
@@ -100,10 +103,11 @@ static int check_exes(struct lab_state *s, size_t job, struct lab_job *j)
 {
     if (j->type == LAB_SCATTER_GATHER)
         return steps_check(s, job, j);
-    if (!lab_exe_find(j, "main"))
+    if (!lab_exe_find(j, "main")) {
         return state_fail(s, job,
                           ".executables: 'main' is missing; add it or correct "
                           "stage_type");
+    }
     return 0;
 }
 
@@ -137,12 +141,10 @@ static int fail_circle(struct lab_state *s, const size_t *waits, size_t job)
 {
     for (size_t n = 0; n < s->lab.job_count; n++) {
         const struct lab_job *j = &s->lab.jobs[job];
-        for (size_t k = 0; k < j->dep_count; k++) {
-            if (waits[j->deps[k]]) {
-                job = j->deps[k];
-                break;
-            }
-        }
+        size_t k = 0;
+        while (k < j->dep_count && !waits[j->deps[k]])
+            k++;
+        job = k < j->dep_count ? j->deps[k] : job;
     }
     return state_fail(s, job,
                       ".executables: the job needs its own result, through the inputs "

@@ -131,15 +131,17 @@ static int follow(struct walk *w, const char *target, struct repx_err *err)
 {
     struct repx_buf todo = {0};
 
-    if (*target == '/')
+    if (*target == '/') {
         return repx_fail(err, REPX_E_CORRUPT,
                          strncmp(target, "/nix/store/", 11) == 0
                              ? "leads to %s, which a target would not have"
                              : "leads out of the Lab to %s",
                          target);
-    if (++w->links > LINKS_MAX)
+    }
+    if (++w->links > LINKS_MAX) {
         return repx_fail(err, REPX_E_CORRUPT, "leads through more than %d links",
                          LINKS_MAX);
+    }
     repx_buf_str(&todo, target);
     if (w->todo.len) {
         repx_buf_char(&todo, '/');
@@ -173,10 +175,11 @@ static int walk_on(struct walk *w, struct repx_err *err)
         size_t len = strcspn(w->todo.data, "/");
         const char *name = w->todo.data;
         int rc = 0;
-        if (len == 2 && name[0] == '.' && name[1] == '.')
+        if (len == 2 && name[0] == '.' && name[1] == '.') {
             rc = step_up(w, err);
-        else if (len && !(len == 1 && name[0] == '.'))
+        } else if (len && !(len == 1 && name[0] == '.')) {
             rc = step_down(w, name, len, err);
+        }
         if (rc < 0)
             return rc;
         repx_buf_drop(&w->todo, w->todo.data[len] ? len + 1 : len);
@@ -214,10 +217,11 @@ static int climbs(const char *path, const char *target)
         depth++;
     for (const char *p = target; *p;) {
         size_t len = strcspn(p, "/");
-        if (len == 2 && p[0] == '.' && p[1] == '.')
+        if (len == 2 && p[0] == '.' && p[1] == '.') {
             depth--;
-        else if (len && !(len == 1 && p[0] == '.'))
+        } else if (len && !(len == 1 && p[0] == '.')) {
             depth++;
+        }
         if (depth < 0)
             return 1;
         p += len + (p[len] == '/');
@@ -231,10 +235,11 @@ static int check_link(const struct index *ix, size_t i, struct repx_err *err)
     struct repx_err why = {0};
     size_t at;
 
-    if (*e->link != '/' && climbs(e->path, e->link))
+    if (*e->link != '/' && climbs(e->path, e->link)) {
         (void)repx_fail(&why, REPX_E_CORRUPT, "leads out of the Lab to %s", e->link);
-    else
+    } else {
         (void)index_resolve(ix, e->path, &at, &why);
+    }
     if (why.code == REPX_E_NONE || why.code == REPX_E_NOENT)
         return 0;
     return repx_fail(err, REPX_E_CORRUPT,

@@ -21,16 +21,18 @@ static int read_cpus(struct doc *d, void *slot)
         return doc_fail(d, "%s; make the Lab again", d->r.problem);
     for (size_t i = 0; i < raw.len; i++) {
         char c = raw.at[i];
-        if (c < '0' || c > '9' || value > UINT32_MAX)
+        if (c < '0' || c > '9' || value > UINT32_MAX) {
             value = (int64_t)UINT32_MAX + 1;
-        else
+        } else {
             value = value * 10 + (c - '0');
+        }
     }
-    if (value > UINT32_MAX)
+    if (value > UINT32_MAX) {
         return doc_fail(d,
                         "is %.*s and must be a whole number from 0 to 4294967295; "
                         "correct it",
                         (int)(raw.len > 40 ? 40 : raw.len), raw.at);
+    }
     *(int64_t *)slot = value;
     return 0;
 }
@@ -135,10 +137,11 @@ static int read_output(struct doc *d, const char *key, void *ctx)
     struct lab_output output = {.name = key}, *all = (void *)list->data;
     int type = json_peek(&d->r);
 
-    if (type == JSON_STRING ? doc_string(d, &output.value) < 0 : json_skip(&d->r) < 0)
+    if (type == JSON_STRING ? doc_string(d, &output.value) < 0 : json_skip(&d->r) < 0) {
         return d->r.problem ? doc_fail(d, "byte %zu: %s; make the Lab again", d->r.pos,
                                        d->r.problem)
                             : -1;
+    }
     for (size_t i = 0; i < list->len / sizeof(output); i++) {
         if (all[i].name == key) { /* the last of equal keys counts */
             all[i] = output;
@@ -284,9 +287,10 @@ int job_read(struct doc *d, const char *id, struct lab_job *job)
     struct lab_state *s = d->ctx;
     const char *bad = doc_bad_name(id);
 
-    if (bad)
+    if (bad) {
         return doc_fail(d, "the job's id %s; give it a name that is safe in a path",
                         bad);
+    }
     *job = (struct lab_job){.id = id, .params = "null"};
     s->reading = id;
     return doc_object(d, fields, COUNT(fields), job);

@@ -97,10 +97,11 @@ const struct lab_job *lab_job_find(const struct lab *lab, const char *id)
         int order = strcmp(lab->jobs[middle].id, id);
         if (order == 0)
             return &lab->jobs[middle];
-        if (order < 0)
+        if (order < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     return NULL;
 }
@@ -130,9 +131,10 @@ static int check_entries(struct lab_state *s, struct repx_err *err)
     if (s->entries_checked)
         return 0;
     if (index_check_links(&s->source.index, &why) < 0 ||
-        source_digest(&s->source, NULL, 0, &why) < 0)
+        source_digest(&s->source, NULL, 0, &why) < 0) {
         return repx_fail(err, why.code, "%s: %s", s->lab.path,
                          doc_visible(&s->arena, why.text));
+    }
     source_remember(&s->source, s->lab.path);
     s->entries_checked = 1;
     return 0;
@@ -160,9 +162,10 @@ int64_t lab_read(struct lab *lab, size_t i, uint64_t offset, void *to, size_t le
         s->source.index.entries[i].kind != REPX_ENTRY_FILE)
         return repx_fail(err, REPX_E_FAILED, "%s: entry %zu is no file", lab->path, i);
     int64_t n = source_read(&s->source, i, offset, to, len, &why);
-    if (n < 0)
+    if (n < 0) {
         return repx_fail(err, why.code, "%s: %s", lab->path,
                          doc_visible(&s->arena, why.text));
+    }
     return n;
 }
 
@@ -183,10 +186,11 @@ static size_t subtree(const struct index *ix, const char *dir, size_t *end)
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (strcmp(ix->entries[middle].path, dir) < 0)
+        if (strcmp(ix->entries[middle].path, dir) < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     for (*end = low; *end < ix->count; ++*end) {
         if (strncmp(ix->entries[*end].path, dir, n) != 0)

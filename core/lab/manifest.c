@@ -124,19 +124,21 @@ static int find_manifest(struct lab_state *s, struct repx_err *err)
     for (size_t i = 0; at == INDEX_NONE && i < ix->count; i++) {
         if (!is_manifest(ix->entries[i].path) || ix->entries[i].kind == REPX_ENTRY_DIR)
             continue;
-        if (other != INDEX_NONE)
+        if (other != INDEX_NONE) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "lab/: manifests: both %s and %s; leave one, with its Lab",
                              ix->entries[other].path, ix->entries[i].path);
+        }
         other = i;
     }
     if (at == INDEX_NONE)
         at = other;
-    if (at == INDEX_NONE)
+    if (at == INDEX_NONE) {
         return repx_fail(
             err, REPX_E_NOENT,
             "lab/*lab-metadata.json: is not there, so this is no Lab; name "
             "one with --lab");
+    }
     s->lab.manifest = ix->entries[at].path;
     return 0;
 }

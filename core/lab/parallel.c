@@ -25,22 +25,29 @@ struct worker {
 
 /* Indices are handed out in ascending order, and whoever holds a batch goes on to its end
  * or to its own failure: everything before the first failure is always looked at. */
+static int batch(struct worker *me, size_t from, size_t to)
+{
+    struct work *w = me->work;
+
+    for (size_t i = from; i < to; i++) {
+        if (w->one(w->ctx, i, me->number, &me->err) < 0) {
+            me->failed_at = i;
+            atomic_store(&w->failed, 1);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static void *drudge(void *arg)
 {
     struct worker *me = arg;
     struct work *w = me->work;
 
     while (!atomic_load(&w->failed)) {
-        size_t i = atomic_fetch_add(&w->next, BATCH), end = i + BATCH;
-        if (i >= w->count)
+        size_t from = atomic_fetch_add(&w->next, BATCH), to = from + BATCH;
+        if (from >= w->count || batch(me, from, to < w->count ? to : w->count) < 0)
             break;
-        for (; i < end && i < w->count; i++) {
-            if (w->one(w->ctx, i, me->number, &me->err) < 0) {
-                me->failed_at = i;
-                atomic_store(&w->failed, 1);
-                return NULL;
-            }
-        }
     }
     return NULL;
 }

@@ -122,11 +122,12 @@ static const char *warning_of(struct lab_state *s, const struct root *root)
     const char *text = NULL;
     REPX_AUTO_FREE char *made = NULL;
 
-    if (root->repx_version && !known_version(root->repx_version))
+    if (root->repx_version && !known_version(root->repx_version)) {
         text = made = repx_format("the Lab was made by RepX %s; known are 0.3 to 0.5",
                                   doc_visible(&s->arena, root->repx_version));
-    else if (s->file_count == 0)
+    } else if (s->file_count == 0) {
         text = "the Lab lists no digests, so its files cannot be checked";
+    }
     return text ? arena_text(&s->arena, text, strlen(text)) : NULL;
 }
 
@@ -165,10 +166,11 @@ int host_tools_find(struct lab_state *s, struct repx_err *err)
         if (order < 0 || strchr(name, '/') || index_resolve(ix, path, &at, NULL) < 0 ||
             at == INDEX_NONE || ix->entries[at].kind != REPX_ENTRY_DIR)
             continue;
-        if (doc_bad_name(name))
+        if (doc_bad_name(name)) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "host-tools/: the directory '%s': %s; rename it",
                              doc_visible(&s->arena, name), doc_bad_name(name));
+        }
         s->lab.host_tools = name;
         break;
     }

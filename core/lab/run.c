@@ -62,11 +62,12 @@ static int read_image(struct doc *d, void *slot)
 
     if (doc_string(d, slot) < 0 || state_path(d, path, NULL) < 0)
         return -1;
-    if (!good_image_name(*path))
+    if (!good_image_name(*path)) {
         return doc_fail(d,
                         "the file name of '%s' has other characters than letters, "
                         "digits and . _ : -, or begins with a dot or dash; rename it",
                         *path);
+    }
     return 0;
 }
 
@@ -168,12 +169,14 @@ static int check_directories(struct lab_state *s)
         path.len = 0;
         repx_buf_str(&path, "jobs/");
         repx_buf_str(&path, s->lab.jobs[i].id);
-        if (index_resolve(&s->source.index, path.data, &at, &why) < 0)
+        if (index_resolve(&s->source.index, path.data, &at, &why) < 0) {
             rc = state_fail(s, i, ": its directory %s %s; make the Lab again",
                             path.data, why.text);
-        else if (at == INDEX_NONE || s->source.index.entries[at].kind != REPX_ENTRY_DIR)
+        } else if (at == INDEX_NONE ||
+                   s->source.index.entries[at].kind != REPX_ENTRY_DIR) {
             rc =
                 state_fail(s, i, ": %s is no directory; make the Lab again", path.data);
+        }
     }
     repx_buf_free(&path);
     return rc;

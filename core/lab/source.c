@@ -21,11 +21,12 @@
 
 static int open_directory(struct source *s, const char *path, struct repx_err *err)
 {
-    if (!walk_has_manifest(s))
+    if (!walk_has_manifest(s)) {
         return repx_fail(
             err, REPX_E_NOENT,
             "lab/*lab-metadata.json: is not there, so this is no Lab; name "
             "one with --lab");
+    }
     if (s->use_cache && cache_load(s, path, &s->index)) {
         if (walk_again(s))
             return 0;
@@ -155,11 +156,12 @@ int64_t source_read(struct source *s, size_t i, uint64_t offset, void *to, size_
             continue;
         if (n < 0)
             return repx_fail_errno(err, "%s: cannot be read", e->path);
-        if (n == 0)
+        if (n == 0) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "%s: became shorter while it was read; try again when the "
                              "Lab is finished",
                              e->path);
+        }
         return n;
     }
 }
@@ -170,10 +172,11 @@ int source_text(struct source *s, size_t i, size_t max, struct repx_buf *to,
     if (file_of(s, i, err) < 0)
         return -1;
     uint64_t length = s->index.entries[i].length;
-    if (length > max)
+    if (length > max) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s: larger than %zu bytes; such a Lab is not supported",
                          s->index.entries[i].path, max);
+    }
     (void)repx_buf_room(to, (size_t)length);
     while (to->len < length) {
         int64_t n = source_read(s, i, to->len, repx_buf_room(to, length - to->len),

@@ -29,13 +29,15 @@ int state_read(struct lab_state *s, const char *file,
     size_t at;
     int rc = -1;
 
-    if (index_resolve(&s->source.index, file, &at, &why) < 0)
+    if (index_resolve(&s->source.index, file, &at, &why) < 0) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s: the file: %s; make the Lab again or copy it again", file,
                          why.text);
-    if (s->source.index.entries[at].kind != REPX_ENTRY_FILE)
+    }
+    if (s->source.index.entries[at].kind != REPX_ENTRY_FILE) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s: the file: is no regular file; make the Lab again", file);
+    }
     doc_begin(&d, file, NULL, 0, err);
     if (source_text(&s->source, at, LAB_TEXT_MAX, &text, err) == 0) {
         doc_begin(&d, file, text.data, text.len, err);
@@ -56,25 +58,29 @@ int state_path(struct doc *d, const char **path, size_t *at)
     size_t found;
 
     for (const char *p = given; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
             return doc_fail(d, "%s: a path with a control character; rename the file",
                             given);
+        }
     }
     if (!repx_path_is_inside(given))
         *path = index_clean_path(&s->arena, given, strlen(given));
-    if (!*path)
+    if (!*path) {
         return doc_fail(d,
                         "'%s' does not stay inside the Lab; name a file of the Lab, "
                         "without .. and a leading slash",
                         given);
-    if (index_resolve(&s->source.index, *path, &found, &why) < 0)
+    }
+    if (index_resolve(&s->source.index, *path, &found, &why) < 0) {
         return doc_fail(d, "'%s' %s; %s", given, why.text,
                         why.code == REPX_E_NOENT
                             ? "add it or make the Lab again"
                             : "let links lead to something in the Lab");
-    if (found == INDEX_NONE)
+    }
+    if (found == INDEX_NONE) {
         return doc_fail(d, "'%s' leads to the Lab itself; name a file of the Lab",
                         given);
+    }
     if (at)
         *at = found;
     return 0;

@@ -34,19 +34,21 @@ static int check_source(struct lab_state *s, size_t job, const struct lab_job *j
     if (!m->source || strncmp(m->source, "step:", 5) != 0)
         return 0;
     size_t at = step_find(j, m->source + 5);
-    if (at == j->exe_count)
+    if (at == j->exe_count) {
         return state_fail(s, job,
                           ".executables.%s.inputs.%s: there is no step '%s'; correct "
                           "its source",
                           exe->name, m->target_input, m->source + 5);
+    }
     if (m->source_output)
         output = state_output(&j->exes[at], m->source_output);
-    if (!output || !output->value)
+    if (!output || !output->value) {
         return state_fail(s, job,
                           ".executables.%s.inputs.%s: the output '%s' is not declared "
                           "by step '%s'; declare it there or correct the name",
                           exe->name, m->target_input,
                           m->source_output ? m->source_output : "", m->source + 5);
+    }
     return 0;
 }
 
@@ -55,19 +57,21 @@ static int check_step(struct lab_state *s, size_t job, const struct lab_job *j,
 {
     const char *bad = doc_bad_name(exe->name + STEP_PREFIX);
 
-    if (bad)
+    if (bad) {
         return state_fail(s, job,
                           ".executables.%s: the step's name %s; give it a name that is "
                           "safe in a path",
                           exe->name, bad);
+    }
     for (size_t i = 0; i < exe->dep_count; i++) {
         size_t at = step_find(j, exe->deps[i]);
-        if (at == j->exe_count)
+        if (at == j->exe_count) {
             return state_fail(
                 s, job,
                 ".executables.%s.deps: there is no step '%s'; correct the "
                 "name, without step- in front",
                 exe->name, exe->deps[i]);
+        }
         used[at] = 1;
     }
     for (size_t i = 0; i < exe->input_count; i++) {
@@ -92,22 +96,35 @@ static int find_sink(struct lab_state *s, size_t job, struct lab_job *j,
             continue;
         other = j->sink;
         j->sink = j->exes[i].name + STEP_PREFIX;
-        if (other)
+        if (other) {
             return state_fail(
                 s, job,
                 ".executables: both steps '%s' and '%s' are last; let one "
                 "depend on the other, there must be one sink",
                 other, j->sink);
+        }
     }
-    if (steps == 0)
+    if (steps == 0) {
         return state_fail(s, job,
                           ".executables: no step; add step-NAME with the work of one "
                           "item");
-    if (!j->sink)
+    }
+    if (!j->sink) {
         return state_fail(s, job,
                           ".executables: no step is last: their deps go in circles; "
                           "break the circle, there must be one sink");
+    }
     return 0;
+}
+
+static int can_go(const struct lab_job *j, const struct lab_exe *exe,
+                  const unsigned char *gone)
+{
+    for (size_t i = 0; is_step(exe) && i < exe->dep_count; i++) {
+        if (!gone[step_find(j, exe->deps[i])])
+            return 0;
+    }
+    return 1;
 }
 
 /* Take away steps whose deps are gone, until none is left or none can go. */
@@ -121,17 +138,9 @@ static int check_circles(struct lab_state *s, size_t job, const struct lab_job *
         moved = 0;
         left = j->exe_count;
         for (size_t i = 0; i < j->exe_count; i++) {
-            const struct lab_exe *exe = &j->exes[i];
-            size_t k = 0;
-            while (is_step(exe) && !gone[i] && k < exe->dep_count &&
-                   gone[step_find(j, exe->deps[k])])
-                k++;
-            if (gone[i] || !is_step(exe) || k == exe->dep_count) {
-                moved |= !gone[i];
-                gone[i] = 1;
-            } else {
-                left = i;
-            }
+            if (!gone[i] && can_go(j, &j->exes[i], gone))
+                moved = gone[i] = 1;
+            left = gone[i] ? left : i;
         }
     }
     if (left == j->exe_count)
@@ -147,11 +156,12 @@ int steps_check(struct lab_state *s, size_t job, struct lab_job *j)
     static const char *const needed[] = {"scatter", "gather"};
 
     for (size_t i = 0; i < 2; i++) {
-        if (!lab_exe_find(j, needed[i]))
+        if (!lab_exe_find(j, needed[i])) {
             return state_fail(s, job,
                               ".executables: '%s' is missing; add it or correct "
                               "stage_type",
                               needed[i]);
+        }
     }
     REPX_AUTO_FREE unsigned char *used = repx_alloc(j->exe_count + 1);
     REPX_AUTO_FREE unsigned char *gone = repx_alloc(j->exe_count + 1);

@@ -27,22 +27,26 @@ static int add_member(struct index *ix, struct arena *arena, const struct tar_me
     if (kind == REPX_ENTRY_DIR && (strcmp(name, ".") == 0 || strcmp(name, "./") == 0))
         return 0;
     const char *clean = index_clean_path(arena, name, m->name.len);
-    if (!clean)
+    if (!clean) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s: leads out of the archive; make it again from inside the "
                          "Lab's directory",
                          name);
-    if (m->type == '1')
+    }
+    if (m->type == '1') {
         link = index_clean_path(arena, repx_buf_text(&m->link), m->link.len);
-    else if (m->type == '2' && m->link.len)
+    } else if (m->type == '2' && m->link.len) {
         link = arena_text(arena, repx_buf_text(&m->link), m->link.len);
-    if (!link && (m->type == '1' || m->type == '2'))
+    }
+    if (!link && (m->type == '1' || m->type == '2')) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s: is a link to nothing inside the archive; make it again",
                          name);
-    if (ix->count >= MEMBERS_MAX)
+    }
+    if (ix->count >= MEMBERS_MAX) {
         return repx_fail(err, REPX_E_CORRUPT, "%s: more than %u members", name,
                          MEMBERS_MAX);
+    }
     struct stamp *stamp = index_add(ix, kind, clean, link);
     struct repx_entry *e = &ix->entries[ix->count - 1];
     stamp->flags = STAMP_KNOWN | (m->type == '1' ? STAMP_HARD : 0);
@@ -98,10 +102,11 @@ static int strip_prefix(struct index *ix, struct repx_err *err)
             chosen = ix->entries[i].path;
         }
     }
-    if (!chosen)
+    if (!chosen) {
         return repx_fail(err, REPX_E_NOENT,
                          "lab/*lab-metadata.json: not in the archive, so it holds no "
                          "Lab; name another file or a directory");
+    }
     for (size_t i = 0; i < ix->count; i++) {
         struct repx_entry *e = &ix->entries[i];
         if (strncmp(e->path, chosen, len) != 0 || strlen(e->path) <= len)
@@ -118,32 +123,39 @@ static int strip_prefix(struct index *ix, struct repx_err *err)
     return 0;
 }
 
+static int imply_parent(struct index *ix, struct arena *arena, const char *path,
+                        size_t len, struct repx_err *err)
+{
+    size_t at = index_find(ix, path, len);
+
+    if (at == INDEX_NONE) {
+        const char *parent = arena_text(arena, path, len);
+        index_add(ix, REPX_ENTRY_DIR, parent, NULL)->flags = STAMP_KNOWN;
+        return 0;
+    }
+    if (ix->entries[at].kind == REPX_ENTRY_DIR)
+        return 0;
+    return repx_fail(err, REPX_E_CORRUPT,
+                     "%s: is below %s, which is no directory; make the archive again",
+                     path, ix->entries[at].path);
+}
+
 /* Every directory above an entry is one, whether the archive mentions it or not. */
 static int imply_parents(struct index *ix, struct arena *arena, struct repx_err *err)
 {
-    size_t count = ix->count, last_len = 0;
-    const char *last = "";
+    size_t count = ix->count;
+    const char *last = ""; /* the entry before: its parents need no second look */
 
     for (size_t i = 0; i < count; i++) {
         const char *path = ix->entries[i].path;
         for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
-            size_t len = (size_t)(p - path), at;
-            if (len <= last_len && strncmp(path, last, len) == 0 &&
-                (len == last_len || last[len] == '/'))
-                continue; /* as for the entry before */
-            at = index_find(ix, path, len);
-            if (at == INDEX_NONE)
-                index_add(ix, REPX_ENTRY_DIR, arena_text(arena, path, len), NULL)
-                    ->flags = STAMP_KNOWN;
-            else if (ix->entries[at].kind != REPX_ENTRY_DIR)
-                return repx_fail(err, REPX_E_CORRUPT,
-                                 "%s: is below %s, which is no directory; make the "
-                                 "archive again",
-                                 path, ix->entries[at].path);
+            size_t len = (size_t)(p - path);
+            if (strncmp(path, last, len + 1) == 0)
+                continue;
+            if (imply_parent(ix, arena, path, len, err) < 0)
+                return -1;
         }
-        const char *slash = strrchr(path, '/');
         last = path;
-        last_len = slash ? (size_t)(slash - path) : 0;
     }
     index_settle(ix);
     return 0;
@@ -157,16 +169,18 @@ static int resolve_hard_link(struct index *ix, size_t i, struct repx_err *err)
     for (int n = 0; ix->stamps[at].flags & STAMP_HARD; n++) {
         const char *target = ix->entries[at].link;
         at = index_find(ix, target, strlen(target));
-        if (at == INDEX_NONE || ix->entries[at].kind == REPX_ENTRY_DIR)
+        if (at == INDEX_NONE || ix->entries[at].kind == REPX_ENTRY_DIR) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "%s: is a hard link to %s, which is no file of the Lab; "
                              "make the archive again",
                              e->path, *target ? target : "something outside");
-        if (n >= HARD_LINKS_MAX)
+        }
+        if (n >= HARD_LINKS_MAX) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "%s: is a hard link in circles or through more than %d "
                              "others; make the archive again",
                              e->path, HARD_LINKS_MAX);
+        }
     }
     const char *path = e->path;
     *e = ix->entries[at];

@@ -49,10 +49,11 @@ int tar_read_at(const struct tar_reader *r, uint64_t offset, void *to, size_t n,
             continue;
         if (got < 0)
             return repx_fail_errno(err, "byte %" PRIu64, offset);
-        if (got == 0)
+        if (got == 0) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "byte %" PRIu64 ": the archive is cut off; copy it again",
                              offset);
+        }
         p += got;
         offset += (uint64_t)got;
         n -= (size_t)got;
@@ -124,33 +125,37 @@ static int read_block(struct tar_reader *r, unsigned char *block, struct repx_er
         return repx_fail(err, REPX_E_CORRUPT, "the archive is empty; copy it again");
     if (tar_read_at(r, r->pos, block, r->size < BLOCK ? r->size : BLOCK, err) < 0)
         return -1;
-    if (r->pos == 0 && compressed(block))
+    if (r->pos == 0 && compressed(block)) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "this is compressed with %s; decompress it first",
                          compressed(block));
-    if (r->size < BLOCK)
+    }
+    if (r->size < BLOCK) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "neither a directory nor a tar archive; name a Lab");
+    }
     if (memcmp(block, zeros, BLOCK) == 0)
         return 0;
-    if (!sum_is_right(block))
+    if (!sum_is_right(block)) {
         return repx_fail(err, REPX_E_CORRUPT,
                          r->pos ? "byte %" PRIu64
                                   ": no tar header where one must be; copy it again"
                                 : "byte %" PRIu64
                                   ": neither a directory nor a tar archive; name a Lab",
                          r->pos);
+    }
     return 1;
 }
 
 static int read_meta(struct tar_reader *r, const struct tar_member *m,
                      struct repx_buf *to, struct repx_err *err)
 {
-    if (m->length > META_MAX)
+    if (m->length > META_MAX) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "byte %" PRIu64 ": a header of %" PRIu64
                          " bytes; make the archive again",
                          m->offset, m->length);
+    }
     to->len = 0;
     char *room = repx_buf_room(to, m->length);
     if (tar_read_at(r, m->offset, room, m->length, err) < 0)
@@ -225,14 +230,17 @@ static int parse_block(const unsigned char *block, uint64_t pos, struct tar_memb
     }
     put_field(&m->name, block + NAME_AT, NAME_LEN);
     put_field(&m->link, block + LINK_AT, LINK_LEN);
-    m->type = block[TYPE_AT] ? (char)block[TYPE_AT] : '0';
+    memcpy(&m->type, block + TYPE_AT, 1);
+    if (m->type == 0)
+        m->type = '0';
     m->offset = pos + BLOCK;
     if (parse_number(block + SIZE_AT, 12, &m->length) < 0 ||
-        parse_number(block + MODE_AT, 8, &mode) < 0)
+        parse_number(block + MODE_AT, 8, &mode) < 0) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "byte %" PRIu64
                          ": a malformed number in the header; make the archive again",
                          pos);
+    }
     m->mode = (uint32_t)(mode & 07777);
     return 0;
 }
@@ -272,12 +280,13 @@ static int take_meta(struct tar_reader *r, const struct tar_member *m,
         *(m->type == 'L' ? &o->has_name : &o->has_link) = 1;
     } else if (m->type == 'x') {
         rc = read_meta(r, m, &text, err) < 0 ? -1 : 1;
-        if (rc == 1 && parse_pax(repx_buf_text(&text), text.len, o) < 0)
+        if (rc == 1 && parse_pax(repx_buf_text(&text), text.len, o) < 0) {
             rc = repx_fail(err, REPX_E_CORRUPT,
                            "byte %" PRIu64
                            ": a malformed or sparse pax header; make "
                            "the archive again without --sparse",
                            m->offset);
+        }
     } else if (m->type != 'g') {
         rc = 0;
     }
@@ -290,20 +299,24 @@ static int check_member(const struct tar_reader *r, const struct tar_member *m,
 {
     const char *name = repx_buf_text(&m->name);
 
-    if (m->length > r->size - m->offset)
+    if (m->length > r->size - m->offset) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s: the archive is cut off in it; copy it again", name);
-    if (m->type == 'S')
+    }
+    if (m->type == 'S') {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s: is stored as a sparse file; make the archive again "
                          "without --sparse",
                          name);
+    }
     if (m->name.len > NAME_LONGEST || m->link.len > NAME_LONGEST ||
-        memchr(name, 0, m->name.len) || memchr(repx_buf_text(&m->link), 0, m->link.len))
+        memchr(name, 0, m->name.len) ||
+        memchr(repx_buf_text(&m->link), 0, m->link.len)) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "byte %" PRIu64
                          ": a name with NUL or more than %d bytes; rename the file",
                          m->offset - BLOCK, NAME_LONGEST);
+    }
     return 0;
 }
 

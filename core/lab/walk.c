@@ -49,10 +49,9 @@ static const char *join(struct arena *a, const char *dir, const char *name)
 
     if (n == 0)
         return arena_text(a, name, m);
-    char *path = arena_bytes(a, n + m + 2);
-    memcpy(path, dir, n);
-    path[n] = '/';
-    memcpy(path + n + 1, name, m + 1);
+    char *path = arena_bytes(a, n + m + 2), *end = stpcpy(path, dir);
+    *end = '/';
+    (void)stpcpy(end + 1, name);
     return path;
 }
 
@@ -204,13 +203,14 @@ int walk_directory(struct source *s, struct repx_err *err)
     l.dirs = repx_array(1, sizeof(*l.dirs));
     l.dirs[0] = INDEX_NONE;
     for (int depth = 0; rc == 0 && l.count; depth++) {
-        if (depth == LEVELS_MAX || s->index.count > ENTRIES_MAX)
+        if (depth == LEVELS_MAX || s->index.count > ENTRIES_MAX) {
             rc = repx_fail(err, REPX_E_CORRUPT,
                            "more than %d levels of directories, or %u entries; name a "
                            "Lab",
                            LEVELS_MAX, ENTRIES_MAX);
-        else
+        } else {
             rc = lab_parallel(l.count, read_directory, &l, err);
+        }
         gather(&l);
     }
     free(l.dirs);

@@ -13,6 +13,7 @@
 #include "core/json/json.h"
 #include "core/lab/state.h"
 
+/* NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const dirs[] = {"lab",    "revision", "jobs",       "jobs/a",
@@ -121,10 +122,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s->source.fd = memfd_create("metadata", MFD_CLOEXEC);
     if (s->source.fd >= 0 && repx_write_all(s->source.fd, data, size) == 0) {
         make_index(s, (const char *)data, size);
-        if (read_all(s, &err) == 0)
+        if (read_all(s, &err) == 0) {
             check_lab(&s->lab);
-        else if (err.code == REPX_E_NONE || !err.text[0])
+        } else if (err.code == REPX_E_NONE || !err.text[0]) {
             abort(); /* every failure must say why */
+        }
     }
     lab_close(&s->lab);
     return 0;

@@ -12,6 +12,7 @@
 
 #include "core/lab/tar.h"
 
+/* NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check(const struct index *ix, uint64_t size)
@@ -44,10 +45,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (fd < 0 || repx_write_all(fd, data, size) < 0)
         return 0;
-    if (tar_index(fd, size, &ix, &arena, &err) == 0)
+    if (tar_index(fd, size, &ix, &arena, &err) == 0) {
         check(&ix, size);
-    else if (err.code == REPX_E_NONE || !err.text[0])
+    } else if (err.code == REPX_E_NONE || !err.text[0]) {
         abort(); /* every failure must say why */
+    }
     index_free(&ix);
     arena_free(&arena);
     return 0;

@@ -62,11 +62,12 @@ static void only_json_is_read(void)
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct repx_err err = {0};
         struct json *v = json_parse(texts[i].text, strlen(texts[i].text), &err);
-        if (texts[i].problem)
+        if (texts[i].problem) {
             ok(!v && err.code == REPX_E_CORRUPT && strstr(err.text, texts[i].problem),
                "refused: %s (%s)", texts[i].problem, v ? "read" : err.text);
-        else
+        } else {
             ok(v != NULL, "read: case %zu %s", i, err.text);
+        }
         json_free(v);
     }
 }

@@ -61,10 +61,11 @@ static int try_kind(const char *kind)
     if (repx_read_file(AT_FDCWD, expect, 4096, &text, NULL) < 0 || text.len == 0)
         return ok(0, "%s has an expectation", kind);
     text.data[text.len - 1] = 0;
-    if (text.data[0])
+    if (text.data[0]) {
         refuse(kind, path, text.data);
-    else
+    } else {
         accept(kind, path);
+    }
     repx_buf_free(&text);
     return 1;
 }
