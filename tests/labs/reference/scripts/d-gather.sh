@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# shellcheck source=tests/labs/reference/scripts/lib.sh
 . "${0%/*}/../share/scripts/lib.sh"
 # the manifest is an array of {"sum": PATH}, in the order of the branches
 manifest=$(input worker__outs)
