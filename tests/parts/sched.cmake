@@ -3,6 +3,20 @@
 set(local_helper sched-local-linux-${REPX_ARCH})
 set(slurm_helper sched-slurm-linux-${REPX_ARCH})
 
+repx_unit_test(helper kit_helper)
+repx_fuzz_target(helper_request kit_helper)
+
 repx_unit_test(queue kit_helper)
 target_compile_definitions(test-queue PRIVATE SCHED_LOCAL="$<TARGET_FILE:${local_helper}>")
 add_dependencies(test-queue ${local_helper})
+
+set(queue_sources ${PROJECT_SOURCE_DIR}/plugins/sched-local)
+repx_fuzz_target(queue_record kit)
+target_sources(fuzz-queue_record PRIVATE ${queue_sources}/helper_model.c
+  ${queue_sources}/helper_record.c)
+
+add_library(slurm_parts STATIC ${PROJECT_SOURCE_DIR}/plugins/sched-slurm/parse.c
+  ${PROJECT_SOURCE_DIR}/plugins/sched-slurm/args.c)
+target_link_libraries(slurm_parts PUBLIC kit)
+repx_unit_test(slurm slurm_parts)
+repx_fuzz_target(slurm_output slurm_parts)
