@@ -90,7 +90,7 @@ static void set_public(struct identity *id, const void *key, size_t n)
 }
 
 /* openssh-key-v1: magic, cipher, kdf, its options, count, public key, private part. */
-static int read_openssh(struct identity *id, const struct repx_buf *bytes)
+static int parse_openssh(struct identity *id, const struct repx_buf *bytes)
 {
     static const char magic[] = "openssh-key-v1";
     struct frame all = {(const unsigned char *)repx_buf_text(bytes), bytes->len};
@@ -137,35 +137,43 @@ static const struct {
     {"-----BEGIN PRIVATE KEY-----", IDENTITY_USABLE, 0},
 };
 
-static void read_pem(struct identity *id, const char *text, const char *path)
+static void parse_pem(struct identity *id, const char *text)
 {
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         if (!strstr(text, forms[i].begin))
             continue;
         id->kind = forms[i].kind;
         id->encrypted = forms[i].encrypted || strstr(text, "Proc-Type: 4,ENCRYPTED");
-        read_public(path, id);
         return;
     }
 }
 
-int identity_read(const char *path, struct identity *id)
+void identity_parse(const char *text, struct identity *id)
 {
     static const char begin[] = "-----BEGIN OPENSSH PRIVATE KEY-----";
-    REPX_AUTO_BUF struct repx_buf text = {0}, bytes = {0};
+    REPX_AUTO_BUF struct repx_buf bytes = {0};
+    const char *start = strstr(text, begin);
 
-    memset(id, 0, sizeof(*id));
-    if (repx_read_file(AT_FDCWD, path, KEY_FILE_MAX, &text, NULL) < 0)
-        return 0;
-    const char *start = strstr(repx_buf_text(&text), begin);
     if (!start) {
-        read_pem(id, repx_buf_text(&text), path);
-        return 1;
+        parse_pem(id, text);
+        return;
     }
     start += strlen(begin);
     const char *end = strstr(start, "-----END");
     if (end && base64_decode(start, (size_t)(end - start), &bytes))
-        (void)read_openssh(id, &bytes);
+        (void)parse_openssh(id, &bytes);
+}
+
+int identity_read(const char *path, struct identity *id)
+{
+    REPX_AUTO_BUF struct repx_buf text = {0};
+
+    memset(id, 0, sizeof(*id));
+    if (repx_read_file(AT_FDCWD, path, KEY_FILE_MAX, &text, NULL) < 0)
+        return 0;
+    identity_parse(repx_buf_text(&text), id);
+    if (!id->public_key.len)
+        read_public(path, id);
     return 1;
 }
 

@@ -20,6 +20,8 @@ struct identity {
 /* 0 when there is no such file (or it cannot be read), 1 with *id, which is to be freed.
  * The public key comes from the private file, or else from PATH.pub. */
 int identity_read(const char *path, struct identity *id);
+/* The private file's text alone, over a zeroed *id. Pure. */
+void identity_parse(const char *text, struct identity *id);
 /* Is there a PATH-cert.pub? */
 int identity_has_certificate(const char *path);
 void identity_free(struct identity *id);

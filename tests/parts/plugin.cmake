@@ -36,3 +36,13 @@ target_link_libraries(drive PRIVATE plugin)
 add_test(NAME transports COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/plugins/transports.sh
   $<TARGET_FILE:drive> ${REPX_PLUGIN_DIR})
 set_tests_properties(transports PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# The readers of transport-ssh, from its own sources.
+set(REPX_SSH_DIR ${PROJECT_SOURCE_DIR}/plugins/transport-ssh)
+add_library(ssh_readers STATIC ${REPX_SSH_DIR}/settings.c ${REPX_SSH_DIR}/known_hosts.c
+  ${REPX_SSH_DIR}/identity.c ${REPX_SSH_DIR}/base64.c)
+target_link_libraries(ssh_readers PUBLIC kit PkgConfig::SSH2)
+repx_unit_test(sshconfig ssh_readers)
+repx_unit_test(knownhosts ssh_readers)
+repx_fuzz_target(known_hosts ssh_readers)
+repx_fuzz_target(ssh_files ssh_readers)
