@@ -250,7 +250,8 @@ static void noise_line(struct mux *m, const char *from, size_t n)
         m->events.noise(m->ctx, repx_buf_text(&m->noise_line));
 }
 
-/* Hand out whole lines of the noise; what may be the magic's beginning stays. */
+/* Hand out whole lines of the noise. The magic ends its line, so what has no end yet may
+ * be its beginning and stays. */
 static void noise_lines(struct mux *m, size_t n, int all)
 {
     size_t at = 0;
@@ -280,8 +281,7 @@ static int skip_noise(struct mux *m, struct repx_err *err)
         m->magic_seen = 1;
         return 0;
     }
-    const char *start = m->in.len ? memchr(m->in.data, magic[0], m->in.len) : NULL;
-    noise_lines(m, start ? (size_t)(start - m->in.data) : m->in.len, 0);
+    noise_lines(m, m->in.len, 0);
     if (m->noise + m->in.len <= NOISE_MAX)
         return 0;
     noise_lines(m, m->in.len, 1);
