@@ -114,6 +114,17 @@ __attribute__((unused)) static void scratch_run(struct scratch *s, const char *m
     scratch_put(c, record, 0644);
 }
 
+__attribute__((unused)) static int scratch_wait(pid_t pid)
+{
+    int status = 0;
+
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+#ifndef SCRATCH_RECORDS_ONLY
+
 /* One unit in a child process, as the scheduler starts it; its pid. */
 __attribute__((unused)) static pid_t scratch_start(struct scratch *s, size_t index,
                                                    const char *phase, int64_t branch,
@@ -144,20 +155,13 @@ __attribute__((unused)) static pid_t scratch_start(struct scratch *s, size_t ind
     _exit(rc < 0 ? 99 : rc);
 }
 
-__attribute__((unused)) static int scratch_wait(pid_t pid)
-{
-    int status = 0;
-
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 __attribute__((unused)) static int scratch_unit(struct scratch *s, size_t index,
                                                 const char *phase, int64_t branch)
 {
     return scratch_wait(scratch_start(s, index, phase, branch, "7"));
 }
+
+#endif
 
 /* Content of a file below B, or NULL; caller frees. */
 __attribute__((unused)) static char *scratch_text(const struct scratch *s,

@@ -2,6 +2,7 @@
 /* Records on the target: hostile lines, events, progress, keys. */
 #include "core/agent/state.h"
 
+#define SCRATCH_RECORDS_ONLY
 #include "job_scratch.h"
 #include "tap.h"
 

@@ -2,6 +2,7 @@
 /* Claims, leases and live links between processes. */
 #include <time.h>
 
+#define SCRATCH_RECORDS_ONLY
 #include "job_scratch.h"
 #include "tap.h"
 
