@@ -30,8 +30,8 @@ need() {
 	fi
 	echo "-- installing with apt:$missing"
 	export DEBIAN_FRONTEND=noninteractive
-	$as_root apt-get -o DPkg::Lock::Timeout=600 update -qq &&
-		# shellcheck disable=SC2086
-		$as_root apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends \
-			$missing >/dev/null
+	$as_root apt-get -o DPkg::Lock::Timeout=600 update -qq || return 1
+	# shellcheck disable=SC2086
+	$as_root apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends \
+		$missing >/dev/null
 }
