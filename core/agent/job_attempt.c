@@ -18,12 +18,29 @@
 
 #define ATTEMPT_MAX 100000
 
-/* mkdir of the first free number; its parents are made only when they lack. */
+/* The directory that holds the attempts. A new job's needs no look first: each call is a
+ * round trip to the metadata server. */
+static int home_make(const struct unit *u, const struct attempt *a,
+                     struct repx_err *err)
+{
+    REPX_AUTO_FREE char *all = repx_format("%s/attempts", a->home);
+    int base = u->site->base_fd;
+    int fresh = mkdirat(base, a->home, 0777) == 0;
+
+    if ((!fresh && errno == EEXIST) || (fresh && mkdirat(base, all, 0777) == 0))
+        return 0;
+    REPX_AUTO_FREE char *path = repx_format("%s/%s", u->site->base, all);
+    return repx_make_dirs(path, 0777, err);
+}
+
+/* mkdir of the first free number decides. */
 static int number_take(const struct unit *u, struct attempt *a, struct repx_err *err)
 {
     REPX_AUTO_FREE char *all = repx_format("%s/%s/attempts", u->site->base, a->home);
     int made = 0;
 
+    if (home_make(u, a, err) < 0)
+        return -1;
     for (a->n = 1; a->n < ATTEMPT_MAX; a->n++) {
         free(a->dir);
         a->dir = repx_format("%s/attempts/%u", a->home, a->n);
