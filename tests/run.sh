@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# run.sh: everything that is tested, from a fresh clone: installs what the tests need (Debian,
+# apt), builds with gcc, clang and the sanitizers, runs unit tests, fuzz corpora, sessions
+# against a real sshd and a real Slurm, and the linters. May be run again.
+#
+#     tests/run.sh              all of it
+#     tests/run.sh PART...      of: release clang asan
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=.ci/packages.sh
+. .ci/packages.sh
+
+passed=0 failed=0 failures=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+say() { printf '== %4d s  %s\n' "$SECONDS" "$*"; }
+
+failure() {
+	failed=$((failed + 1))
+	failures+=("$1")
+}
+
+# build PRESET: 1 when that failed.
+build() {
+	say "$1: building in $2"
+	if cmake --preset "$1" -DREPX_TESTS=ON >"$log" 2>&1 && cmake --build --preset "$1" >"$log" 2>&1; then
+		return 0
+	fi
+	tail -n 60 "$log"
+	failure "$1: build"
+	return 1
+}
+
+# tests WHAT DIR CTEST-OPTIONS...: its summary lines are counted.
+tests() {
+	local what=$1 dir=$2 line
+	shift 2
+	say "$what"
+	ctest --test-dir "$dir" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$log" |
+		grep -v '^Internal ctest\|^Test project\|^ *Start ' || true
+	line=$(grep -E '^[0-9]+% tests passed' "$log" || true)
+	if [[ $line =~ ,\ ([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+) ]]; then
+		failed=$((failed + BASH_REMATCH[1]))
+		passed=$((passed + BASH_REMATCH[2] - BASH_REMATCH[1]))
+		((BASH_REMATCH[1] == 0)) || failures+=("$what")
+	else
+		failure "$what: ctest did not finish"
+	fi
+}
+
+part_release() {
+	build release build || return 0
+	tests "gcc: unit tests and fuzz corpora" build -j2 -L 'unit|fuzz'
+	tests "gcc: sessions with sshd and Slurm (a few minutes)" build -L e2e
+}
+
+part_clang() {
+	build clang build-clang || return 0
+	tests "clang: unit tests and fuzz corpora" build-clang -j2 -L 'unit|fuzz'
+	tests "linters; clang-tidy takes a few minutes" build-clang -L lint
+}
+
+part_asan() {
+	build asan build-asan || return 0
+	tests "sanitizers: unit tests and fuzz corpora" build-asan -j2 -L 'unit|fuzz'
+	tests "sanitizers: sessions on the local target" build-asan -R '^e2e-(local|broken|failure)$'
+}
+
+say "looking for what the tests need"
+# shellcheck disable=SC2086
+need $BUILD_PACKAGES $TEST_PACKAGES
+
+(($#)) || set -- release clang asan
+for part; do
+	case $part in
+	release | clang | asan) "part_$part" ;;
+	*) echo "usage: tests/run.sh [release] [clang] [asan]" >&2; exit 2 ;;
+	esac
+done
+
+say "done"
+((${#failures[@]} == 0)) || printf 'failed: %s\n' "${failures[@]}"
+echo "$passed passed, $failed failed"
+((failed == 0))
