@@ -135,9 +135,11 @@ static void on_submitted(struct run_report *r, const struct run_event *e,
 {
     int is_local = strcmp(r->plan->scheduler, "local") == 0;
 
+    if (r->state[e->index] == JOB_QUEUED)
+        return; /* told before, or the scatter unit of the same job */
     r->submitted++;
     r->state[e->index] = JOB_QUEUED;
-    if (!is_local && strcmp(e->phase, "scatter") != 0)
+    if (!is_local)
         SAY(r, "  [%zu/%zu] Submitted job %s%s as %s ID %s", number_of(r, e->index),
             r->todo, e->job, phase,
             strcmp(r->plan->scheduler, "slurm") == 0 ? "SLURM" : r->plan->scheduler,
@@ -163,6 +165,25 @@ static void on_lost(struct run_report *r, const struct run_event *e)
     note_failure(r, e, "");
 }
 
+/* Events are told twice when a run that was just submitted is followed. */
+static void on_taken(struct run_report *r, const struct run_event *e)
+{
+    if (r->state[e->index] == JOB_QUEUED)
+        return;
+    r->state[e->index] = JOB_QUEUED;
+    SAY(r, "  [%zu/%zu] %s is worked on by another run; following it",
+        number_of(r, e->index), r->todo, e->job);
+}
+
+/* Complete by the time it was looked at: before, or by the run that was followed. */
+static void on_done(struct run_report *r, const struct run_event *e)
+{
+    if (r->state[e->index] == JOB_SUCCEEDED)
+        return;
+    r->state[e->index] = JOB_SUCCEEDED;
+    r->ok++;
+}
+
 static void on_event(void *ctx, const struct run_event *e)
 {
     struct run_report *r = ctx;
@@ -172,8 +193,9 @@ static void on_event(void *ctx, const struct run_event *e)
     if (strcmp(e->name, "submitted") == 0) {
         on_submitted(r, e, repx_buf_text(&phase));
     } else if (strcmp(e->name, "taken") == 0) {
-        SAY(r, "  [%zu/%zu] %s is worked on by another run; following it",
-            number_of(r, e->index), r->todo, e->job);
+        on_taken(r, e);
+    } else if (strcmp(e->name, "done") == 0) {
+        on_done(r, e);
     } else if (strcmp(e->name, "refused") == 0) {
         r->refused++;
         on_lost(r, e);

@@ -8,35 +8,29 @@
 #include "core/plugin/host.h"
 #include "pipeline.h"
 
-/* Native options for this scheduler: sbatch_opts for slurm, native.NAME for the others
- * and on top. */
-static size_t native_options(const struct resource_rule *r, const char *scheduler,
-                             const char **out, size_t max)
+/* Options for this scheduler alone, as the plan line has them: sbatch_opts for slurm, and
+ * native.NAME for any. */
+static size_t native_options(const struct plan *plan, size_t i, const char *phase,
+                             const struct resource_rule *r, const char ***options)
 {
-    size_t n = 0;
+    const struct config_value *own = resolve_native(
+        plan->resources, plan->jobs[i].job, phase, plan->target->name, plan->scheduler);
+    size_t n = 0,
+           sbatch = strcmp(plan->scheduler, "slurm") == 0 ? r->sbatch_opt_count : 0;
 
-    for (size_t i = 0; strcmp(scheduler, "slurm") == 0 && i < r->sbatch_opt_count;
-         i++) {
-        if (n < max)
-            out[n++] = r->sbatch_opts[i];
-    }
-    for (size_t k = 0; k < r->native_count; k++) {
-        const struct config_value *v = &r->native[k];
-        if (strcmp(v->key, scheduler) != 0)
-            continue;
-        for (size_t i = 0; i < v->count && n < max; i++)
-            out[n++] = v->texts[i];
-    }
+    *options = repx_array(sbatch + (own ? own->count : 0), sizeof(**options));
+    for (size_t k = 0; k < sbatch; k++)
+        (*options)[n++] = r->sbatch_opts[k];
+    for (size_t k = 0; own && k < own->count; k++)
+        (*options)[n++] = own->texts[k];
     return n;
 }
-
-#define NATIVE_MAX 256
 
 static int check_phase(const struct plan *plan, size_t i, const char *phase,
                        const struct repx_scheduler_ops *ops, void *self,
                        struct repx_err *err)
 {
-    const char *native[NATIVE_MAX];
+    REPX_AUTO_FREE const char **native = NULL;
     struct resource_rule r = resolve_resources(plan->resources, plan->jobs[i].job,
                                                phase, plan->target->name);
     struct repx_resources want = {.size = sizeof(want),
@@ -47,10 +41,10 @@ static int check_phase(const struct plan *plan, size_t i, const char *phase,
                                   .tasks = REPX_UNSET,
                                   .gpus = REPX_UNSET,
                                   .exclusive = REPX_UNSET,
-                                  .queue = r.partition,
-                                  .native = native};
+                                  .queue = r.partition};
 
-    want.native_count = native_options(&r, plan->scheduler, native, NATIVE_MAX);
+    want.native_count = native_options(plan, i, phase, &r, &native);
+    want.native = native;
     if (ops->check(self, &want, err) < 0)
         return strcmp(phase, "main") == 0 ? -1 : repx_wrap(err, "%s", phase);
     return 0;

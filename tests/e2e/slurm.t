@@ -42,7 +42,7 @@ check 'from a tar, to an empty base path' '
 check 'resources reach Slurm, each as its own argument' '
 	mkdir -p def && printf "[lab]\nname=r\nversion=1\n[run r]\nstages=s\n[stage s]\nscript=s.sh\noutput.x=\$out/x\n" >def/lab.ini &&
 	printf "#!/bin/sh\nenv | grep SLURM_ >\$1/x\n" >def/s.sh && repx lab pack def -o res &&
-	printf "[defaults]\nmem = \"300M\"\ncpus-per-task = 2\ntime = \"00:03:00\"\npartition = \"highmem\"\nsbatch_opts = [\"--comment=never mind\", \"--nice=7\"]\n" >res.toml &&
+	printf "[defaults]\nmem = \"300M\"\ncpus-per-task = 2\ntime = \"00:03:00\"\npartition = \"highmem\"\nsbatch_opts = [\"--nice=7\"]\n" >res.toml &&
 	repx run r --lab res --target cluster --resources res.toml >out 2>&1 || { cat out; exit 1; }
 	within 60 test -f "$TB_BASE"/outputs/*-s-*/repx/SUCCESS && cat "$TB_BASE"/outputs/*-s-*/out/x &&
 	grep -q SLURM_JOB_PARTITION=highmem "$TB_BASE"/outputs/*-s-*/out/x && grep -q SLURM_CPUS_PER_TASK=2 "$TB_BASE"/outputs/*-s-*/out/x'
