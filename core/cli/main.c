@@ -10,6 +10,8 @@
 
 #include <kit/alloc.h>
 
+#include "core/plugin/nearest.h"
+
 const struct cmd *const commands[] = {
     &cmd_run,         &cmd_list,   &cmd_show,  &cmd_log,    &cmd_trace_params,
     &cmd_lab,         &cmd_plugin, &cmd_login, &cmd_logout, &cmd_internal_execute,
@@ -157,6 +159,25 @@ static const struct cmd *descend(const struct cmd *const *list, int *argc, char 
     return cmd;
 }
 
+static int unknown_command(const char *path, const struct cmd *const *list,
+                           const char *word)
+{
+    struct repx_err err = {0};
+    const char *names[32];
+    size_t n = 0;
+
+    for (; *list && n < sizeof(names) / sizeof(names[0]); list++) {
+        if (!(*list)->hidden)
+            names[n++] = (*list)->name;
+    }
+    const char *near = nearest_word(word, names, n);
+    (void)repx_fail(&err, REPX_E_USAGE,
+                    "unknown command `%s %s`%s%s%s; `%s --help` lists them", path, word,
+                    near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "",
+                    path);
+    return usage_error(&err);
+}
+
 static int dispatch(struct cli *cli, int argc, char **argv)
 {
     struct repx_err err = {0};
@@ -176,12 +197,9 @@ static int dispatch(struct cli *cli, int argc, char **argv)
     const struct cmd *cmd = descend(commands, &argc, &argv, &path);
     if (cmd && cmd->main)
         return run_cmd(cli, repx_buf_text(&path), cmd, argc, argv);
-    if (argc > 0 && argv[0][0] != '-') {
-        (void)repx_fail(&err, REPX_E_USAGE,
-                        "unknown command `%s %s`; `%s --help` lists them",
-                        repx_buf_text(&path), argv[0], repx_buf_text(&path));
-        return usage_error(&err);
-    }
+    if (argc > 0 && argv[0][0] != '-')
+        return unknown_command(repx_buf_text(&path), cmd ? cmd->subs : commands,
+                               argv[0]);
     if (cmd)
         help_cmd(repx_buf_text(&path), cmd, &text);
     else

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The manual page and the option tables say the same.
+# shellcheck source=lib.sh disable=SC2016
+. "$(dirname "$0")/lib.sh"
+
+PAGE=$TESTS/../docs/man/repx.1
+export PAGE
+
+check 'every option of every command is in the manual page, and no other' '
+	repx --help-all | grep -oE "^ +(-[a-zA-Z], )?--[a-z-]+" | grep -oE -- "--[a-z-]+" | sort -u >tables &&
+	sed "s/\\\\-/-/g" "$PAGE" | grep -E "^\.(B|BR) " | grep -oE -- "--[a-z-]+" | sort -u >page &&
+	diff tables page'
+
+check 'every command is in the manual page' '
+	for c in $(repx --help | sed -n "/^commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p"); do
+		sed "s/\\\\-/-/g" "$PAGE" | grep -E "^\.SS .*\b$c\b" || { echo "missing: $c"; exit 1; }; done'
+
+check 'the manual page is well formed' '! man --warnings -E UTF-8 -l -Tutf8 -Z "$PAGE" 2>&1 >/dev/null | grep .'
+
+check 'no command shows the help, exit 0' 'repx | grep "usage: repx" && repx --version | grep "^repx "'
+
+check 'what is mistyped is answered with what there is' '
+	(repx rnu 2>err; test $? -eq 2) && grep "did you mean .run" err && (repx run --nosuch 2>err; test $? -eq 2) && grep -- "--nosuch" err'
