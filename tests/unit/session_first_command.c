@@ -34,6 +34,7 @@ struct attempt {
     const char *arch;
     struct link link;
     uint64_t sent; /* bytes of the agent */
+    uint64_t stop; /* reading it fails there; 0: nowhere */
 };
 
 /* ---- the host's services ---- */
@@ -67,7 +68,9 @@ static int64_t source_read(void *ctx, uint64_t i, uint64_t offset, void *to,
 {
     struct attempt *a = ctx;
 
-    (void)i, (void)err;
+    (void)i;
+    if (a->stop && offset >= a->stop)
+        return repx_fail(err, REPX_E_FAILED, "the disk here is broken");
     if (len > agent.len - offset)
         len = agent.len - offset;
     memcpy(to, agent.data + offset, len);
@@ -321,6 +324,19 @@ static void nothing_is_left_of_what_failed(void)
     ok(access(dir, F_OK) == 0 && rmdir(dir) == 0, "no half agent remains");
 }
 
+static void a_client_that_goes_leaves_nothing(void)
+{
+    REPX_AUTO_FREE char *base = repx_format("%s/gone", top);
+    REPX_AUTO_FREE char *dir = repx_format("%s/bin/%s", base, agent_hex);
+    struct attempt a = {.login = "exec sh -c %s", .base = base, .stop = 65536};
+    struct repx_err err = {0};
+    REPX_AUTO_FREE char *got = reach(&a, &err);
+
+    ok(!got && strstr(err.text, "the disk here is broken"), "%s", err.text);
+    ok(a.sent > 0 && access(dir, F_OK) == 0 && rmdir(dir) == 0,
+       "no half agent remains");
+}
+
 /* Between single quotes every shell reads the same, except for these. */
 static void the_text_is_safe_in_every_shell(void)
 {
@@ -352,6 +368,7 @@ int main(void)
     a_damaged_agent_is_healed();
     refusals_name_the_cause();
     nothing_is_left_of_what_failed();
+    a_client_that_goes_leaves_nothing();
     ok(repx_remove_tree(AT_FDCWD, dir, &err) == 0, "cleans up");
     repx_buf_free(&agent);
     return tap_end();
