@@ -70,6 +70,8 @@ static int on_result(void *ctx, uint32_t stream, const void *msg, size_t n,
     if (code == REPX_E_NONE)
         return 0;
     REPX_AUTO_FREE char *text = msg_text(msg, n, F_TEXT);
+    if (text)
+        session_printable(text);
     c->failed = 1;
     (void)repx_fail(&c->err, (int32_t)code, "%s",
                     text && *text ? text : "the agent refused without a reason");
@@ -79,8 +81,10 @@ static int on_result(void *ctx, uint32_t stream, const void *msg, size_t n,
 static void on_log(void *ctx, uint32_t level, const char *text)
 {
     const struct session *s = ctx;
+    REPX_AUTO_FREE char *line = repx_strdup(text);
 
-    s->host->log(s->host->ctx, level, text);
+    session_printable(line);
+    s->host->log(s->host->ctx, level, line);
 }
 
 static void on_noise(void *ctx, const char *line)
@@ -115,6 +119,8 @@ static int hello_error(const struct session *s, struct repx_err *err)
     if (code == REPX_E_NONE)
         return 0;
     REPX_AUTO_FREE char *text = msg_text(s->hello.data, s->hello.len, F_TEXT);
+    if (text)
+        session_printable(text);
     return repx_fail(err, (int32_t)code, "%s", text ? text : "the agent cannot work");
 }
 

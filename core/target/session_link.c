@@ -11,10 +11,18 @@
 #include "core/target/session_internal.h"
 
 #define ERRORS_MAX 16384 /* of standard error kept for messages */
+#define ERRORS_AT_ONCE 4 /* pieces read before other things have their turn */
 
 /* ---- what went wrong ---- */
 
-/* The last line of text that is not blank, made printable. */
+void session_printable(char *text)
+{
+    for (char *p = text; *p; p++) {
+        if ((unsigned char)*p < ' ' || *p == 127)
+            *p = ' ';
+    }
+}
+
 char *session_last_line(const char *text)
 {
     size_t n = strlen(text);
@@ -25,10 +33,7 @@ char *session_last_line(const char *text)
     while (from && text[from - 1] != '\n')
         from--;
     char *line = repx_strndup(text + from, n - from);
-    for (char *p = line; *p; p++) {
-        if ((unsigned char)*p < ' ' || *p == 127)
-            *p = ' ';
-    }
+    session_printable(line);
     return line;
 }
 
@@ -76,7 +81,7 @@ static int drain_errors(struct session *s)
 {
     int moved = 0;
 
-    while (!s->errors_ended) {
+    for (int i = 0; i < ERRORS_AT_ONCE && !s->errors_ended; i++) {
         int64_t n =
             s->ops->read(s->stream, REPX_STREAM_ERR, s->buffer, SESSION_STEP, NULL);
         if (n == REPX_AGAIN)

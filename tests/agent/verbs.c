@@ -36,7 +36,7 @@ static int echo_end(struct call *c, struct repx_err *err)
 static int refuse(struct call *c, const void *msg, size_t n, struct repx_err *err)
 {
     (void)c, (void)msg, (void)n;
-    return repx_fail(err, REPX_E_BUSY, "no room today");
+    return repx_fail(err, REPX_E_BUSY, "no room\x1b[31m today");
 }
 
 static int refuse_data(struct call *c, const void *bytes, size_t n,

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,7 +122,7 @@ static void errors_keep_code_and_text(struct session *s)
         int32_t code;
         const char *text;
     } cases[] = {
-        {TEST_REFUSE, REPX_E_BUSY, "no room today"},
+        {TEST_REFUSE, REPX_E_BUSY, "no room [31m today"},
         {TEST_LATE, REPX_E_NOENT, "the other half is not there"},
         {TEST_CRASHER, REPX_E_FAILED, "signal 9"},
         {4242, REPX_E_UNSUPPORTED, "4242"},
@@ -389,6 +390,39 @@ static void a_killed_agent_is_a_broken_link(void)
     link_end(&l);
 }
 
+static const struct {
+    const char *arguments;
+    int status;
+} programs[] = {
+    {"--version", 0},
+    {"", 2},
+    {"unknown", 2},
+    {"session", 2},
+    {"session /a /b /c", 2},
+    {"verify", 2},
+    {"verify 00 /dev/null", 2},
+    {"verify e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 /dev/null",
+     0},
+    {"verify 03b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 /dev/null",
+     1},
+    {"verify e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 /no/such",
+     1},
+    {"job", 2},
+    {"internal-execute", 2},
+    {"internal-gc", 1},
+};
+
+static void programs_of_the_agent_say_how_they_went(void)
+{
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+        REPX_AUTO_FREE char *line = repx_format("exec %s %s >/dev/null 2>&1 </dev/null",
+                                                TEST_AGENT, programs[i].arguments);
+        int status = system(line);
+        ok(WIFEXITED(status) && WEXITSTATUS(status) == programs[i].status, "agent %s",
+           programs[i].arguments);
+    }
+}
+
 int main(void)
 {
     char base[] = "/tmp/repx-session-XXXXXX";
@@ -397,6 +431,7 @@ int main(void)
     if (!mkdtemp(base))
         return 99;
     command = repx_format("%s session %s/base", TEST_AGENT, base);
+    programs_of_the_agent_say_how_they_went();
     the_hello_tells_where_and_what();
     noise_before_the_agent_is_logged();
     what_a_shell_says_instead_is_shown();
