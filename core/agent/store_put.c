@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Objects of a pack: written where they belong while they are hashed. */
+/* Objects of a pack: written where they belong while they are hashed. Nothing is flushed
+ * here: a layer's fsync would hold up the session for seconds, and until everything was
+ * flushed (store_known.c) another boot trusts no witness and hashes again. */
 #include "store_own.h"
 
 #include <errno.h>
@@ -12,8 +14,6 @@
 #include <kit/file.h>
 
 #include "store_pack.h"
-
-#define LARGE (1024 * 1024) /* from here on a file is flushed before it counts */
 
 struct store_put {
     struct store *s;
@@ -125,8 +125,6 @@ static int object_end(void *ctx, struct repx_err *err)
     struct object *o = current(p);
     if (check_digest(p, err) < 0)
         return -1;
-    if (o->length >= LARGE && fdatasync(p->fd) < 0)
-        return store_fail(err, name_of(p->s, o), "");
     if (close(p->fd) < 0) {
         /* the descriptor is gone, but the file is not what it should be */
         p->fd = -1;
