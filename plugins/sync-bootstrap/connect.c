@@ -27,6 +27,7 @@
 #define LINE_MAX_SHOWN 1024
 #define PIECE 65536
 #define AGENT_NAME "/repx-agent"
+#define GAVE_UP 1
 
 struct offer {
     char *arch;
@@ -93,6 +94,23 @@ static int64_t soon(const struct repx_sync_host *sync, int64_t ms)
     return sync->host->now_ms(sync->host->ctx) + ms;
 }
 
+/* 0, or GAVE_UP when nobody takes the bytes: what was said last then tells why; or -1
+ * when there is nobody to listen to either. */
+static int give(const struct repx_sync_host *sync, const void *bytes, size_t n,
+                struct repx_err *err)
+{
+    struct repx_err why = {0};
+
+    if (sync->raw_write(sync->ctx, bytes, n, soon(sync, STEP_MS), &why) == 0)
+        return 0;
+    if (why.code != REPX_E_CANCELED && why.code != REPX_E_TIMEOUT)
+        return GAVE_UP;
+    if (err)
+        *err = why;
+    return -1;
+}
+
+/* As give. */
 static int send_lines(const struct repx_sync_host *sync, const struct offers *o,
                       struct repx_err *err)
 {
@@ -112,7 +130,7 @@ static int send_lines(const struct repx_sync_host *sync, const struct offers *o,
                      (unsigned long long)o->items[i].length);
     }
     repx_buf_str(&b, ".\n");
-    return sync->raw_write(sync->ctx, b.data, b.len, soon(sync, STEP_MS), err);
+    return give(sync, b.data, b.len, err);
 }
 
 static void show_noise(const struct repx_sync_host *sync, const struct repx_buf *line)
@@ -228,6 +246,7 @@ static int expect(const struct repx_buf *answer, const char *word, struct repx_e
 
 /* ---- the agent's bytes ---- */
 
+/* As give. */
 static int send_bytes(const struct repx_sync_host *sync, const struct offer *o,
                       struct repx_err *err)
 {
@@ -242,9 +261,9 @@ static int send_bytes(const struct repx_sync_host *sync, const struct offer *o,
             return repx_fail(err, REPX_E_CORRUPT, "%s" AGENT_NAME " became shorter",
                              o->arch);
         }
-        if (sync->raw_write(sync->ctx, piece, (uint64_t)n, soon(sync, STEP_MS), err) <
-            0)
-            return repx_wrap(err, "sending the agent");
+        int given = give(sync, piece, (size_t)n, err);
+        if (given != 0)
+            return given;
         at += (uint64_t)n;
         sync->host->progress(sync->host->ctx, "bytes", at, o->length);
     }
@@ -255,7 +274,6 @@ static int send_agent(const struct repx_sync_host *sync, const struct offers *o,
                       const char *arch, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf answer = {0};
-    struct repx_err why = {0};
     const struct offer *one = NULL;
 
     for (size_t i = 0; i < o->count; i++) {
@@ -266,14 +284,7 @@ static int send_agent(const struct repx_sync_host *sync, const struct offers *o,
         return repx_fail(err, REPX_E_CORRUPT,
                          "asked for an agent that was not offered");
     }
-    /* A script that gave up takes no more bytes; why it did is its last answer. */
-    int sent = send_bytes(sync, one, &why);
-    if (sent < 0 && why.code != REPX_E_LINK) {
-        if (err)
-            *err = why;
-        return -1;
-    }
-    if (read_answer(sync, &answer, err) < 0)
+    if (send_bytes(sync, one, err) < 0 || read_answer(sync, &answer, err) < 0)
         return -1;
     int ready = expect(&answer, "ready", err);
     if (ready == 0) {
@@ -293,7 +304,7 @@ int32_t bootstrap_connect(const struct repx_sync_host *sync, struct repx_err *er
 
     if (offers_get(sync, &o, err) == 0 &&
         sync->raw_exec(sync->ctx, first_command, err) == 0 &&
-        send_lines(sync, &o, err) == 0 && read_answer(sync, &answer, err) == 0) {
+        send_lines(sync, &o, err) >= 0 && read_answer(sync, &answer, err) == 0) {
         const char *text = repx_buf_text(&answer);
         int present = expect(&answer, "present", err);
         if (present == 1) {

@@ -298,6 +298,9 @@ static const struct {
      "installed here: pdp11 vax"},
     {"a closed account", "echo 'This account is closed.' # %s", "/tmp/x", NULL,
      REPX_E_LINK, "This account is closed."},
+    {"an account that reads nothing",
+     "echo 'Use the other host.'; exec <&-; sleep 0.2 # %s", "/tmp/x", NULL,
+     REPX_E_LINK, "Use the other host."},
     {"a full disk", "ulimit -f 100; trap '' XFSZ; exec sh -c %s", "full", NULL,
      REPX_E_FAILED, "is there room"},
 };
