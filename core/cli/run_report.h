@@ -5,15 +5,16 @@
 
 #include "core/pipeline/pipeline.h"
 #include "core/pipeline/watch.h"
+#include "core/plugin/host.h"
 
 struct run_report {
     const struct plan *plan;
+    const struct ui *ui;
     int timing, json;
     size_t *number; /* per plan index: 1.. among those to run, 0: complete before */
     unsigned char *state; /* per plan index: JOB_* as last told */
     size_t todo, ok, failed, blocked, running, submitted, refused;
     struct repx_buf failures; /* sections for the end */
-    int64_t last_summary;
 };
 
 void report_begin(struct run_report *r, const char *target, const char *scheduler);
