@@ -27,7 +27,6 @@ static void drop_scratch(struct lab_state *s)
     s->raw_runs = NULL;
     s->job_files = NULL;
     intern_free(&s->names);
-    index_free(&s->source.past);
 }
 
 void lab_close(struct lab *lab)
@@ -136,6 +135,7 @@ static int check_entries(struct lab_state *s, struct repx_err *err)
                          doc_visible(&s->arena, why.text));
     }
     source_remember(&s->source, s->lab.path);
+    index_free(&s->source.past); /* nothing is left to be digested */
     s->entries_checked = 1;
     return 0;
 }

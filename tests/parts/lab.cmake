@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 repx_unit_test(json json)
-foreach(name lab lab_cache lab_broken lab_tar)
+foreach(name lab lab_cache lab_broken lab_tar lab_index)
   repx_unit_test(${name} lab)
   target_compile_definitions(test-${name} PRIVATE TEST_LABS="${CMAKE_CURRENT_SOURCE_DIR}/labs")
 endforeach()
