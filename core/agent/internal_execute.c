@@ -67,16 +67,21 @@ static int text_take(struct options *o, char **argv)
     return 0;
 }
 
+/* --debug, --verbose, -v, -vv, ... */
+static int says_more(const char *arg)
+{
+    if (strcmp(arg, "--debug") == 0 || strcmp(arg, "--verbose") == 0)
+        return 1;
+    return arg[0] == '-' && arg[1] && !arg[1 + strspn(arg + 1, "v")];
+}
+
 static int flag_take(struct options *o, char **argv)
 {
     int used = 1;
 
     if (strcmp(argv[0], "--mount-host-paths") == 0) {
         o->mount_host_paths = 1;
-    } else if (strcmp(argv[0], "--debug") == 0 || strcmp(argv[0], "--verbose") == 0) {
-        o->verbose++;
-    } else if (argv[0][0] == '-' && argv[0][1] &&
-               !argv[0][1 + strspn(argv[0] + 1, "v")]) {
+    } else if (says_more(argv[0])) {
         o->verbose++;
     } else if (strcmp(argv[0], "--mount-paths") == 0) {
         while (argv[used] && argv[used][0] != '-')
@@ -97,9 +102,10 @@ static int required(const struct options *o, struct repx_err *err)
         if (!*v)
             return repx_fail(err, REPX_E_USAGE, "--%s is required", texts[i].name);
     }
-    if (strcmp(o->runtime, "native") != 0 && !o->image_tag)
+    if (strcmp(o->runtime, "native") != 0 && !o->image_tag) {
         return repx_fail(err, REPX_E_USAGE, "--image-tag is required for %s",
                          o->runtime);
+    }
     if (!state_name_ok(o->job_id) || !state_name_ok(o->host_tools_dir))
         return repx_fail(err, REPX_E_USAGE, "job id or host tools are no plain names");
     if (o->image_tag && !repx_path_is_inside(o->image_tag))
@@ -113,9 +119,10 @@ static int options_read(struct options *o, char **argv, struct repx_err *err)
         int used = strncmp(*at, "--", 2) == 0 ? text_take(o, at) : 0;
         if (!used)
             used = flag_take(o, at);
-        if (!used)
+        if (!used) {
             return repx_fail(err, REPX_E_USAGE, "%s: unknown, or without its value",
                              *at);
+        }
         at += used;
     }
     return required(o, err);
@@ -155,9 +162,10 @@ static int data_file(const char *from, const char *to, struct repx_err *err)
             continue;
         if (n < 0)
             return repx_fail_errno(err, "%s", from);
-        if (n == 0)
+        if (n == 0) {
             return repx_write_file(AT_FDCWD, to, repx_buf_text(&b), b.len, 0644, 0,
                                    err);
+        }
         b.len += (size_t)n;
     }
     return repx_fail(err, REPX_E_CORRUPT, "%s: more than %u bytes", from, DATA_MAX);
@@ -295,12 +303,13 @@ static void failure_tell(const struct places *p, const struct outcome *o)
 
     (void)repx_read_file(AT_FDCWD, path, DATA_MAX, &errors, NULL);
     (void)fprintf(stderr, "Error: Execution failed: %s: ", p->script);
-    if (o->reason)
+    if (o->reason) {
         (void)fprintf(stderr, "%s", o->reason);
-    else if (o->signal)
+    } else if (o->signal) {
         (void)fprintf(stderr, "killed by signal %d", o->signal);
-    else
+    } else {
         (void)fprintf(stderr, "exit code %d", o->exit);
+    }
     (void)fprintf(stderr, "\n--- stderr ---\n%s", repx_buf_text(&errors));
 }
 

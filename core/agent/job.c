@@ -160,10 +160,11 @@ int phase_main(struct unit *u, struct repx_err *err)
         rc = attempt_begin(u, &a, NULL, &why);
     if (rc == 0)
         rc = record_start(u, &a, &why);
-    if (rc == 0)
+    if (rc == 0) {
         script_run(u, &a, inputs, parameters, &o);
-    else
+    } else {
         outcome_set(&o, "not started: %s", why.text);
+    }
     if (a.record_fd >= 0)
         rc = attempt_end(u, &a, &o, err);
     if (record_job_end(u, a.n, &o, err) < 0)
@@ -244,9 +245,10 @@ static int table_read(const struct unit *u, int64_t *n, struct repx_err *err)
 
     if (fd < 0)
         return errno == ENOENT ? 0 : repx_fail_errno(err, "%s", path);
-    if (pread(fd, b, sizeof b, (off_t)*n * 8) != (ssize_t)sizeof b)
+    if (pread(fd, b, sizeof b, (off_t)*n * 8) != (ssize_t)sizeof b) {
         return repx_fail(err, REPX_E_CORRUPT, "%s: has no index %lld", path,
                          (long long)*n);
+    }
     uint64_t v = 0;
     for (int i = 7; i >= 0; i--)
         v = v << 8 | b[i];
@@ -302,9 +304,10 @@ int job_main(int argc, char **argv)
     process_prepare();
     REPX_AUTO_FREE char *state = state_path_read(argv[1]);
     int rc = site_open(&site, argv[1], state, &err);
-    if (rc == 0 && site.readonly)
+    if (rc == 0 && site.readonly) {
         rc = repx_fail(&err, REPX_E_UNSUPPORTED, "%s: this agent may not write there",
                        site.state);
+    }
     if (rc == 0)
         rc = job_of(&site, argv, argc, &err);
     site_close(&site);

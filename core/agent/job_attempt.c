@@ -46,10 +46,11 @@ static int number_take(const struct unit *u, struct attempt *a, struct repx_err 
         a->dir = repx_format("%s/attempts/%u", a->home, a->n);
         if (mkdirat(u->site->base_fd, a->dir, 0777) == 0)
             return 0;
-        if (errno == ENOENT && !made++ && repx_make_dirs(all, 0777, err) == 0)
+        if (errno == ENOENT && !made++ && repx_make_dirs(all, 0777, err) == 0) {
             a->n--;
-        else if (errno != EEXIST)
+        } else if (errno != EEXIST) {
             break;
+        }
     }
     return repx_fail_errno(err, "%s/%s", u->site->base, a->dir);
 }

@@ -31,9 +31,10 @@ static char *input_value(const struct unit *u, const json_t *input)
     const char *scatter = state_text(input, "scatter", NULL);
     const char *job = state_text(input, "job", "");
 
-    if (base)
+    if (base) {
         return *base ? repx_format("%s/%s", u->site->base, base)
                      : repx_strdup(u->site->base);
+    }
     REPX_AUTO_FREE char *dir = repx_format("%s/outputs/%s%s/out", u->site->base, job,
                                            scatter ? "/scatter" : "");
     return template_fill(scatter ? scatter : state_text(input, "template", ""), dir);
@@ -73,10 +74,11 @@ int attempt_write(const struct unit *u, const struct attempt *a, const char *nam
     /* Nobody looks before the attempt's links are switched: no temporary name needed. */
     if (fd < 0)
         return repx_fail_errno(err, "%s/%s", u->site->base, path);
-    if (value)
+    if (value) {
         json_pretty(value, &b);
-    else
+    } else {
         repx_buf_str(&b, "null");
+    }
     if (repx_write_all(fd, b.data, b.len) < 0)
         return repx_fail_errno(err, "%s/%s", u->site->base, path);
     return 0;
@@ -88,9 +90,10 @@ int attempt_files(const struct unit *u, struct attempt *a, struct repx_err *err)
     int rc = attempt_write(u, a, "inputs.json", inputs, err);
 
     json_decref(inputs);
-    if (rc == 0)
+    if (rc == 0) {
         rc = attempt_write(u, a, "parameters.json", json_object_get(u->plan, "params"),
                            err);
+    }
     return rc;
 }
 

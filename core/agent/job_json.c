@@ -105,14 +105,15 @@ static void object_put(json_t *v, struct repx_buf *to, int indent)
 
 static void value_put(const json_t *v, struct repx_buf *to, int indent)
 {
-    if (json_is_object(v))
+    if (json_is_object(v)) {
         object_put((json_t *)(uintptr_t)v, to, indent);
-    else if (json_is_array(v))
+    } else if (json_is_array(v)) {
         array_put(v, to, indent);
-    else if (json_is_real(v))
+    } else if (json_is_real(v)) {
         real_put(json_real_value(v), to);
-    else
+    } else {
         (void)json_dump_callback(v, take, to, JSON_ENCODE_ANY | JSON_COMPACT);
+    }
 }
 
 void json_pretty(const json_t *value, struct repx_buf *to)

@@ -140,19 +140,20 @@ static pid_t start(const struct process *p, struct repx_err *err)
         return repx_fail_errno(err, "%s: fork", p->argv[0]);
     }
     ssize_t n;
-    do
+    do {
         n = read(tell[0], &why, sizeof why);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     (void)close(tell[0]);
     if (n <= 0)
         return pid;
     (void)waitpid(pid, NULL, 0);
     errno = why;
-    if (why == ENOENT)
+    if (why == ENOENT) {
         return repx_fail(err, REPX_E_NOENT,
                          "%s: No such file or directory: the script itself, or the "
                          "interpreter that its first line names",
                          p->argv[0]);
+    }
     return repx_fail_errno(err, "%s", p->argv[0]);
 }
 
@@ -200,16 +201,17 @@ static void ask_to_end(struct watch *w)
 {
     if (w->kill_at)
         return;
-    if (w->p->spare_root)
+    if (w->p->spare_root) {
         descendants_signal(w->pid, SIGTERM, 0);
-    else
+    } else {
         (void)kill(-w->pid, SIGTERM);
+    }
     w->kill_at = now_ms() + w->p->kill_ms;
 }
 
 static int64_t next_wake(const struct watch *w, int64_t now)
 {
-    int64_t at = now + 3600 * 1000;
+    int64_t at = now + INT64_C(3600000);
 
     if (w->kill_at && w->kill_at < at)
         at = w->kill_at;

@@ -57,18 +57,18 @@ static void reason_fill(const struct unit *u, struct outcome *o)
 
     if (o->ok || o->reason)
         return;
-    if (o->timed_out)
+    int late = o->asked && asked && o->ms + LIMIT_SLACK_MS >= asked && !cancelled(u);
+    if (o->timed_out || late) {
         outcome_set(o, "timed out");
-    else if (o->asked && !cancelled(u) && asked && o->ms + LIMIT_SLACK_MS >= asked)
-        outcome_set(o, "timed out");
-    else if (o->asked)
+    } else if (o->asked) {
         outcome_set(o, "cancelled");
-    else if (o->signal == SIGKILL && out_of_memory())
+    } else if (o->signal == SIGKILL && out_of_memory()) {
         outcome_set(o, "out of memory");
-    else if (o->signal)
+    } else if (o->signal) {
         outcome_set(o, "signal %d", o->signal);
-    else
+    } else {
         outcome_set(o, "exit %d", o->exit);
+    }
 }
 
 /* Scripts of a job are found by the digest of their package, so that a job queued for

@@ -64,7 +64,7 @@ static void command_finish(struct runtime_command *c)
 
 static void command_say(const struct runtime_command *c, struct repx_buf *said)
 {
-    for (char **arg = c->argv; said && *arg; arg++) {
+    for (char **arg = c->argv; said && arg && *arg; arg++) {
         repx_buf_char(said, ' ');
         repx_buf_shell(said, *arg);
     }

@@ -122,13 +122,13 @@ int bwrap_host_binds(struct strings *argv, struct repx_err *err)
         struct stat st;
         ssize_t len = readlink(path, link, sizeof link - 1);
         link[len > 0 ? len : 0] = 0;
-        if (in_list(names[i]->d_name, skipped) || lstat(path, &st) < 0)
-            len = 0;
-        else if (len > 0)
+        int seen = !in_list(names[i]->d_name, skipped) && lstat(path, &st) == 0;
+        if (seen && len > 0) {
             add(argv, "--symlink", link, path);
-        else if (S_ISDIR(st.st_mode))
+        } else if (seen && S_ISDIR(st.st_mode)) {
             add(argv, in_list(names[i]->d_name, writable) ? "--bind" : "--ro-bind",
                 path, path);
+        }
         free(names[i]);
     }
     free(names);
@@ -185,9 +185,10 @@ int bwrap_nix_binds(struct strings *argv, const struct runtime_request *q,
 
     if (on_host && in_image)
         return union_binds(argv, q, store, err);
-    if (on_host)
+    if (on_host) {
         add(argv, "--ro-bind", "/nix", "/nix");
-    else if (in_image)
+    } else if (in_image) {
         add(argv, "--ro-bind", image, "/nix");
+    }
     return 0;
 }

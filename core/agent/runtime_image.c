@@ -80,14 +80,16 @@ json_t *image_manifest_parse(const char *text, size_t n, struct repx_err *err)
         return NULL;
     json_t *first = json_array_get(json_object_get(all, "m"), 0);
     json_t *layers = json_object_get(first, "Layers");
-    if (layers_ok(layers))
+    if (layers_ok(layers)) {
         json_incref(layers);
-    else
+    } else {
         layers = NULL;
+    }
     json_decref(all);
-    if (!layers)
+    if (!layers) {
         (void)repx_fail(err, REPX_E_CORRUPT,
                         "manifest.json: no list of layers inside the image");
+    }
     return layers;
 }
 

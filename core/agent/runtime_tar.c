@@ -10,9 +10,9 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
-#define BLOCK 512
+#define BLOCK ((size_t)512)
 #define LONG_MAX_BYTES (1u << 20)
-#define CHUNK (256u * 1024)
+#define CHUNK ((size_t)256 * 1024)
 
 /* 1 when all n bytes came, 0 at the very end, -1. */
 static int read_all(int fd, void *to, size_t n, struct repx_err *err)
@@ -194,7 +194,9 @@ static void member_fill(struct tar_in *in, struct tar_member *m)
     in->long_name = in->long_link = NULL;
     m->mode = (unsigned)number(b + 100, 8) & 0777u;
     m->mtime = number(b + 136, 12);
-    m->type = b[156] == 0 || b[156] == '7' ? '0' : (char)b[156];
+    m->type = '0'; /* also what old archives say with 0, and contiguous files */
+    if (b[156] != 0 && b[156] != '7')
+        m->type = (char)(b[156] & 0x7f);
     if (in->long_size >= 0)
         m->size = (uint64_t)in->long_size;
     in->long_size = -1;
@@ -209,9 +211,10 @@ int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err)
         if (rc <= 0 || all_zero(in->block))
             return rc < 0 ? -1 : 0;
         int64_t size = number(in->block + 124, 12);
-        if (!checksum_ok(in->block) || size < 0)
+        if (!checksum_ok(in->block) || size < 0) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "layer: not a tar archive, or a compressed one");
+        }
         rc = describes_next(in, (char)in->block[156], (uint64_t)size, err);
         if (rc < 0)
             return -1;

@@ -80,7 +80,7 @@ static int resolve_dir(int root, const char *path, struct repx_buf *done,
             continue;
         }
         rc = step_into(root, done, name, &link, err);
-        if (rc != 0)
+        if (rc != 0 || !link)
             continue;
         if (++links > LINKS_MAX)
             rc = repx_fail(err, REPX_E_CORRUPT, "layer: %s: too many links", path);
@@ -178,10 +178,11 @@ static int put_dir(const struct tar_member *m, int root, const char *place,
 {
     struct stat st;
 
-    if (fstatat(root, place, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+    if (fstatat(root, place, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
         return fchmodat(root, place, (mode_t)(m->mode | 0700u), 0) < 0
                    ? repx_fail_errno(err, "%s", place)
                    : 0;
+    }
     if (repx_remove_tree(root, place, err) < 0)
         return -1;
     if (mkdirat(root, place, (mode_t)(m->mode | 0700u)) < 0)

@@ -48,10 +48,11 @@ static void scatter_work(const struct unit *u, const struct attempt *job,
     char in[DIGEST_HEX];
 
     scatter_digest(u, in);
-    if (phase_current(u, home, in))
+    if (phase_current(u, home, in)) {
         *o = (struct outcome){.ok = 1};
-    else
+    } else {
         scatter_execute(u, job, in, o);
+    }
     if (o->ok)
         branches_submit(u, o);
 }
@@ -70,10 +71,11 @@ int phase_scatter(struct unit *u, struct repx_err *err)
         rc = attempt_begin(u, &job, NULL, &why);
     if (rc == 0)
         rc = record_start(u, &job, &why);
-    if (rc == 0)
+    if (rc == 0) {
         scatter_work(u, &job, &o);
-    else
+    } else {
         outcome_set(&o, "not started: %s", why.text);
+    }
     rc = 0;
     if (!o.ok && job.record_fd >= 0)
         rc = attempt_end(u, &job, &o, err);

@@ -77,13 +77,15 @@ static char *mapping_value(const struct branch *b, const json_t *m, const json_t
     const char *source = state_text(m, "source", NULL);
     const char *target = state_text(m, "target_input", "");
 
-    if (!source)
+    if (!source) {
         return state_text(m, "job_id", NULL)
                    ? repx_strdup(state_text(entry, target, NULL))
                    : NULL;
-    if (strcmp(source, "scatter:work_item") == 0)
+    }
+    if (strcmp(source, "scatter:work_item") == 0) {
         return repx_format("%s/outputs/%s/branch-%lld/repx/work_item.json",
                            u->site->base, u->id, (long long)b->number);
+    }
     if (strncmp(source, "step:", 5) != 0)
         return NULL;
     const json_t *outputs = json_object_get(step_exe(u, source + 5), "outputs");
@@ -104,9 +106,10 @@ json_t *step_inputs(const struct branch *b, const char *name)
     json_array_foreach(json_object_get(step_exe(b->u, name), "inputs"), i, m)
     {
         REPX_AUTO_FREE char *value = mapping_value(b, m, entry);
-        if (value)
+        if (value) {
             json_object_set_new(inputs, state_text(m, "target_input", ""),
                                 json_string(value));
+        }
     }
     json_decref(entry);
     return inputs;
@@ -157,9 +160,10 @@ static int digest_make(struct branch *b, const char *name, size_t depth,
     }
     if (!step_exe(b->u, name))
         return repx_fail(err, REPX_E_CORRUPT, "step %s is not there", name);
-    if (depth > json_object_size(json_object_get(b->u->plan, "exes")))
+    if (depth > json_object_size(json_object_get(b->u->plan, "exes"))) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "the steps depend on each other in a ring");
+    }
     REPX_AUTO_FREE char *phase = repx_format("step-%s", name);
     json_t *inputs = step_inputs(b, name);
     common_begin(&c, b->u, phase, inputs);

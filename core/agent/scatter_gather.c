@@ -22,9 +22,10 @@ static json_t *branch_outputs(const struct unit *u, int64_t number, const json_t
     b.digests = json_object();
     int rc = step_digest(&b, sink, hex, err);
     json_decref(b.digests);
-    if (rc == 0 && !phase_current(u, home, hex))
+    if (rc == 0 && !phase_current(u, home, hex)) {
         rc = repx_fail(err, REPX_E_FAILED, "branch %lld: step %s has not succeeded",
                        (long long)number, sink);
+    }
     if (rc < 0)
         return NULL;
     json_t *all = json_object();
@@ -105,10 +106,11 @@ int phase_gather(struct unit *u, struct repx_err *err)
         rc = record_start(u, &a, &why);
     if (rc == 0)
         rc = gather_files(u, &a, &why);
-    if (rc == 0)
+    if (rc == 0) {
         script_run(u, &a, inputs, parameters, &o);
-    else
+    } else {
         outcome_set(&o, "not started: %s", why.text);
+    }
     rc = a.record_fd >= 0 ? attempt_end(u, &a, &o, err) : 0;
     if (record_job_end(u, a.n, &o, err) < 0)
         rc = -1;

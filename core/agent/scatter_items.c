@@ -15,12 +15,13 @@ static int depth_ok(const char *text, size_t n)
 
     for (size_t i = 0; i < n && depth <= DEPTH_MAX; i++) {
         char c = text[i];
-        if (quoted && c == '\\')
+        if (quoted && c == '\\') {
             i++;
-        else if (c == '"')
+        } else if (c == '"') {
             quoted = !quoted;
-        else if (!quoted)
+        } else if (!quoted) {
             depth += (c == '[' || c == '{') - (c == ']' || c == '}');
+        }
     }
     return depth <= DEPTH_MAX;
 }

@@ -59,9 +59,10 @@ static int step_files(const struct branch *b, const char *name, struct attempt *
 
     if (rc == 0)
         rc = attempt_write(b->u, a, "inputs.json", inputs, err);
-    if (rc == 0)
+    if (rc == 0) {
         rc = attempt_write(b->u, a, "parameters.json",
                            json_object_get(b->u->plan, "params"), err);
+    }
     json_decref(inputs);
     return rc;
 }
@@ -126,12 +127,13 @@ int phase_step(struct unit *u, struct repx_err *err)
 
     b.item = json_array_get(items, (size_t)u->branch);
     b.digests = json_object();
-    if (!items)
+    if (!items) {
         outcome_set(&o, "not started: %s", why.text);
-    else if (!b.item)
+    } else if (!b.item) {
         outcome_set(&o, "not started: there is no branch %lld", (long long)u->branch);
-    else
+    } else {
         n = branch_step(&b, &o);
+    }
     int rc = record_end(u, n, &o, err);
     int status = rc < 0 || !o.ok;
     json_decref(b.digests);

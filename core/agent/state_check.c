@@ -16,14 +16,15 @@ static int depth_ok(const char *line, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         char c = line[i];
-        if (quoted && c == '\\')
+        if (quoted && c == '\\') {
             i++;
-        else if (c == '"')
+        } else if (c == '"') {
             quoted = !quoted;
-        else if (!quoted && (c == '{' || c == '['))
+        } else if (!quoted && (c == '{' || c == '[')) {
             depth++;
-        else if (!quoted && (c == '}' || c == ']'))
+        } else if (!quoted && (c == '}' || c == ']')) {
             depth--;
+        }
         if (depth > DEPTH_MAX)
             return 0;
     }
@@ -154,9 +155,10 @@ int state_check(const json_t *object, const struct state_field *fields,
                 return repx_fail(err, REPX_E_CORRUPT, "%s: no \"%s\"", what, f->key);
             continue;
         }
-        if (!value_ok(v, f->type))
+        if (!value_ok(v, f->type)) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "%s: \"%s\" has a value it cannot have", what, f->key);
+        }
     }
     return 0;
 }

@@ -150,6 +150,7 @@ static const char *claim_word(int by)
     return by == CLAIM_JOB ? "job" : "submitter";
 }
 
+/* NOLINTNEXTLINE(readability-function-size): what a claim says is seven things */
 int claim_make(struct site *site, const char *key, int by, const char *sched,
                const char *id, json_t **claim, struct repx_err *err)
 {

@@ -214,10 +214,11 @@ int lease_take(struct site *site, const char *name, int64_t wait_ms, uint64_t *e
             last = next;
             continue;
         }
-        if (state_now_ms() >= until)
+        if (state_now_ms() >= until) {
             return repx_fail(err, REPX_E_BUSY,
                              "%s/lease/%s is held by another process; try again later",
                              site->state, name);
+        }
         const struct timespec t = {0, (long)pause * 1000000};
         (void)nanosleep(&t, NULL);
     }

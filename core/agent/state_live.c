@@ -45,12 +45,14 @@ int live_get(struct site *site, const char *job, char **run, size_t *index,
 {
     char text[128], *number, *found;
 
-    if (live_read(site, job, text) < 0)
+    if (live_read(site, job, text) < 0) {
         return errno == ENOENT ? 0
                                : repx_fail_errno(err, "%s/live/%s", site->state, job);
-    if (!live_split(text, &number, &found))
+    }
+    if (!live_split(text, &number, &found)) {
         return repx_fail(err, REPX_E_CORRUPT, "%s/live/%s: of no known form; remove it",
                          site->state, job);
+    }
     *run = repx_strdup(text);
     *index = strtoul(number, NULL, 10);
     memcpy(key, found, 27);
@@ -70,10 +72,11 @@ int live_set(struct site *site, const char *job, const char *run, size_t index,
     int rc = symlinkat(text, site->state_fd, path);
     if (rc < 0 && errno == ENOENT && mkdirat(site->state_fd, "live", 0777) == 0)
         rc = symlinkat(text, site->state_fd, path);
-    if (rc < 0 && errno == EEXIST)
+    if (rc < 0 && errno == EEXIST) {
         rc = symlinkat(text, site->state_fd, tmp) < 0
                  ? -1
                  : renameat(site->state_fd, tmp, site->state_fd, path);
+    }
     return rc < 0 ? repx_fail_errno(err, "%s/%s", site->state, path) : 0;
 }
 

@@ -15,12 +15,12 @@ static const struct state_field line_fields[] = {
     {"pkg", STATE_HEX, STATE_REQUIRED},
     {"run", STATE_TEXT, STATE_NULL},
     {"type", STATE_TEXT, STATE_REQUIRED},
-    {"inputs", STATE_OBJECT, 0},
+    {"inputs", STATE_OBJECT, STATE_NULL},
     {"gather_inputs", STATE_OBJECT, STATE_NULL},
     {"exes", STATE_OBJECT, STATE_REQUIRED},
     {"sink", STATE_ID, STATE_NULL},
-    {"deps", STATE_ARRAY, 0},
-    {"wanted", STATE_BOOL, 0},
+    {"deps", STATE_ARRAY, STATE_NULL},
+    {"wanted", STATE_BOOL, STATE_NULL},
     {"runtime", STATE_TEXT, STATE_REQUIRED},
     {"image", STATE_TAG, STATE_NULL},
     {"mounts", STATE_OBJECT, STATE_NULL},
@@ -51,10 +51,10 @@ static const struct state_field mapping_fields[] = {
 };
 
 static const struct state_field input_fields[] = {
-    {"job", STATE_ID, 0},
-    {"template", STATE_TEXT, 0},
-    {"scatter", STATE_TEXT, 0},
-    {"base", STATE_TEXT, 0},
+    {"job", STATE_ID, STATE_NULL},
+    {"template", STATE_TEXT, STATE_NULL},
+    {"scatter", STATE_TEXT, STATE_NULL},
+    {"base", STATE_TEXT, STATE_NULL},
     {NULL, 0, 0},
 };
 
@@ -84,10 +84,11 @@ static int input_check(const json_t *input, struct repx_err *err)
         state_check(input, input_fields, "plan line: input", err) < 0)
         return fail(err, "an input is no object of known form");
     const char *base = state_text(input, "base", NULL);
-    if (base)
+    if (base) {
         return !*base || repx_path_is_inside(base)
                    ? 0
                    : fail(err, "an input leaves the base path");
+    }
     int from_job = state_text(input, "template", NULL) != NULL;
     int from_scatter = state_text(input, "scatter", NULL) != NULL;
     if (!state_text(input, "job", NULL) || from_job == from_scatter)
@@ -227,10 +228,11 @@ static int line_check(const json_t *line, struct repx_err *err)
     static const char *const types[] = {"simple", "scatter-gather", NULL};
     static const char *const runtimes[] = {"native", "bwrap", "podman", "docker", NULL};
 
-    if (state_int(line, "v", 0) != 1)
+    if (state_int(line, "v", 0) != 1) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "plan line: version %lld, this agent knows 1",
                          (long long)state_int(line, "v", 0));
+    }
     if (!one_of(state_text(line, "type", ""), types))
         return fail(err, "unknown type");
     if (!one_of(state_text(line, "runtime", ""), runtimes))

@@ -109,12 +109,13 @@ static void on_other_end(struct run_state *s, size_t i, const json_t *e,
 {
     if (s->terminal[i])
         return;
-    if (strcmp(what, "lost") == 0)
+    if (strcmp(what, "lost") == 0) {
         put(s, i, JOB_FAILED, 1, state_text(e, "reason", "LOST"));
-    else if (strcmp(what, "cancelled") == 0)
+    } else if (strcmp(what, "cancelled") == 0) {
         put(s, i, JOB_FAILED, 1, "cancelled");
-    else if (strcmp(what, "refused") == 0)
+    } else if (strcmp(what, "refused") == 0) {
         put(s, i, JOB_FAILED, 1, state_text(e, "text", "refused"));
+    }
 }
 
 void run_state_event(struct run_state *s, const json_t *event)
@@ -143,6 +144,21 @@ void run_state_event(struct run_state *s, const json_t *event)
 
 /* ---- what can no longer run ---- */
 
+/* Append the producers of one line; *room counts what `deps` can hold. */
+static void deps_add(struct run_state *s, const json_t *line, size_t *used,
+                     size_t *room)
+{
+    const json_t *deps = json_object_get(line, "deps");
+
+    for (size_t at = 0; at < json_array_size(deps); at++) {
+        if (*used == *room) {
+            *room = *room ? *room * 2 : 1024;
+            s->deps = repx_grow(s->deps, *room, sizeof s->deps[0]);
+        }
+        s->deps[(*used)++] = (size_t)json_integer_value(json_array_get(deps, at));
+    }
+}
+
 static int deps_load(struct run_state *s, const struct run *run, struct repx_err *err)
 {
     size_t used = 0, room = 0;
@@ -150,21 +166,12 @@ static int deps_load(struct run_state *s, const struct run *run, struct repx_err
     s->deps_at = repx_array(s->count + 1, sizeof s->deps_at[0]);
     for (size_t i = 0; i < s->count; i++) {
         json_t *line = run_plan(run, i, err);
-        size_t at;
-        json_t *dep;
         if (!line) {
             free(s->deps_at);
             s->deps_at = NULL;
             return -1;
         }
-        json_array_foreach(json_object_get(line, "deps"), at, dep)
-        {
-            if (used == room) {
-                room = room ? room * 2 : 1024;
-                s->deps = repx_grow(s->deps, room, sizeof s->deps[0]);
-            }
-            s->deps[used++] = (size_t)json_integer_value(dep);
-        }
+        deps_add(s, line, &used, &room);
         json_decref(line);
         s->deps_at[i + 1] = used;
     }

@@ -63,9 +63,10 @@ static int paths_check(const json_t *record, const char *key, struct repx_err *e
          at = json_object_iter_next(paths, at)) {
         const json_t *path = json_object_iter_value(at);
         if (!state_name_ok(json_object_iter_key(at)) || !json_is_string(path) ||
-            !repx_path_is_inside(json_string_value(path)))
+            !repx_path_is_inside(json_string_value(path))) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "run record: a path in \"%s\" leaves the base path", key);
+        }
     }
     return 0;
 }
@@ -77,10 +78,11 @@ json_t *run_record_parse(const char *line, size_t n, struct repx_err *err)
     if (!j)
         return NULL;
     int rc = 0;
-    if (state_int(j, "v", 0) != 1)
+    if (state_int(j, "v", 0) != 1) {
         rc = repx_fail(err, REPX_E_UNSUPPORTED,
                        "run record: version %lld, this agent knows 1",
                        (long long)state_int(j, "v", 0));
+    }
     if (rc < 0 || paths_check(j, "helper", err) < 0 ||
         paths_check(j, "agents", err) < 0) {
         json_decref(j);
@@ -116,10 +118,11 @@ static int plan_open(struct run *run, struct repx_err *err)
         openat(run->dir, "plan.idx", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0)
         return repx_fail_errno(err, "plan.idx");
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != want)
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != want) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "plan.idx: %lld bytes where %zu jobs need %zu",
                          (long long)st.st_size, run->count, want);
+    }
     void *map = mmap(NULL, want, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED)
         return repx_fail_errno(err, "plan.idx");
