@@ -140,7 +140,7 @@ static int leave_behind(struct site *site, void *arg, int out, struct repx_buf *
     if (pid < 0)
         return repx_fail_errno(err, "fork");
     if (pid == 0) {
-        (void)sleep(3);
+        (void)sleep(20);
         _exit(0);
     }
     return repx_write_all(out, "started", 7);

@@ -21,7 +21,7 @@ static uint32_t dice(uint32_t sides)
 /* Byte number i of a stream's data. */
 static char byte_at(uint32_t stream, size_t i)
 {
-    return (char)(stream * 31 + i * 7 + (i >> 8));
+    return (char)((size_t)stream * 31 + i * 7 + (i >> 8));
 }
 
 static void send_some(struct end *e, uint32_t stream, size_t *at, size_t total)

@@ -95,7 +95,7 @@ static void no_answer_at_all_times_out(void)
 
     link_start(&l, "echo 'One moment please'; exec sleep 30");
     struct session *s = session_create(l.ops, l.transport, l.stream, &link_host,
-                                       link_host.now_ms(NULL) + 200, &err);
+                                       link_host.now_ms(NULL) + 1500, &err);
     ok(!s && err.code == REPX_E_TIMEOUT && strstr(err.text, "One moment please"), "%s",
        err.text);
     link_end(&l);
@@ -309,7 +309,7 @@ static void what_a_worker_leaves_behind_is_not_waited_for(struct session *s)
     ok(session_ask(s, TEST_STARTER, NULL, 0, &data, NULL, &err) == 0, "a starter %s",
        err.text);
     is(repx_buf_text(&data), "started", "has started something");
-    ok(link_host.now_ms(NULL) - start < 2000, "and ended before it");
+    ok(link_host.now_ms(NULL) - start < 10000, "and ended before it");
 }
 
 static void the_user_can_stop_waiting(struct session *s)
