@@ -147,21 +147,21 @@ fake_sync_init(struct fake_sync *f, const struct repx_entry *entries, size_t cou
     repx_buf_str(&f->log, "");
 }
 
-#define FAKE_FILE(p, mark)                                                     \
-    {                                                                          \
-        .size = sizeof(struct repx_entry), .path = p, .kind = REPX_ENTRY_FILE, \
-        .length = 3, .digest = {                                               \
-            mark                                                               \
-        }                                                                      \
+#define FAKE_FILE(p, mark)                                                       \
+    {                                                                            \
+        .size = sizeof(struct repx_entry), .path = (p), .kind = REPX_ENTRY_FILE, \
+        .length = 3, .digest = {                                                 \
+            mark                                                                 \
+        }                                                                        \
     }
-#define FAKE_DIR(p)                                                          \
-    {                                                                        \
-        .size = sizeof(struct repx_entry), .path = p, .kind = REPX_ENTRY_DIR \
-    }
-#define FAKE_LINK(p, t)                                                        \
+#define FAKE_DIR(p)                                                            \
     {                                                                          \
-        .size = sizeof(struct repx_entry), .path = p, .kind = REPX_ENTRY_LINK, \
-        .link = t                                                              \
+        .size = sizeof(struct repx_entry), .path = (p), .kind = REPX_ENTRY_DIR \
+    }
+#define FAKE_LINK(p, t)                                                          \
+    {                                                                            \
+        .size = sizeof(struct repx_entry), .path = (p), .kind = REPX_ENTRY_LINK, \
+        .link = (t)                                                              \
     }
 
 #endif

@@ -87,9 +87,9 @@ static void list_one(struct listing *l, int dir, const char *name, char *path,
 {
     struct stat st;
 
-    if (store_lstat(dir, name, &st) < 0) {
-        free(path); /* gone meanwhile */
-    } else if (S_ISLNK(st.st_mode)) {
+    if (store_lstat(dir, name, &st) < 0)
+        st.st_mode = 0; /* gone meanwhile */
+    if (S_ISLNK(st.st_mode)) {
         list_link(l, dir, name, path, depth);
     } else if (S_ISDIR(st.st_mode)) {
         int fd = store_openat(dir, name, O_RDONLY | O_DIRECTORY, 0);
@@ -120,11 +120,12 @@ static void list_dir(struct listing *l, int fd, const char *prefix, int depth)
             (switched && strcmp(e->d_name, "attempts") == 0))
             continue;
         l->cut = l->count >= ENTRIES_MOST || depth > DEEPEST;
-        if (!l->cut)
+        if (!l->cut) {
             list_one(l, dirfd(d), e->d_name,
                      *prefix ? repx_format("%s/%s", prefix, e->d_name)
                              : repx_strdup(e->d_name),
                      depth);
+        }
     }
     (void)closedir(d);
 }
@@ -165,9 +166,10 @@ int list_below(const struct site *site, const char *path, int out, struct repx_e
     if (!real)
         return -1;
     int fd = store_walk(outputs, real, 0);
-    if (fd < 0 && errno == ENOTDIR)
+    if (fd < 0 && errno == ENOTDIR) {
         return repx_fail(err, REPX_E_USAGE, "%s/outputs/%s: is no directory",
                          site->base, real);
+    }
     if (fd < 0)
         return repx_fail_errno(err, "%s/outputs/%s", site->base, real);
     list_dir(&l, fd, "", 0);
@@ -179,9 +181,10 @@ int list_below(const struct site *site, const char *path, int out, struct repx_e
         free(l.items[i].link);
     }
     free(l.items);
-    if (rc == 0 && l.cut)
+    if (rc == 0 && l.cut) {
         return repx_fail(err, REPX_E_FAILED,
                          "%s/outputs/%s: more than %d files; ask for a directory in it",
                          site->base, real, ENTRIES_MOST);
+    }
     return rc;
 }

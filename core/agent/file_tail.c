@@ -13,7 +13,7 @@
 
 #include "core/agent/file_verbs.h"
 
-#define CHUNK 65536
+#define CHUNK ((size_t)64 * 1024)
 #define POLL_MS 200
 
 struct tail {
@@ -29,9 +29,9 @@ static ssize_t read_at(int fd, char *to, size_t n, off_t at)
 {
     ssize_t got;
 
-    do
+    do {
         got = pread(fd, to, n, at);
-    while (got < 0 && errno == EINTR);
+    } while (got < 0 && errno == EINTR);
     return got;
 }
 

@@ -162,12 +162,13 @@ static int gcroot_begin(struct call *c, const void *msg, size_t n, struct repx_e
         return -1;
     if (!r->link)
         return repx_fail(err, REPX_E_CORRUPT, "the request names no manifest");
-    if (call_site(c)->readonly)
+    if (call_site(c)->readonly) {
         return repx_fail(
             err, REPX_E_UNSUPPORTED,
             "%s belongs to somebody else or to a newer repx: no root can be "
             "kept there",
             call_site(c)->base);
+    }
     call_fork(c, gcroot_work, r);
     return 0;
 }

@@ -88,9 +88,10 @@ static int add_root(int dir, const char *path, const char *target, struct repx_e
         is_newest(dir, &names, target) ? 0 : make_link(dir, leaf, target, path, err);
     names_free(&names);
     names = (struct names){0};
-    if (rc == 0 && links_of(dir, &names) == 0)
+    if (rc == 0 && links_of(dir, &names) == 0) {
         for (size_t i = 0; i + KEEP < names.count; i++)
             (void)store_unlinkat(dir, names.list[i]);
+    }
     names_free(&names);
     return rc;
 }

@@ -84,10 +84,11 @@ void index_remember(struct object_index *ix, const struct index_entry *entry)
     ix->entries[ix->count].path = repx_strdup(entry->path);
     ix->entries[ix->count].dropped = 0;
     ix->count++;
-    if (ix->count * 2 > ix->slots)
+    if (ix->count * 2 > ix->slots) {
         grow(ix);
-    else
+    } else {
         link_entry(ix, ix->count - 1);
+    }
 }
 
 void index_remember_tree(struct object_index *ix, const char *name,
@@ -135,9 +136,10 @@ int index_agrees(const struct index_entry *e, const struct stat *st,
     if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size != e->size ||
         ((st->st_mode & S_IXUSR) != 0) != e->executable)
         return 0;
-    if (e->ino)
+    if (e->ino) {
         return st->st_ino == e->ino && st->st_mtim.tv_sec == e->sec &&
                st->st_mtim.tv_nsec == e->nsec;
+    }
     return is_before(st, e) && (!dir || is_before(dir, e));
 }
 
@@ -171,17 +173,20 @@ void index_tree_add(struct object_index *ix, const char *name,
 void index_tree_each(const struct object_index *ix, const char *name,
                      void (*each)(void *ctx, const struct digest *digest), void *ctx)
 {
-    for (size_t i = 0; i < ix->tree_count; i++)
+    for (size_t i = 0; i < ix->tree_count; i++) {
         if (strcmp(ix->trees[i].name, name) == 0)
             each(ctx, &ix->trees[i].digest);
+    }
 }
 
 static int is_last_word(const struct object_index *ix, size_t i)
 {
-    for (size_t k = i + 1; k < ix->tree_count; k++)
-        if (strcmp(ix->trees[k].name, ix->trees[i].name) == 0)
+    for (size_t k = i + 1; k < ix->tree_count; k++) {
+        if (strcmp(ix->trees[k].name, ix->trees[i].name) == 0) {
             return memcmp(&ix->trees[k].digest, &ix->trees[i].digest,
                           sizeof(struct digest)) == 0;
+        }
+    }
     return 1;
 }
 

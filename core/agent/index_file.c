@@ -218,9 +218,10 @@ static void merge(struct object_index *ix)
 
     if (ix->old_count < FILES_MANY)
         return;
-    for (size_t i = 0; i < ix->count; i++)
+    for (size_t i = 0; i < ix->count; i++) {
         if (!ix->entries[i].dropped)
             index_line(&all, &ix->entries[i]);
+    }
     for (size_t i = 0; i < ix->tree_count; i++)
         index_tree_line(&all, &ix->trees[i]);
     repx_buf_free(&ix->unsaved);

@@ -170,9 +170,10 @@ static int keep_runs(const struct keep *k, json_t *top, struct repx_err *err)
     for (size_t i = 0; i < json_array_size(runs); i++) {
         const char *path = json_string_value(json_array_get(runs, i));
         REPX_AUTO_FREE char *own = path ? own_name(k, path) : NULL;
-        if (!own)
+        if (!own) {
             return repx_fail(err, REPX_E_CORRUPT, "runs[%zu] is no file in revision/",
                              i);
+        }
         if (link_own(k, path, own, err) < 0 ||
             json_array_set_new(runs, i, json_string(own)) < 0)
             return -1;
@@ -186,9 +187,10 @@ static int make(const struct keep *k, struct repx_err *err)
     REPX_AUTO_FREE char *own_top = path ? own_name(k, path) : NULL;
     REPX_AUTO_FREE char *own = repx_format("lab/%s", k->manifest);
 
-    if (!own_top)
+    if (!own_top) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "lab/%s: `metadata` is no file in revision/", k->source);
+    }
     json_t *top = read_json(k->artifacts, path, err);
     int rc = top ? keep_runs(k, top, err) : -1;
     if (rc == 0)

@@ -41,9 +41,10 @@ struct store *store_open(const struct site *site, struct repx_err *err)
 
 struct object_index *store_index(struct store *s)
 {
-    if (!s->index)
+    if (!s->index) {
         s->index =
             index_open(s->site->state_fd, s->site->host, s->site->boot, s->writer);
+    }
     return s->index;
 }
 
@@ -86,11 +87,12 @@ static int is_again(struct store *s, const struct store_tree *tree, int *again,
         const struct build *b = &s->builds[i];
         if (b->standing || strcmp(b->tree.name, tree->name) != 0)
             continue;
-        if (memcmp(&b->tree.digest, &tree->digest, sizeof(tree->digest)) != 0)
+        if (memcmp(&b->tree.digest, &tree->digest, sizeof(tree->digest)) != 0) {
             return repx_fail(err, REPX_E_USAGE,
                              "%s: is to hold two different things; verify the first "
                              "before placing the second",
                              tree->name);
+        }
         *again = 1;
     }
     return 0;
@@ -154,9 +156,10 @@ static void adopt_file(struct store *s, int dir, const char *name,
     uint64_t length;
 
     int asked = 0;
-    for (size_t i = 0; i < s->object_count && !asked; i++)
+    for (size_t i = 0; i < s->object_count && !asked; i++) {
         asked = s->objects[i].state == OBJECT_MISSING &&
                 s->objects[i].length == (uint64_t)st->st_size;
+    }
     if (!asked || !store_hash(dir, name, &d, &length))
         return;
     for (uint8_t executable = 0; executable < 2; executable++) {
@@ -201,11 +204,12 @@ int store_verify(struct store *s, struct repx_err *err)
         trees++;
         files += b->missing;
     }
-    if (first)
+    if (first) {
         return repx_fail(err, REPX_E_FAILED,
                          "%zu files of %zu names did not arrive, among them of %s; run "
                          "again: what did arrive is not sent twice",
                          files, trees, first->tree.name);
+    }
     return s->index ? index_save(s->index, err) : 0;
 }
 

@@ -126,21 +126,24 @@ static int fill_other(struct store *s, const struct object *o, size_t i,
 
     from.from = path;
     int rc = take_from(s, o, &o->wanted[i], &from, err);
-    if (rc == 0)
+    if (rc == 0) {
         return repx_fail(err, REPX_E_FAILED,
                          "%s: changed while the transfer went on; run again", path);
+    }
     return rc < 0 ? -1 : 0;
 }
 
 int store_spread(struct store *s, struct object *o, struct repx_err *err)
 {
     o->state = OBJECT_HERE;
-    for (size_t i = 1; i < o->wanted_count; i++)
+    for (size_t i = 1; i < o->wanted_count; i++) {
         if (fill_other(s, o, i, err) < 0)
             return -1;
-    for (size_t i = 0; i < o->wanted_count; i++)
+    }
+    for (size_t i = 0; i < o->wanted_count; i++) {
         if (arrived(s, o->wanted[i].build, err) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -186,9 +189,10 @@ static int file_here(struct store *s, struct object **object, const struct wante
     struct object *o = store_object_find(s, &item->digest, (uint8_t)item->executable);
 
     *object = o;
-    if (o && o->length != item->length)
+    if (o && o->length != item->length) {
         return repx_fail(err, REPX_E_CORRUPT, "%s/%s: two lengths for one digest",
                          b->tree.name, item->path);
+    }
     if (o) {
         store_object_want(o, w->build, w->item);
         if (o->state != OBJECT_HERE)

@@ -11,7 +11,7 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
-#define COPY_CHUNK (128 * 1024)
+#define COPY_CHUNK ((size_t)128 * 1024)
 
 static uint64_t calls;
 
@@ -25,9 +25,9 @@ int store_openat(int dir, const char *path, int flags, mode_t mode)
     int fd;
 
     calls++;
-    do
+    do {
         fd = openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
-    while (fd < 0 && errno == EINTR);
+    } while (fd < 0 && errno == EINTR);
     return fd;
 }
 
@@ -107,26 +107,28 @@ int store_fail(struct repx_err *err, const char *root, const char *path)
     int saved = errno;
     const char *cure = NULL;
 
-    if (saved == ENOSPC)
+    if (saved == ENOSPC) {
         cure =
             "no room (bytes or inodes) is left on the target's file system: free some, "
             "or choose another base_path";
-    else if (saved == EDQUOT)
+    } else if (saved == EDQUOT) {
         cure =
             "the disk quota on the target is used up: free some, or choose another "
             "base_path";
-    else if (saved == EROFS)
+    } else if (saved == EROFS) {
         cure = "the target's file system is read-only there: choose another base_path";
-    else if (saved == EACCES || saved == EPERM)
+    } else if (saved == EACCES || saved == EPERM) {
         cure =
             "permission denied on the target: make it writable for this user, or choose "
             "another base_path";
-    else if (saved == ENOTDIR || saved == ELOOP)
+    } else if (saved == ENOTDIR || saved == ELOOP) {
         cure = "something that is no real directory lies on the way: remove it";
-    if (cure)
+    }
+    if (cure) {
         (void)repx_fail(err, REPX_E_FAILED, "%s/%s: %s", root, path, cure);
-    else
+    } else {
         (void)repx_fail_errno(err, "%s/%s", root, path);
+    }
     errno = saved;
     return -1;
 }

@@ -123,11 +123,12 @@ static int record_make(struct store *s, struct repx_buf *to, struct repx_err *er
 
     repx_buf_str(to, mine);
     for (size_t i = 0; i < s->name_count && rc == 0; i++) {
-        if (stat_name(&w, s->names[i], &st) < 0)
+        if (stat_name(&w, s->names[i], &st) < 0) {
             rc = repx_fail_errno(err, "%s/%s", s->site->base, s->names[i]);
-        else
+        } else {
             repx_buf_fmt(to, "%llu %lld %ld %s\n", (unsigned long long)st.st_ino,
                          (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, s->names[i]);
+        }
     }
     repx_buf_str(to, ".\n");
     free(w.parent);
@@ -154,17 +155,19 @@ static void make_safe(const struct store *s, const char *path)
 {
     pid_t child = fork();
 
-    if (child > 0)
+    if (child > 0) {
         while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
             ;
+    }
     if (child != 0)
         return;
     if (fork() != 0)
         _exit(0);
     (void)setsid();
-    for (int fd = 0; fd < 256; fd++)
+    for (int fd = 0; fd < 256; fd++) {
         if (fd != s->site->base_fd && fd != s->site->state_fd)
             (void)close(fd);
+    }
     flush_and_say(s, path);
     _exit(0);
 }
@@ -175,11 +178,13 @@ int store_remember(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
     REPX_AUTO_FREE char *path = record_path(digest);
     REPX_AUTO_BUF struct repx_buf text = {0};
 
-    for (size_t i = 0; i < s->build_count; i++)
-        if (!s->builds[i].standing)
+    for (size_t i = 0; i < s->build_count; i++) {
+        if (!s->builds[i].standing) {
             return repx_fail(err, REPX_E_USAGE,
                              "%s: not complete, so the set is not remembered",
                              s->builds[i].tree.name);
+        }
+    }
     if (s->parked) /* names change when the work that holds them ends */
         return 0;
     if (record_make(s, &text, err) < 0)

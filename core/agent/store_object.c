@@ -59,8 +59,9 @@ struct object *store_object_add(struct store *s, const struct store_item *item)
 void store_object_want(struct object *o, size_t build, size_t item)
 {
     /* grows by powers of two */
-    if ((o->wanted_count & (o->wanted_count - 1)) == 0)
+    if ((o->wanted_count & (o->wanted_count - 1)) == 0) {
         o->wanted = repx_grow(o->wanted, o->wanted_count ? o->wanted_count * 2 : 1,
                               sizeof(*o->wanted));
+    }
     o->wanted[o->wanted_count++] = (struct wanted_at){build, item};
 }

@@ -15,10 +15,11 @@ static int head_read(struct pack *p, struct pack_head *head, struct repx_err *er
     head->length = 0;
     for (int i = 7; i >= 0; i--)
         head->length = head->length << 8 | p->head[REPX_DIGEST_LEN + 1 + i];
-    if (head->executable > 1 || head->length > PACK_OBJECT_MAX)
+    if (head->executable > 1 || head->length > PACK_OBJECT_MAX) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "the pack is malformed: mode %u, length %llu",
                          head->executable, (unsigned long long)head->length);
+    }
     return 0;
 }
 

@@ -61,11 +61,12 @@ static int object_begin(void *ctx, const struct pack_head *head, struct repx_err
     p->fd = -1;
     if (!o || o->state != OBJECT_MISSING)
         return 0;
-    if (o->length != head->length)
+    if (o->length != head->length) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s: a file came with %llu bytes, %llu were declared",
                          name_of(p->s, o), (unsigned long long)head->length,
                          (unsigned long long)o->length);
+    }
     int dir = store_item_dir(p->s, &o->wanted[0], &leaf, err);
     if (dir < 0)
         return -1;

@@ -118,9 +118,10 @@ static int same_tree(struct look *l)
 {
     const struct store_tree *t = l->tree;
 
-    for (size_t i = 0; i < t->dir_count; i++)
+    for (size_t i = 0; i < t->dir_count; i++) {
         if (!enter(l, i))
             return 0;
+    }
     size_t in = t->dir_count - 1;
     for (size_t i = 0; i < t->count; i++) {
         if (t->items[i].dir != in && !enter(l, t->items[i].dir))

@@ -32,9 +32,10 @@ static char *node_part(const char *host, const char *boot)
 {
     char *node = repx_format("%s.%s", host, boot);
 
-    for (char *p = node; *p; p++)
+    for (char *p = node; *p; p++) {
         if (*p == '/' || (unsigned char)*p <= ' ')
             *p = '_';
+    }
     return node;
 }
 

@@ -101,10 +101,11 @@ static void look_through(struct store *s, int dir, const char *name, int depth,
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
             store_lstat(dirfd(d), e->d_name, &st) < 0)
             continue;
-        if (S_ISREG(st.st_mode))
+        if (S_ISREG(st.st_mode)) {
             each(s, dirfd(d), e->d_name, &st);
-        else if (S_ISDIR(st.st_mode) && depth < DEEPEST)
+        } else if (S_ISDIR(st.st_mode) && depth < DEEPEST) {
             look_through(s, dirfd(d), e->d_name, depth + 1, each);
+        }
     }
     (void)closedir(d);
 }
@@ -132,9 +133,10 @@ void store_stage_adopt(struct store *s, each_file *each)
         repx_close_fd(&fd);
         return;
     }
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
         if (e->d_name[0] != '.' && is_dead(s, e->d_name))
             take_over(s, e->d_name);
+    }
     (void)closedir(d);
     uint64_t end = s->staged_count;
     for (uint64_t i = first; i < end; i++) {

@@ -29,6 +29,19 @@ static size_t components(const char *path)
 }
 
 /* Records of the target are lines of text, so no path holds a control character. */
+static int component_check(const char *path, const char *p, size_t n,
+                           struct repx_err *err)
+{
+    if (n > COMPONENT_LONGEST)
+        return repx_fail(err, REPX_E_CORRUPT, "'%.200s...': a name is too long", path);
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+            return repx_fail(err, REPX_E_CORRUPT, "'%.200s': holds a control character",
+                             path);
+    }
+    return 0;
+}
+
 static int path_check(const char *path, struct repx_err *err)
 {
     if (!repx_path_is_inside(path))
@@ -38,13 +51,8 @@ static int path_check(const char *path, struct repx_err *err)
                          path);
     for (const char *p = path; *p;) {
         size_t n = strcspn(p, "/");
-        if (n > COMPONENT_LONGEST)
-            return repx_fail(err, REPX_E_CORRUPT, "'%.200s...': a name is too long",
-                             path);
-        for (size_t i = 0; i < n; i++)
-            if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
-                return repx_fail(err, REPX_E_CORRUPT,
-                                 "'%.200s': holds a control character", path);
+        if (component_check(path, p, n, err) < 0)
+            return -1;
         p += n + (p[n] == '/');
     }
     return 0;
@@ -52,9 +60,10 @@ static int path_check(const char *path, struct repx_err *err)
 
 static int is_collection(const char *name, size_t n)
 {
-    for (size_t i = 0; i < sizeof(collections) / sizeof(*collections); i++)
+    for (size_t i = 0; i < sizeof(collections) / sizeof(*collections); i++) {
         if (strlen(collections[i]) == n && memcmp(collections[i], name, n) == 0)
             return 1;
+    }
     return 0;
 }
 
@@ -102,17 +111,19 @@ static int link_check(const char *name, const char *path, const char *link,
 
     if (strncmp(name, "bin/", 4) == 0)
         depth = depth ? depth - 1 : 0;
-    if (!*link || *link == '/' || strlen(link) > LINK_LONGEST)
+    if (!*link || *link == '/' || strlen(link) > LINK_LONGEST) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s/%s: links to '%.200s', which is not inside the Lab", name,
                          path, link);
+    }
     for (const char *p = link; *p;) {
         size_t n = strcspn(p, "/");
         int up = n == 2 && p[0] == '.' && p[1] == '.';
-        if (up && (!leading || depth-- == 0))
+        if (up && (!leading || depth-- == 0)) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "%s/%s: the link '%.200s' leaves the Lab", name, path,
                              link);
+        }
         if (!up && n && !(n == 1 && p[0] == '.'))
             leading = 0;
         p += n + (p[n] == '/');
@@ -148,12 +159,14 @@ static int entry_check(const struct repx_entry *e, const char *name, int only,
         return repx_wrap(err, "%s", name);
     if (e->kind == REPX_ENTRY_LINK)
         return link_check(name, e->path, e->link ? e->link : "", err);
-    if (e->kind != REPX_ENTRY_FILE && e->kind != REPX_ENTRY_DIR)
+    if (e->kind != REPX_ENTRY_FILE && e->kind != REPX_ENTRY_DIR) {
         return repx_fail(err, REPX_E_CORRUPT, "%s/%s: unknown kind %u", name, e->path,
                          e->kind);
-    if (e->kind == REPX_ENTRY_FILE && (e->executable > 1 || e->length > INT64_MAX))
+    }
+    if (e->kind == REPX_ENTRY_FILE && (e->executable > 1 || e->length > INT64_MAX)) {
         return repx_fail(err, REPX_E_CORRUPT, "%s/%s: bad length or mode", name,
                          e->path);
+    }
     return 0;
 }
 
@@ -166,9 +179,10 @@ static int pair_check(const struct repx_entry *a, const struct repx_entry *b,
     if (strcmp(a->path, b->path) == 0)
         return repx_fail(err, REPX_E_CORRUPT, "%s/%s: is there twice", name, a->path);
     if (a->kind != REPX_ENTRY_DIR && strncmp(a->path, b->path, n) == 0 &&
-        b->path[n] == '/')
+        b->path[n] == '/') {
         return repx_fail(err, REPX_E_CORRUPT, "%s/%s: is no directory, but holds %s",
                          name, a->path, b->path);
+    }
     return 0;
 }
 
@@ -262,9 +276,10 @@ int store_tree_make(struct store_tree *to, const struct repx_tree *from,
             return -1;
     }
     qsort(sorted, count, sizeof(*sorted), entry_order);
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = 1; i < count; i++) {
         if (pair_check(&sorted[i - 1], &sorted[i], name, err) < 0)
             return -1;
+    }
     to->name = repx_strdup(name);
     fill(to, sorted, count);
     return 0;

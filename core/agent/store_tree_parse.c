@@ -45,9 +45,10 @@ static int entries_parse(struct repx_entry **entries, size_t *count, const void 
     while ((more = msg_next(msg, n, &at, &f)) == 1) {
         if (f.tag != F_ENTRY)
             continue;
-        if (*count >= ENTRIES_MOST)
+        if (*count >= ENTRIES_MOST) {
             return repx_fail(err, REPX_E_CORRUPT, "a tree of more than %d entries",
                              ENTRIES_MOST);
+        }
         if (*count == cap) {
             cap = cap ? cap * 2 : 16;
             *entries = repx_grow(*entries, cap, sizeof(**entries));

@@ -86,7 +86,7 @@ static int wait_or_serve(struct call *c, struct later *own)
     }
     if (desk->count == desk->cap) {
         desk->cap = desk->cap ? desk->cap * 2 : 4;
-        desk->waiting = repx_grow(desk->waiting, desk->cap, sizeof(*desk->waiting));
+        desk->waiting = repx_grow(desk->waiting, desk->cap, sizeof(struct call *));
     }
     desk->waiting[desk->count++] = c;
     return 0;
@@ -97,9 +97,10 @@ static void later_drop(struct call *c)
     struct desk *desk = desk_of(c);
     size_t kept = 0;
 
-    for (size_t i = 0; i < desk->count; i++)
+    for (size_t i = 0; i < desk->count; i++) {
         if (desk->waiting[i] != c)
             desk->waiting[kept++] = desk->waiting[i];
+    }
     desk->count = kept;
     own_free(c);
 }
@@ -322,9 +323,10 @@ static int place_data(struct call *c, const void *bytes, size_t n, struct repx_e
 {
     struct placing *p = call_own(c);
 
-    if (n > TREE_LARGEST || p->entries.len > TREE_LARGEST - n)
+    if (n > TREE_LARGEST || p->entries.len > TREE_LARGEST - n) {
         return repx_fail(err, REPX_E_CORRUPT, "%s: its list of files is too long",
                          p->name);
+    }
     repx_buf_add(&p->entries, bytes, n);
     return 0;
 }

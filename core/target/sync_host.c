@@ -11,9 +11,9 @@
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
-#define CHUNK (256 * 1024) /* read from the source at a time */
-#define BATCH (64 * 1024)  /* small files are sent together */
-#define PROGRESS_MS 100    /* between two progress calls */
+#define CHUNK ((size_t)256 * 1024) /* read from the source at a time */
+#define BATCH ((size_t)64 * 1024)  /* small files are sent together */
+#define PROGRESS_MS 100            /* between two progress calls */
 #define OBJECT_HEAD (REPX_DIGEST_LEN + 9)
 
 struct sync_host {
@@ -117,14 +117,16 @@ static int32_t have(void *ctx, const uint8_t *digests, uint64_t count, uint8_t *
     }
     if (session_finish(c, NULL, err) < 0)
         return -1;
-    if (answers.len != count)
+    if (answers.len != count) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "the agent answered %zu of %llu questions", answers.len,
                          (unsigned long long)count);
+    }
     memset(bits, 0, (size_t)(count + 7) / 8);
-    for (size_t i = 0; i < answers.len; i++)
+    for (size_t i = 0; i < answers.len; i++) {
         if (answers.data[i] == '1')
             bits[i / 8] = (uint8_t)(bits[i / 8] | 1u << (i % 8));
+    }
     return 0;
 }
 
@@ -219,10 +221,11 @@ static int collect_places(struct sync_host *h, struct repx_err *err)
     int rc = 0;
 
     for (size_t i = 0; i < h->place_count; i++) {
-        if (rc < 0)
+        if (rc < 0) {
             session_cancel(h->places[i]);
-        else
+        } else {
             rc = session_finish(h->places[i], NULL, err);
+        }
     }
     h->place_count = 0;
     return rc;
@@ -266,10 +269,11 @@ static int32_t lacking(void *ctx,
         session_call(h->session, V_LACKING, NULL, 0, missing_data, &m);
     int rc = collect_places(h, err);
 
-    if (rc < 0)
+    if (rc < 0) {
         session_cancel(c);
-    else
+    } else {
         rc = session_finish(c, NULL, err);
+    }
     if (rc == 0 && m.part.len)
         rc = repx_fail(err, REPX_E_CORRUPT, "the agent's list of objects is cut off");
     repx_buf_free(&m.part);
@@ -300,7 +304,7 @@ static int flush(struct sync_host *h, struct repx_err *err)
 static void put_head(struct repx_buf *to, const struct repx_entry *e)
 {
     repx_buf_add(to, e->digest, REPX_DIGEST_LEN);
-    repx_buf_char(to, e->executable != 0);
+    repx_buf_char(to, e->executable ? 1 : 0);
     for (int i = 0; i < 8; i++)
         repx_buf_char(to, (char)(e->length >> (8 * i)));
 }
@@ -314,10 +318,11 @@ static int put_content(struct sync_host *h, uint64_t i, const struct repx_entry 
         int64_t n = source_read(h, i, at, h->chunk, ask, err);
         if (n < 0)
             return repx_wrap(err, "%s", e->path);
-        if (n == 0 || (uint64_t)n > ask)
+        if (n == 0 || (uint64_t)n > ask) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "%s: became shorter while it was sent; run again",
                              e->path);
+        }
         repx_buf_add(&h->out, h->chunk, (size_t)n);
         at += (uint64_t)n;
         h->sent.bytes += (uint64_t)n;
@@ -334,9 +339,10 @@ static int32_t put(void *ctx, uint64_t i, struct repx_err *err)
 
     if (source_entry(h, i, &e, err) < 0)
         return -1;
-    if (e.kind != REPX_ENTRY_FILE)
+    if (e.kind != REPX_ENTRY_FILE) {
         return repx_fail(err, REPX_E_USAGE, "%s: only files have content to send",
                          e.path);
+    }
     if (!h->put)
         h->put = session_call(h->session, V_PUT, NULL, 0, NULL, NULL);
     if (!h->chunk)
@@ -456,10 +462,11 @@ int target_sync(struct target *t, const char *name, uint32_t phase,
 
     if (!plugin)
         return -1;
-    if (plugin->descriptor->phase != phase || !plugin->ops.sync.perform)
+    if (plugin->descriptor->phase != phase || !plugin->ops.sync.perform) {
         return repx_fail(err, REPX_E_USAGE,
                          "plugin sync-%s serves another phase; see `repx plugin list`",
                          name);
+    }
     host = host_create(plugin, config_table_find(target_config(t), table), target_ui(t),
                        err);
     if (!host)

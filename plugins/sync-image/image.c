@@ -29,9 +29,10 @@ struct names {
 
 static int has_name(const struct names *names, const char *name)
 {
-    for (size_t i = 0; i < names->count; i++)
+    for (size_t i = 0; i < names->count; i++) {
         if (strcmp(names->list[i], name) == 0)
             return 1;
+    }
     return 0;
 }
 
@@ -87,15 +88,17 @@ static int add_entry(struct repx_mirror *m, const struct repx_entry *e, uint64_t
             repx_mirror_add(m, ROUND_LAYERS, name, "", e, i);
         return 0;
     }
-    if (starts(e->path, "image/") || (starts(e->path, "images/") && archive))
+    if (starts(e->path, "image/") || (starts(e->path, "images/") && archive)) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "%s: images that are one archive are not sent yet; unpack it "
                          "into a directory of that name (a docker-archive holds "
                          "manifest.json and LAYER/layer.tar)",
                          e->path);
-    if (!starts(e->path, "images/"))
+    }
+    if (!starts(e->path, "images/")) {
         return repx_fail(err, REPX_E_UNSUPPORTED, "%s: is no image and no layer",
                          e->path);
+    }
     add_image(m, e, i, names);
     return 0;
 }

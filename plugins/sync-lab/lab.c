@@ -19,9 +19,10 @@ static const char *const files[] = {"lab", "revision", "readme", "store"};
 
 static int is_one_of(const char *const *list, size_t count, const char *path, size_t n)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (strlen(list[i]) == n && memcmp(list[i], path, n) == 0)
             return 1;
+    }
     return 0;
 }
 

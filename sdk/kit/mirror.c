@@ -65,13 +65,13 @@ void repx_mirror_add(struct repx_mirror *m, unsigned round, const char *name,
     item->entry.link = item->link;
 }
 
-void repx_mirror_link(struct repx_mirror *m, unsigned round, const char *name,
-                      const char *target)
+void repx_mirror_link(struct repx_mirror *m, unsigned round, const char *from,
+                      const char *to)
 {
     const struct repx_entry e = {
-        .size = sizeof(e), .path = "", .kind = REPX_ENTRY_LINK, .link = target};
+        .size = sizeof(e), .path = "", .kind = REPX_ENTRY_LINK, .link = to};
 
-    repx_mirror_add(m, round, name, "", &e, 0);
+    repx_mirror_add(m, round, from, "", &e, 0);
 }
 
 static int by_tree(const void *a, const void *b)
@@ -109,9 +109,10 @@ static void sort_files(struct repx_mirror *m)
         repx_array(m->count + 1, sizeof(struct content));
 
     m->file_count = 0;
-    for (size_t i = 0; i < m->count; i++)
+    for (size_t i = 0; i < m->count; i++) {
         if (m->items[i].entry.kind == REPX_ENTRY_FILE)
             all[m->file_count++] = (struct content){&m->items[i].entry, i};
+    }
     if (m->file_count)
         qsort(all, m->file_count, sizeof(*all), by_content);
     m->files = repx_array(m->file_count + 1, sizeof(*m->files));
@@ -173,10 +174,11 @@ static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t
     memcpy(key.digest, digest, REPX_DIGEST_LEN);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (content_order(&m->items[m->files[middle]].entry, &key) < 0)
+        if (content_order(&m->items[m->files[middle]].entry, &key) < 0) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
     const struct item *hit = low < m->file_count ? &m->items[m->files[low]] : NULL;
     if (!hit || content_order(&hit->entry, &key) != 0 || hit->entry.length != length) {
@@ -195,9 +197,10 @@ static int put_wanted(struct repx_mirror *m, struct repx_err *err)
     const struct repx_host *host = m->sync->host;
 
     for (size_t i = 0; i < m->wanted_count; i++) {
-        if (host->canceled(host->ctx))
+        if (host->canceled(host->ctx)) {
             return repx_fail(err, REPX_E_CANCELED,
                              "canceled; what was sent is not sent again next time");
+        }
         if (m->sync->put(m->sync->ctx, m->wanted[i], err) < 0)
             return -1;
     }
@@ -213,9 +216,10 @@ static int run_round(struct repx_mirror *m, size_t from, size_t end,
     if (place_round(m, from, end, err) < 0 ||
         sync->lacking(sync->ctx, want, m, err) < 0)
         return -1;
-    if (m->stranger)
+    if (m->stranger) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "the target asks for a file that was not declared");
+    }
     return put_wanted(m, err) < 0 ? -1 : sync->verify(sync->ctx, err);
 }
 

@@ -18,8 +18,8 @@ void repx_mirror_destroy(struct repx_mirror *m); /* NULL is fine */
 void repx_mirror_add(struct repx_mirror *m, unsigned round, const char *name,
                      const char *path, const struct repx_entry *entry, uint64_t index);
 /* A link that the source does not hold. */
-void repx_mirror_link(struct repx_mirror *m, unsigned round, const char *name,
-                      const char *target);
+void repx_mirror_link(struct repx_mirror *m, unsigned round, const char *from,
+                      const char *to);
 
 /* Bring the target there. Nothing added: nothing to do. */
 int repx_mirror_run(struct repx_mirror *m, struct repx_err *err);

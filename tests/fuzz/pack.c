@@ -38,9 +38,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = size ? 1u + data[0] : 1;
 
     pack_init(&p, &sink);
-    for (size_t at = 1; at < size; at += step)
+    for (size_t at = 1; at < size; at += step) {
         if (pack_input(&p, data + at, size - at < step ? size - at : step, &err) < 0)
             break;
+    }
     (void)pack_end(&p, &err);
     return 0;
 }

@@ -20,9 +20,10 @@ static void check(const struct store_tree *t)
         if (t->items[i].link && t->items[i].link[0] == '/')
             __builtin_trap();
     }
-    for (size_t i = 1; i < t->dir_count; i++)
+    for (size_t i = 1; i < t->dir_count; i++) {
         if (t->dirs[i].parent >= i || !repx_path_is_inside(t->dirs[i].path))
             __builtin_trap();
+    }
 }
 
 /* A name up to the first NUL, then the tree's message. */

@@ -29,10 +29,11 @@ static int finds(const struct object_index *ix, uint8_t mark, uint8_t executable
 
     memset(d.bytes, mark, sizeof(d.bytes));
     for (size_t i = index_find(ix, &d, executable); i != INDEX_END;
-         i = index_at((struct object_index *)(uintptr_t)ix, i)->next)
+         i = index_at((struct object_index *)(uintptr_t)ix, i)->next) {
         if (!index_at((struct object_index *)(uintptr_t)ix, i)->dropped &&
             strcmp(index_at((struct object_index *)(uintptr_t)ix, i)->path, path) == 0)
             return 1;
+    }
     return 0;
 }
 

@@ -128,6 +128,18 @@ static void pack_file(struct repx_buf *pack, const struct file *f, const char *t
     repx_buf_str(pack, text);
 }
 
+static const struct file *find_file(const struct file *files, size_t n,
+                                    const struct digest *d, uint32_t executable)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct repx_entry e = entry_of(&files[i]);
+        if (e.kind == REPX_ENTRY_FILE && e.executable == executable &&
+            memcmp(e.digest, d->bytes, sizeof(e.digest)) == 0)
+            return &files[i];
+    }
+    return NULL;
+}
+
 /* Sends the files that were asked for. */
 static int put(struct store *s, const struct file *files, size_t n,
                struct repx_err *err)
@@ -137,14 +149,9 @@ static int put(struct store *s, const struct file *files, size_t n,
 
     (void)lacking(s, &a);
     for (size_t i = 0; i < a.count; i++) {
-        for (size_t k = 0; k < n; k++) {
-            struct repx_entry e = entry_of(&files[k]);
-            if (e.kind == REPX_ENTRY_FILE && e.executable == a.executable[i] &&
-                memcmp(e.digest, a.digests[i].bytes, sizeof(e.digest)) == 0) {
-                pack_file(&pack, &files[k], files[k].text);
-                break;
-            }
-        }
+        const struct file *f = find_file(files, n, &a.digests[i], a.executable[i]);
+        if (f)
+            pack_file(&pack, f, f->text);
     }
     struct store_put *p = store_put_begin(s);
     int rc = store_put_bytes(p, pack.data, pack.len, err);
@@ -164,11 +171,11 @@ static char *read_at(const char *path)
                : repx_buf_detach(&b);
 }
 
-static void holds(const char *path, const char *text, const char *what)
+static void holds(const char *path, const char *want, const char *name)
 {
     REPX_AUTO_FREE char *got = read_at(path);
 
-    is(got, text, what);
+    is(got, want, name);
 }
 
 static int mode_of(const char *path)
@@ -560,50 +567,64 @@ static void links_on_the_way_are_not_followed(void)
     site_drop();
 }
 
+#define FILES ((size_t)2000)
+#define JOBS ((size_t)100)
+
+static struct file many[FILES];
+static char texts[FILES][48];
+
+static double per(uint64_t before, size_t n)
+{
+    return (double)(store_calls() - before) / (double)n;
+}
+
 static void few_calls_a_file(void)
 {
-    enum { FILES = 2000 };
-    static struct file files[FILES];
-    static char text[FILES][48];
     struct repx_err err = {0};
 
     site_make();
-    for (int i = 0; i < FILES; i++) {
-        (void)snprintf(text[i], sizeof(text[i]), "d%d/f%04d", i / 500, i);
-        files[i] = (struct file){text[i], text[i], (uint32_t)i & 1, NULL};
+    for (size_t i = 0; i < FILES; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "d%zu/f%04zu", i / 500, i);
+        many[i] = (struct file){texts[i], texts[i], i & 1, NULL};
     }
     struct store *s = opened();
     uint64_t before = store_calls();
-    int rc = place(s, JOB, files, FILES, NULL);
-    rc |= put(s, files, FILES, &err);
+    int rc = place(s, JOB, many, FILES, NULL);
+    rc |= put(s, many, FILES, &err);
     rc |= store_verify(s, &err);
-    double each = (double)(store_calls() - before) / FILES;
+    double each = per(before, FILES);
     ok(rc == 0 && each <= 1.2, "cold: %.3f metadata calls a file", each);
     store_close(s);
     s = opened();
     before = store_calls();
-    (void)place(s, JOB, files, FILES, NULL);
-    each = (double)(store_calls() - before) / FILES;
+    (void)place(s, JOB, many, FILES, NULL);
+    each = per(before, FILES);
     ok(each <= 1.2, "there already: %.3f", each);
     store_close(s);
+    site_drop();
+}
 
+static void few_calls_a_package(void)
+{
+    static const char *const names[] = {"bin/x", "d.json", "p.json"};
     static struct asked a;
-    s = opened();
-    enum { JOBS = 100 };
-    for (int i = 0; i < 3 * JOBS; i++) {
-        (void)snprintf(text[i], sizeof(text[i]), "job %d file %d", i / 3, i % 3);
-        files[i] = (struct file){i % 3 ? i % 3 == 1 ? "p.json" : "d.json" : "bin/x",
-                                 text[i], i % 3 == 0, NULL};
+    struct repx_err err = {0};
+
+    site_make();
+    for (size_t i = 0; i < 3 * JOBS; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "job %zu file %zu", i / 3, i % 3);
+        many[i] = (struct file){names[i % 3], texts[i], i % 3 == 0, NULL};
     }
-    before = store_calls();
-    for (int i = 0; i < JOBS; i++) {
-        REPX_AUTO_FREE char *name = repx_format("artifacts/jobs/j%d", i);
-        (void)place(s, name, &files[3 * i], 3, NULL);
+    struct store *s = opened();
+    uint64_t before = store_calls();
+    for (size_t i = 0; i < JOBS; i++) {
+        REPX_AUTO_FREE char *name = repx_format("artifacts/jobs/j%zu", i);
+        (void)place(s, name, &many[3 * i], 3, NULL);
     }
-    rc = lacking(s, &a) == 3 * JOBS ? 0 : -1;
-    rc |= put(s, files, 3 * JOBS, &err);
+    int rc = lacking(s, &a) == 3 * JOBS ? 0 : -1;
+    rc |= put(s, many, 3 * JOBS, &err);
     rc |= store_verify(s, &err);
-    each = (double)(store_calls() - before) / JOBS;
+    double each = per(before, JOBS);
     ok(rc == 0 && each <= 12.5, "%.2f calls a package of three files", each);
     store_close(s);
     site_drop();
@@ -627,5 +648,6 @@ int main(void)
     sets_are_known();
     links_on_the_way_are_not_followed();
     few_calls_a_file();
+    few_calls_a_package();
     return tap_end();
 }

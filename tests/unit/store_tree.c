@@ -150,9 +150,10 @@ static void directories_are_implied(void)
     char text[256] = "";
 
     ok(store_tree_make(&t, &tree, "artifacts/jobs/j", &err) == 0, "made");
-    for (size_t i = 0; i < t.dir_count; i++)
+    for (size_t i = 0; i < t.dir_count; i++) {
         (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s:%zu ",
                        t.dirs[i].path, t.dirs[i].children);
+    }
     is(text, ":4 b:2 b/c:1 e:1 e/f:0 ", "with their number of children, parents first");
     is(store_name_job(t.name), "j", "its name is that of a job");
     ok(!store_name_job("artifacts/lab/x"), "others are not");
