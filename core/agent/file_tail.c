@@ -44,7 +44,7 @@ static off_t start_of_lines(const struct tail *t, off_t size, int64_t lines)
     if (lines == 0)
         return size;
     while (at > 0) {
-        size_t n = at < CHUNK ? (size_t)at : CHUNK;
+        size_t n = (size_t)at < CHUNK ? (size_t)at : CHUNK;
         at -= (off_t)n;
         ssize_t got = read_at(t->fd, t->chunk, n, at);
         for (ssize_t i = got - 1; i >= 0; i--) {

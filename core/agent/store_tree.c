@@ -35,9 +35,10 @@ static int component_check(const char *path, const char *p, size_t n,
     if (n > COMPONENT_LONGEST)
         return repx_fail(err, REPX_E_CORRUPT, "'%.200s...': a name is too long", path);
     for (size_t i = 0; i < n; i++) {
-        if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
+        if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f) {
             return repx_fail(err, REPX_E_CORRUPT, "'%.200s': holds a control character",
                              path);
+        }
     }
     return 0;
 }
@@ -46,9 +47,10 @@ static int path_check(const char *path, struct repx_err *err)
 {
     if (!repx_path_is_inside(path))
         return repx_fail(err, REPX_E_CORRUPT, "'%.200s': leaves its directory", path);
-    if (strlen(path) > PATH_LONGEST || components(path) > DEEPEST)
+    if (strlen(path) > PATH_LONGEST || components(path) > DEEPEST) {
         return repx_fail(err, REPX_E_CORRUPT, "'%.200s...': the path is too long",
                          path);
+    }
     for (const char *p = path; *p;) {
         size_t n = strcspn(p, "/");
         if (component_check(path, p, n, err) < 0)
