@@ -17,7 +17,7 @@
 /* ---- packages in S/pkg ---- */
 
 /* Waiting packages lie on the file system of B, too: see store_stage.c. Borrowed. */
-static int waiting_dir(struct store *s, int make)
+static int waiting_dir(struct store *s)
 {
     struct stat base, state;
 
@@ -25,8 +25,8 @@ static int waiting_dir(struct store *s, int make)
         fstat(s->site->state_fd, &state) < 0)
         return s->waiting_fd;
     s->waiting_fd = base.st_dev == state.st_dev
-                        ? store_walk(s->site->state_fd, "pkg", make)
-                        : store_walk(s->site->base_fd, ".repx/pkg", make);
+                        ? store_walk(s->site->state_fd, "pkg", 1)
+                        : store_walk(s->site->base_fd, ".repx/pkg", 1);
     return s->waiting_fd;
 }
 
@@ -188,7 +188,7 @@ static int move_in(struct store *s, int from_dir, const char *from,
 static int park(struct store *s, struct build *b, struct repx_err *err)
 {
     char hex[HEX_ROOM];
-    int dir = waiting_dir(s, 1);
+    int dir = waiting_dir(s);
 
     digest_hex(&b->tree.digest, hex);
     if (dir < 0)
@@ -210,7 +210,7 @@ int store_package_waits(struct store *s, const struct store_tree *tree, int *par
                         struct repx_err *err)
 {
     const char *job = store_name_job(tree->name);
-    int dir = job ? waiting_dir(s, 0) : -1;
+    int dir = job ? waiting_dir(s) : -1;
     char hex[HEX_ROOM];
     struct stat st;
 
