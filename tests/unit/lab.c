@@ -159,6 +159,16 @@ static void all_forms_are_equal(void)
     is(tar, dir, "the Lab's own path may be a link");
 }
 
+static void a_job_may_hold_a_lab(void)
+{
+    ok(sh("rm -rf x && cp -a broken/whole/lab x && mkdir -p x/jobs/0/lab && echo nonsense "
+          ">x/jobs/0/lab/lab-metadata.json && tar --sort=name -cf t.tar x") == 0,
+       "a Lab inside comes first in the archive");
+    struct lab *lab = open_lab("t.tar");
+    is(lab ? lab->manifest : NULL, "lab/lab-metadata.json", "the outer one is read");
+    lab_close(lab);
+}
+
 static void oldest_labs_are_read(void)
 {
     put("old/lab/abc-lab-metadata.json",
@@ -270,6 +280,7 @@ int main(void)
     entries_are_sorted_and_readable("broken/whole/lab");
     entries_are_sorted_and_readable("broken/whole-tar/lab.tar");
     all_forms_are_equal();
+    a_job_may_hold_a_lab();
     oldest_labs_are_read();
     later_definitions_win();
     links_inside_are_followed();

@@ -96,6 +96,9 @@ static const struct {
     {"a flipped byte",
      "for f in repx/digests/*; do printf X | dd of=$f bs=1 seek=300 conv=notrunc "
      "2>/dev/null; done"},
+    {"other digests",
+     "for f in repx/digests/*; do for k in 0 1 2 3 4 5 6 7 8 9; do printf XYZ | dd of=$f "
+     "bs=1 seek=$((165 + 104 * k)) conv=notrunc 2>/dev/null; done; done"},
     {"longer", "for f in repx/digests/*; do echo x >>$f; done"},
     {"noise", "for f in repx/digests/*; do head -c 9000 /dev/urandom >$f; done"},
     {"a directory", "for f in repx/digests/*; do rm $f; mkdir $f; done"},

@@ -189,9 +189,9 @@ static void the_first_failure_is_told(void)
            "%zu, each once", counts[i]);
     }
     for (int n = 0; n < 200; n++) {
-        struct job job = {.bad = {505, 511}};
+        struct job job = {.bad = {512, 511}};
         struct repx_err err = {0};
-        good &= lab_parallel(1000, one, &job, &err) < 0 && !strcmp(err.text, "505");
+        good &= lab_parallel(1000, one, &job, &err) < 0 && !strcmp(err.text, "511");
     }
     ok(good, "of two failures always the first");
 }
