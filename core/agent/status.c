@@ -71,32 +71,39 @@ void status_drop(struct call *c)
 
 /* ---- one job ---- */
 
-/* What records say of a job that somebody seems to work on. */
-static void look_live(struct site *site, struct asked *a)
+/* What records say of a job that somebody seems to work on: JOB_RUNNING, JOB_QUEUED, or
+ * JOB_UNKNOWN for nobody. key: of the unit that is worth asking about, or "". */
+static int look_live(struct site *site, struct asked *a)
 {
     REPX_AUTO_FREE char *run = NULL;
     size_t index;
 
     if (live_get(site, a->id, &run, &index, a->key, NULL) <= 0) {
         a->key[0] = 0;
-        return;
+        return JOB_UNKNOWN;
     }
     json_t *claim = claim_read(site, a->key, NULL);
     const char *by = state_text(claim, "by", "");
     int alive = strcmp(by, "job") == 0 ? record_alive(site, claim) : -1;
-    if (strcmp(by, "void") != 0 && alive != 0)
-        a->status = alive == 1 ? JOB_RUNNING : JOB_QUEUED;
-    if (strcmp(by, "void") == 0 || alive >= 0)
-        a->key[0] = 0; /* it works no more, or surely: no need to ask the queue */
+    alive = strcmp(by, "void") == 0 ? 0 : alive;
     json_decref(claim);
+    if (alive >= 0)
+        a->key[0] = 0; /* it works no more, or surely: no need to ask the queue */
+    if (alive == 0)
+        return JOB_UNKNOWN;
+    return alive == 1 ? JOB_RUNNING : JOB_QUEUED;
 }
 
+/* Who works on it is read first: what ended in between has its result there. */
 static void look(struct site *site, struct asked *a, const char *key)
 {
     a->work = strcmp(key, "-") == 0 ? NULL : key;
+    int live = look_live(site, a);
     a->status = result_status(site, a->id, a->work, &a->stale, &a->reason);
-    if (a->status != JOB_SUCCEEDED || a->stale)
-        look_live(site, a);
+    if (a->status == JOB_SUCCEEDED && !a->stale)
+        a->key[0] = 0;
+    else if (live != JOB_UNKNOWN)
+        a->status = live;
 }
 
 /* ---- the queue ---- */

@@ -30,13 +30,13 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
     run_state_event(&s->state, event);
 }
 
-static int events_load(struct submission *s, struct repx_err *err)
+int submission_events(struct submission *s, struct repx_err *err)
 {
-    struct event_reader *r = event_reader_open(s->site, s->run, err);
-    int64_t n = r ? event_reader_poll(r, on_event, s, err) : -1;
-
-    event_reader_close(r);
-    return n < 0 ? -1 : 0;
+    if (!s->reader)
+        s->reader = event_reader_open(s->site, s->run, err);
+    if (!s->reader || event_reader_poll(s->reader, on_event, s, err) < 0)
+        return -1;
+    return 0;
 }
 
 static int journal_exists(const struct run *run)
@@ -85,6 +85,7 @@ void submission_close(struct submission *s)
     free(s->jobs);
     free(s->batch);
     run_state_finish(&s->state);
+    event_reader_close(s->reader);
     scheduler_close(&s->scheduler);
     json_decref(s->steps);
     repx_buf_free(&s->lines);
@@ -190,7 +191,7 @@ static int submit_all(struct submission *s, struct repx_err *err)
         if (!s->plan[i])
             return -1;
     }
-    if (events_load(s, err) < 0 || submission_decide(s, err) < 0 ||
+    if (submission_events(s, err) < 0 || submission_decide(s, err) < 0 ||
         submit_jobs(s, err) < 0)
         return -1;
     if (s->left)

@@ -36,34 +36,50 @@ static int done_event(struct submission *s, size_t i, struct repx_err *err)
                             err);
 }
 
-/* By records alone; work in progress is put aside into *lives. */
+/* Is its result there? 1 with the event written, 0, -1. */
+static int decide_done(struct submission *s, size_t i, struct repx_err *err)
+{
+    const char *id = state_text(s->plan[i], "id", "");
+    int stale;
+    int status =
+        result_status(s->site, id, state_text(s->plan[i], "key", NULL), &stale, NULL);
+
+    if (status != JOB_SUCCEEDED || (stale && (s->options & SUBMIT_RERUN_STALE)))
+        return 0;
+    s->jobs[i].what = DECIDE_DONE;
+    return done_event(s, i, err) < 0 ? -1 : 1;
+}
+
+/* Did it end in this very run, as its events say? */
+static int decide_ended(struct submission *s, size_t i)
+{
+    if (!s->state.terminal[i])
+        return 0;
+    s->jobs[i].what = s->state.status[i] == JOB_SUCCEEDED ? DECIDE_DONE : DECIDE_ENDED;
+    s->jobs[i].by = i;
+    return 1;
+}
+
+/* By records alone; work in progress is put aside into *lives. Who works on it is read
+ * before the result: what ended in between then has its result there. */
 static int decide_one(struct submission *s, size_t i, struct lives *lives,
                       struct repx_err *err)
 {
-    const char *id = state_text(s->plan[i], "id", "");
     struct live l = {.job = i};
-    int stale;
     size_t index;
 
-    if (s->state.terminal[i]) {
-        s->jobs[i].what =
-            s->state.status[i] == JOB_SUCCEEDED ? DECIDE_DONE : DECIDE_ENDED;
-        s->jobs[i].by = i;
+    if (decide_ended(s, i))
         return 0;
-    }
-    int status =
-        result_status(s->site, id, state_text(s->plan[i], "key", NULL), &stale, NULL);
-    int rerun = stale && (s->options & SUBMIT_RERUN_STALE);
-    if (status == JOB_SUCCEEDED && !rerun) {
-        s->jobs[i].what = DECIDE_DONE;
-        return done_event(s, i, err);
-    }
-    int rc = live_get(s->site, id, &l.run, &index, l.key, err);
-    if (rc > 0) {
+    int there =
+        live_get(s->site, state_text(s->plan[i], "id", ""), &l.run, &index, l.key, err);
+    int done = there < 0 ? -1 : decide_done(s, i, err);
+    if (there > 0 && done == 0) {
         lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
         lives->items[lives->count++] = l;
+    } else {
+        free(l.run);
     }
-    return rc < 0 ? -1 : 0;
+    return done < 0 ? -1 : 0;
 }
 
 /* ---- work in progress ---- */
@@ -162,7 +178,10 @@ static int decide_live(struct submission *s, const struct live *l, const json_t 
     else if (!claim && !row)
         rc = take_over(s, l, err);
     json_decref(claim);
-    return rc;
+    /* it may have ended after its result was looked for */
+    if (rc == 0 && s->jobs[l->job].what == DECIDE_NEW && !decide_ended(s, l->job))
+        rc = decide_done(s, l->job, err);
+    return rc < 0 ? -1 : 0;
 }
 
 int submission_decide(struct submission *s, struct repx_err *err)
@@ -176,7 +195,7 @@ int submission_decide(struct submission *s, struct repx_err *err)
     for (size_t i = 0; i < lives.count; i++)
         (void)json_array_append_new(keys, json_string(lives.items[i].key));
     json_t *found = rc == 0 ? submission_find(s, keys, err) : NULL;
-    rc = found ? 0 : -1;
+    rc = found && (lives.count == 0 || submission_events(s, err) == 0) ? 0 : -1;
     for (size_t i = 0; rc == 0 && i < lives.count; i++)
         rc = decide_live(s, lives.items + i, json_object_get(found, lives.items[i].key),
                          err);

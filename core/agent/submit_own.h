@@ -48,6 +48,7 @@ struct submission {
     json_t **plan;
     struct decided *jobs;
     struct run_state state;
+    struct event_reader *reader;
     struct pending *batch;
     size_t batch_count, batch_cap;
     json_t *steps; /* phase -> id of what was accepted, or NULL: nobody asks */
@@ -59,6 +60,9 @@ int submission_open(struct submission *s, struct site *site, struct run *run,
 void submission_close(struct submission *s);
 /* Write an event of the run and show it to the client; steals it. */
 int submission_event(struct submission *s, json_t *event, struct repx_err *err);
+
+/* Read the run's events, as far as there are new ones, into s->state. */
+int submission_events(struct submission *s, struct repx_err *err);
 
 /* ---- submit_decide.c ---- */
 /* Fill s->jobs: results, live work of this and other runs, dead work. */
