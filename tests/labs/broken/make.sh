@@ -68,7 +68,7 @@ EOF
 begin() {
     cd "$top"
     mkdir -p "$1/lab"
-    printf '%s\n' "$2" >"$1/expect"
+    printf '%s' "${2:+$2$nl}" >"$1/expect"
     cd "$1/lab"
     mkdir lab revision images images/base host-tools host-tools/tools host-tools/tools/bin
     echo '[{"Layers":[]}]' >images/base/manifest.json
@@ -82,6 +82,8 @@ begin() {
         >revision/metadata-top.json
 }
 top=$PWD
+nl='
+'
 
 # seal [FILTER]: write the manifest of all files there are, its lines through sed FILTER.
 seal() {
