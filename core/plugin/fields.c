@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "fields.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/value.h>
 
 #include "core/plugin/nearest.h"
 
@@ -27,54 +26,21 @@ struct fields {
 
 int64_t fields_duration(const char *text)
 {
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    char *end = NULL;
-
-    if (!isdigit((unsigned char)text[0]))
-        return -1;
-    errno = 0;
-    int64_t n = strtoll(text, &end, 10);
-    if (errno)
-        return -1;
-    if (n == 0 && !*end)
-        return 0;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcmp(end, units[i].unit) == 0)
-            return n > INT64_MAX / units[i].ms ? -1 : n * units[i].ms;
-    }
-    return -1;
+    return repx_value_duration(text);
 }
 
-static int parse_int(const char *text, int64_t *to)
-{
-    char *end = NULL;
-
-    errno = 0;
-    *to = strtoll(text, &end, 10);
-    return end != text && !*end && !errno;
-}
-
-/* One text as a number of the field's type: NULL, or what it should be. */
-static const char *parse(uint32_t type, const char *text, int64_t *to)
+/* What a text that is no number of the field's type should be. */
+static const char *wanted(uint32_t type)
 {
     switch (type) {
     case REPX_FIELD_INT:
-        return parse_int(text, to) ? NULL : "a whole number";
+        return "a whole number";
     case REPX_FIELD_BOOL:
-        *to = strcmp(text, "true") == 0;
-        return *to || strcmp(text, "false") == 0 ? NULL : "true or false";
+        return "true or false";
     case REPX_FIELD_DURATION:
-        *to = fields_duration(text);
-        return *to >= 0 ? NULL : "a time such as \"30s\" (units ms, s, m, h, d)";
-    case REPX_FIELD_SIZE:
-        *to = resources_size(text);
-        return *to >= 0 ? NULL : "a size such as \"2G\"";
+        return "a time such as \"30s\" (units ms, s, m, h, d)";
     default:
-        *to = 0;
-        return NULL;
+        return "a size such as \"2G\"";
     }
 }
 
@@ -107,11 +73,10 @@ static int set(struct value *v, const struct config_value *from, struct repx_err
     v->count = from->count;
     if (!is_number(f->type))
         return 0;
-    const char *want = parse(f->type, from->texts[0], &v->number);
-    if (want)
-        return repx_fail(err, REPX_E_USAGE, "%s: %s: is \"%.64s\", must be %s",
-                         from->where, f->name,
-                         f->flags & REPX_FIELD_SECRET ? "..." : from->texts[0], want);
+    if (!repx_value_number(f->type, from->texts[0], &v->number))
+        return repx_fail(
+            err, REPX_E_USAGE, "%s: %s: is \"%.64s\", must be %s", from->where, f->name,
+            f->flags & REPX_FIELD_SECRET ? "..." : from->texts[0], wanted(f->type));
     return check_range(f, v->number, from->where, err);
 }
 
@@ -122,13 +87,12 @@ static int set_initial(struct value *v, const struct plugin *plugin,
         return 0;
     v->initial = v->field.initial;
     v->count = 1;
-    const char *want =
-        is_number(v->field.type) ? parse(v->field.type, v->initial, &v->number) : NULL;
-    if (!want)
+    if (!is_number(v->field.type) ||
+        repx_value_number(v->field.type, v->initial, &v->number))
         return 0;
-    return repx_fail(err, REPX_E_UNSUPPORTED,
-                     "%s: its default for %s is \"%.64s\", must be %s",
-                     plugin->info.file, v->field.name, v->initial, want);
+    return repx_fail(
+        err, REPX_E_UNSUPPORTED, "%s: its default for %s is \"%.64s\", must be %s",
+        plugin->info.file, v->field.name, v->initial, wanted(v->field.type));
 }
 
 static struct value *find(const struct fields *f, const char *key)

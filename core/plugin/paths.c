@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE /* realpath */
 #include "paths.h"
 
 #include <stdlib.h>

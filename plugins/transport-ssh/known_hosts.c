@@ -10,9 +10,12 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "base64.h"
+
 #define FILE_MAX (16u << 20)
 #define LINE_MAX_LEN 16384u
 #define NAMES_MAX_LEN 8192u
+#define SHA1_LEN 20u
 
 /* A word of a line. */
 struct word {
@@ -82,6 +85,18 @@ static int list_matches(struct word names, const char *name)
     return found;
 }
 
+/* |1|salt|hash, the hash being a SHA-1: of other lengths libssh2 loses memory. */
+static int is_hashed_name(struct word names)
+{
+    REPX_AUTO_BUF struct repx_buf hash = {0};
+    const char *end = names.at + names.len, *bar = NULL;
+
+    if (names.len > 3 && memcmp(names.at, "|1|", 3) == 0)
+        bar = memchr(names.at + 3, '|', names.len - 3);
+    return bar && base64_decode(bar + 1, (size_t)(end - bar) - 1, &hash) &&
+           hash.len == SHA1_LEN;
+}
+
 /* libssh2 knows how to hash a name: a line of one hashed name and any key tells whether
  * the name is meant. The session is for its memory only. */
 static int hash_matches(struct word names, const char *name)
@@ -92,7 +107,7 @@ static int hash_matches(struct word names, const char *name)
     struct libssh2_knownhost *found = NULL;
     int matches = 0;
 
-    if (hosts) {
+    if (hosts && is_hashed_name(names)) {
         REPX_AUTO_FREE char *line =
             repx_format("%.*s ssh-ed25519 %s\n", (int)names.len, names.at, any_key);
         if (libssh2_knownhost_readline(hosts, line, strlen(line),
@@ -103,8 +118,9 @@ static int hash_matches(struct word names, const char *name)
             matches = rc == LIBSSH2_KNOWNHOST_CHECK_MATCH ||
                       rc == LIBSSH2_KNOWNHOST_CHECK_MISMATCH;
         }
-        libssh2_knownhost_free(hosts);
     }
+    if (hosts)
+        libssh2_knownhost_free(hosts);
     if (session)
         (void)libssh2_session_free(session);
     return matches;
