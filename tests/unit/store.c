@@ -479,6 +479,52 @@ static void work_in_progress_keeps_its_package(void)
     site_drop();
 }
 
+/* state_path on another file system: what is renamed must not be built there. */
+static void state_elsewhere(void)
+{
+    static const struct file newer[] = {
+        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
+    char elsewhere[] = "/dev/shm/repx-state-XXXXXX";
+    struct stat a, b;
+    struct repx_err err = {0};
+
+    site_make();
+    if (!mkdtemp(elsewhere) || stat(elsewhere, &a) < 0 || stat(base, &b) < 0 ||
+        a.st_dev == b.st_dev) {
+        ok(1, "state elsewhere # SKIP there is no second file system at /dev/shm");
+        site_drop();
+        return;
+    }
+    (void)close(site.state_fd);
+    site.state = elsewhere;
+    site.state_fd = open(elsewhere, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    ok(transfer(JOB, package, COUNT(package)) == 3, "a transfer");
+    holds(JOB "/bin/hello", package[0].text, "arrives");
+    ok(mkdirat(site.state_fd, "live", 0755) == 0 &&
+           symlinkat("run 0 key", site.state_fd, "live/aaaa-hello-1.1") == 0,
+       "somebody works");
+    ok(transfer(JOB, newer, 1) == 1 && transfer(JOB, newer, 1) == 0,
+       "a newer package waits");
+    struct repx_entry e = entry_of(&newer[0]);
+    struct digest d;
+    char hex[DIGEST_HEX];
+    digest_tree(&e, 1, &d);
+    digest_hex(&d, hex);
+    REPX_AUTO_FREE char *waiting = repx_format("%s/pkg/%s/bin/hello", elsewhere, hex);
+    REPX_AUTO_BUF struct repx_buf text = {0};
+    ok(repx_read_file(AT_FDCWD, waiting, 99, &text, &err) == 0, "under its digest");
+    is(repx_buf_text(&text), newer[0].text, "whole");
+    ok(unlinkat(site.state_fd, "live/aaaa-hello-1.1", 0) == 0, "the work ends");
+    ok(transfer(JOB, newer, 1) == 0, "and it moves in");
+    text.len = 0;
+    ok(repx_read_file(AT_FDCWD, waiting, 99, &text, &err) == 0 &&
+           inode_of(JOB "/bin/hello") != 0,
+       "its digest leads there");
+    holds(JOB "/bin/hello", newer[0].text, "new");
+    (void)repx_remove_tree(AT_FDCWD, elsewhere, &err);
+    site_drop();
+}
+
 static void packages_that_are_the_same_tree(void)
 {
     static const struct file newer[] = {
@@ -643,6 +689,7 @@ int main(void)
     wrong_bytes_are_refused();
     interrupted_and_resumed();
     work_in_progress_keeps_its_package();
+    state_elsewhere();
     packages_that_are_the_same_tree();
     two_sessions_bring_the_same();
     sets_are_known();
