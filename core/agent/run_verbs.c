@@ -52,9 +52,10 @@ static int run_call_begin(struct call *c, const void *msg, size_t n,
     r->options = msg_number(msg, n, F_OPTIONS, 0);
     r->offset = msg_number(msg, n, F_OFFSET, 0);
     call_set_own(c, r);
-    if (!r->run || !run_id_ok(r->run))
+    if (!r->run || !run_id_ok(r->run)) {
         return repx_fail(err, REPX_E_USAGE, "%s: not the name of a run",
                          r->run ? r->run : "");
+    }
     call_fork(c, worker, r);
     return 0;
 }

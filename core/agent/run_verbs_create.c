@@ -51,15 +51,17 @@ int run_create_begin(struct call *c, const void *msg, size_t n, struct repx_err 
     r->plan_fd = -1;
     call_set_own(c, r);
     r->run = msg_text(msg, n, F_RUN);
-    if (!r->run || !run_id_ok(r->run))
+    if (!r->run || !run_id_ok(r->run)) {
         return repx_fail(err, REPX_E_USAGE, "%s: not the name of a run",
                          r->run ? r->run : "");
-    if (site->readonly)
+    }
+    if (site->readonly) {
         return repx_fail(
             err, REPX_E_UNSUPPORTED,
             "%s belongs to somebody else or to a newer repx: nothing can be "
             "written there",
             site->base);
+    }
     REPX_AUTO_FREE char *dir = repx_format("runs/%s", r->run);
     if (fstatat(site->state_fd, dir, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return repx_fail(err, REPX_E_USAGE, "run %s exists already", r->run);
@@ -84,9 +86,10 @@ static int record_line(struct creation *r, const char *line, size_t n,
     int same = strcmp(state_text(record, "run", ""), r->run) == 0;
     r->want = (uint64_t)state_int(record, "count", 0);
     json_decref(record);
-    if (!same)
+    if (!same) {
         return repx_fail(err, REPX_E_CORRUPT, "run %s: the record names another run",
                          r->run);
+    }
     repx_buf_add(&r->record, line, n);
     repx_buf_char(&r->record, '\n');
     return 0;
@@ -110,16 +113,18 @@ static int plan_line_add(struct creation *r, const char *line, size_t n,
     uint64_t at = htole64(r->offset);
     json_t *plan = plan_line_parse(line, n, err);
 
-    if (!plan)
+    if (!plan) {
         return repx_wrap(err, "run %s: line %llu of the plan", r->run,
                          (unsigned long long)r->count);
+    }
     int ok = deps_ok(plan, r->count);
     json_decref(plan);
-    if (!ok || r->count >= r->want)
+    if (!ok || r->count >= r->want) {
         return repx_fail(err, REPX_E_CORRUPT, "run %s: line %llu of the plan: %s",
                          r->run, (unsigned long long)r->count,
                          ok ? "more lines than the record says"
                             : "depends on a job that comes later");
+    }
     repx_buf_add(&r->index, &at, sizeof(at));
     repx_buf_add(&r->chunk, line, n);
     repx_buf_char(&r->chunk, '\n');
@@ -147,9 +152,10 @@ int run_create_data(struct call *c, const void *bytes, size_t n, struct repx_err
         done += length + 1;
     }
     repx_buf_drop(&r->line, done);
-    if (r->line.len > STATE_LINE_MAX)
+    if (r->line.len > STATE_LINE_MAX) {
         return repx_fail(err, REPX_E_CORRUPT, "run %s: a line of the plan has no end",
                          r->run);
+    }
     return 0;
 }
 
@@ -184,10 +190,11 @@ int run_create_end(struct call *c, struct repx_err *err)
 {
     struct creation *r = call_own(c);
 
-    if (r->line.len || r->record.len == 0 || r->count != r->want)
+    if (r->line.len || r->record.len == 0 || r->count != r->want) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "run %s: the plan is cut off: %llu of %llu jobs came", r->run,
                          (unsigned long long)r->count, (unsigned long long)r->want);
+    }
     if (commit(call_site(c), r, err) < 0)
         return -1;
     call_reply(c, NULL, 0);

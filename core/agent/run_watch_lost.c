@@ -44,10 +44,11 @@ static void compare(struct watch *w, const json_t *rows, int64_t now)
         const json_t *row = json_object_get(rows, j->key);
         j->state = row ? scheduler_state(state_text(row, "state", "")) : 0;
         j->dependency = strcmp(state_text(row, "reason", ""), "dependency") == 0;
-        if (row && !ended(j->state))
+        if (row && !ended(j->state)) {
             j->gone_since = 0;
-        else if (!j->gone_since)
+        } else if (!j->gone_since) {
             j->gone_since = now;
+        }
     }
 }
 
@@ -79,14 +80,15 @@ static int end_taken(struct watch *w, size_t i, const json_t *plan,
                                state_text(plan, "key", NULL), &stale, &reason);
     json_t *event;
 
-    if (status == JOB_SUCCEEDED)
+    if (status == JOB_SUCCEEDED) {
         event = json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done");
-    else if (status == JOB_FAILED)
+    } else if (status == JOB_FAILED) {
         event = json_pack("{s:I,s:s,s:b,s:s}", "i", (json_int_t)i, "e", "end", "ok", 0,
                           "reason", reason ? reason : "failed in another run");
-    else
+    } else {
         event = json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e", "lost", "reason",
                           "LOST");
+    }
     return event_write(w->site, w->run, event, err);
 }
 

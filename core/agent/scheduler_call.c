@@ -51,10 +51,11 @@ int scheduler_open(struct scheduler *s, struct site *site, const json_t *record,
         return repx_fail_errno(err, "uname");
     const char *helper =
         state_text(json_object_get(record, "helper"), machine.machine, NULL);
-    if (!helper)
+    if (!helper) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "scheduler %s has no helper for %s machines", name,
                          machine.machine);
+    }
     if (scheduler_open_at(s, site, name, helper, err) < 0)
         return -1;
     const json_t *config = json_object_get(record, "config");
@@ -108,10 +109,11 @@ static int deliver(const struct scheduler *s, const char *verb,
         if (!j)
             return repx_wrap(err, "scheduler %s: %s", s->name, verb);
         const json_t *e = json_object_get(j, "error");
-        if (json_is_object(e))
+        if (json_is_object(e)) {
             (void)helper_error(s, verb, e, err);
-        else if (line)
+        } else if (line) {
             line(ctx, j);
+        }
         int is_error = json_is_object(e);
         json_decref(j);
         if (is_error)
@@ -133,9 +135,10 @@ int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
     (void)json_object_set_new(request, "timeout_ms", json_integer(timeout_ms));
     REPX_AUTO_FREE char *input = json_dumps(request, JSON_COMPACT);
     json_decref(request);
-    if (!input)
+    if (!input) {
         return repx_fail(err, REPX_E_CORRUPT, "scheduler %s: %s: text is no UTF-8",
                          s->name, verb);
+    }
     struct repx_run run = {
         .size = sizeof(run),
         .argv = argv,
@@ -151,10 +154,11 @@ int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
     }
     if (told != 0)
         return -1;
-    if (run.status != 0)
+    if (run.status != 0) {
         return repx_fail(err, REPX_E_FAILED,
                          "scheduler %s: %s: the helper ended with status %d: %.200s",
                          s->name, verb, (int)run.status, run.errors);
+    }
     return 0;
 }
 

@@ -100,10 +100,11 @@ static void look(struct site *site, struct asked *a, const char *key)
     a->work = strcmp(key, "-") == 0 ? NULL : key;
     int live = look_live(site, a);
     a->status = result_status(site, a->id, a->work, &a->stale, &a->reason);
-    if (a->status == JOB_SUCCEEDED && !a->stale)
+    if (a->status == JOB_SUCCEEDED && !a->stale) {
         a->key[0] = 0;
-    else if (live != JOB_UNKNOWN)
+    } else if (live != JOB_UNKNOWN) {
         a->status = live;
+    }
 }
 
 /* ---- the queue ---- */
@@ -159,10 +160,11 @@ static void ask_queue(struct site *site, const struct status_call *c,
         for (size_t i = 0; i < count; i++) {
             if (!jobs[i].key[0])
                 continue;
-            if (rc == 0)
+            if (rc == 0) {
                 merge(site, jobs + i, found);
-            else
+            } else {
                 set_reason(jobs + i, err.text);
+            }
         }
     }
     json_decref(keys);

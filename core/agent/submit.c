@@ -47,10 +47,11 @@ static int journal_exists(const struct run *run)
 
     for (const struct dirent *e = d ? readdir(d) : NULL; e && !found; e = readdir(d))
         found = strncmp(e->d_name, "journal.", 8) == 0;
-    if (d)
+    if (d) {
         (void)closedir(d);
-    else
+    } else {
         repx_close_fd(&fd);
+    }
     return found;
 }
 
@@ -62,11 +63,12 @@ int submission_open(struct submission *s, struct site *site, struct run *run,
     s->jobs = repx_array(run->count + 1, sizeof(*s->jobs));
     run_state_init(&s->state, run->count);
     s->fresh = !journal_exists(run);
-    if (site->readonly)
+    if (site->readonly) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "%s belongs to somebody else or to a newer repx: nothing can "
                          "be submitted there",
                          site->base);
+    }
     return scheduler_open(&s->scheduler, site, run->record, err);
 }
 
@@ -131,10 +133,11 @@ static json_t *unit_deps(const struct submission *s, size_t i)
     for (size_t k = 0; k < json_array_size(producers); k++) {
         size_t d = (size_t)json_integer_value(json_array_get(producers, k));
         const struct decided *p = s->jobs + d;
-        if (p->unit)
+        if (p->unit) {
             (void)json_array_append_new(deps, submission_dep("ok", p->unit, NULL));
-        else if (p->what == DECIDE_NEW)
+        } else if (p->what == DECIDE_NEW) {
             (void)json_array_append_new(deps, submission_dep("ok", NULL, p->key));
+        }
     }
     return deps;
 }
@@ -194,12 +197,13 @@ static int submit_all(struct submission *s, struct repx_err *err)
     if (submission_events(s, err) < 0 || submission_decide(s, err) < 0 ||
         submit_jobs(s, err) < 0)
         return -1;
-    if (s->left)
+    if (s->left) {
         return repx_fail(
             err, REPX_E_BUSY,
             "the scheduler has no room for %zu of the run's units; run again "
             "when there is",
             s->left);
+    }
     return 0;
 }
 
@@ -216,9 +220,9 @@ int submit_run(struct site *site, const char *run_id, unsigned options, int out,
     int rc = submission_open(&s, site, run, err);
     s.options = options;
     s.out = out;
-    if (rc == 0 && lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err) < 0)
+    if (rc == 0 && lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err) < 0) {
         rc = repx_wrap(err, "run %s", run_id);
-    else if (rc == 0) {
+    } else if (rc == 0) {
         rc = submit_all(&s, err);
         if (s.lines.len)
             (void)journal_write(&s, 0, NULL);

@@ -45,16 +45,18 @@ int journal_write(struct submission *s, int durable, struct repx_err *err)
     REPX_AUTO_FREE char *name =
         repx_format("journal.%s.%ld", s->site->host, (long)getpid());
 
-    if (s->journal < 0)
+    if (s->journal < 0) {
         s->journal =
             openat(s->run->dir, name,
                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    }
     if (s->journal < 0 || repx_write_all(s->journal, s->lines.data, s->lines.len) < 0 ||
-        (durable && fdatasync(s->journal) < 0))
+        (durable && fdatasync(s->journal) < 0)) {
         return repx_fail_errno(err,
                                "run %s: %s cannot be written, so nothing more is "
                                "submitted",
                                s->run->id, name);
+    }
     s->lines.len = 0;
     return 0;
 }
@@ -200,11 +202,12 @@ static int settle_doubts(struct submission *s, const char *why, struct repx_err 
         size_t left = json_array_size(keys);
         json_t *found = left ? submission_find(s, keys, err) : NULL;
         json_decref(keys);
-        if (left && !found)
+        if (left && !found) {
             return repx_wrap(err,
                              "whether %zu jobs were submitted is not known; run "
                              "again to find out",
                              left);
+        }
         left = found ? adopt_found(s, found) : 0;
         json_decref(found);
         if (!left)
@@ -300,14 +303,16 @@ static int write_answers(struct submission *s, struct repx_err *err)
 
     for (size_t i = 0; i < s->batch_count; i++) {
         struct pending *p = s->batch + i;
-        if (rc == 0 && p->result == REPX_SUBMIT_ACCEPTED)
+        if (rc == 0 && p->result == REPX_SUBMIT_ACCEPTED) {
             rc = write_accepted(s, p, err);
-        else if (rc == 0 && p->result == REPX_SUBMIT_REFUSED)
+        } else if (rc == 0 && p->result == REPX_SUBMIT_REFUSED) {
             rc = write_refused(s, p, err);
-        if (p->result == REPX_SUBMIT_ROOM)
+        }
+        if (p->result == REPX_SUBMIT_ROOM) {
             s->batch[kept++] = *p;
-        else
+        } else {
             pending_finish(p);
+        }
     }
     s->batch_count = kept;
     return rc < 0 ? -1 : journal_write(s, 1, err);
@@ -335,9 +340,10 @@ static json_t *accepted_ids(const struct submission *s)
     json_t *ids = json_object();
 
     for (size_t i = 0; i < s->batch_count; i++) {
-        if (s->batch[i].result == REPX_SUBMIT_ACCEPTED)
+        if (s->batch[i].result == REPX_SUBMIT_ACCEPTED) {
             (void)json_object_set_new(ids, s->batch[i].key,
                                       json_string(s->batch[i].id));
+        }
     }
     return ids;
 }

@@ -184,10 +184,11 @@ static int branches_submit(struct submission *s, size_t index, size_t branches,
         return -1;
     sink = repx_format("step-%s", state_text(s->plan[index], "sink", ""));
     const char *id = json_string_value(json_object_get(s->steps, sink));
-    if (!id)
+    if (!id) {
         return repx_fail(err, REPX_E_FAILED,
                          "the scheduler did not take the branches of %s",
                          state_text(s->plan[index], "id", ""));
+    }
     return amend_gather(s, gather, id, err);
 }
 

@@ -120,10 +120,11 @@ static int adopt(struct submission *s, const struct live *l, const char *id,
 
     if (rc == 1)
         journal_line(s, "accepted", l->key, json_pack("{s:s}", "id", id));
-    if (rc >= 0)
+    if (rc >= 0) {
         rc = strcmp(state_text(claim, "by", ""), "void") == 0
                  ? 0
                  : follow(s, l, state_text(claim, "id", id), err);
+    }
     json_decref(claim);
     return rc < 0 ? -1 : 0;
 }
@@ -166,17 +167,18 @@ static int decide_live(struct submission *s, const struct live *l, const json_t 
     const char *id = state_text(claim, "id", "");
     int rc = 0;
 
-    if (strcmp(by, "job") == 0 && record_alive(s->site, claim) == 1)
+    if (strcmp(by, "job") == 0 && record_alive(s->site, claim) == 1) {
         rc = follow(s, l, id, err);
-    else if (strcmp(by, "void") == 0)
+    } else if (strcmp(by, "void") == 0) {
         rc = 0; /* given up before: to be submitted anew */
-    else if (claim && !row && other_scheduler(s, l, claim, err) < 0)
+    } else if (claim && !row && other_scheduler(s, l, claim, err) < 0) {
         rc = -1;
-    else if (row && state_alive(row))
+    } else if (row && state_alive(row)) {
         rc = claim ? follow(s, l, *id ? id : state_text(row, "id", ""), err)
                    : adopt(s, l, state_text(row, "id", ""), err);
-    else if (!claim && !row)
+    } else if (!claim && !row) {
         rc = take_over(s, l, err);
+    }
     json_decref(claim);
     /* it may have ended after its result was looked for */
     if (rc == 0 && s->jobs[l->job].what == DECIDE_NEW && !decide_ended(s, l->job))
@@ -196,9 +198,10 @@ int submission_decide(struct submission *s, struct repx_err *err)
         (void)json_array_append_new(keys, json_string(lives.items[i].key));
     json_t *found = rc == 0 ? submission_find(s, keys, err) : NULL;
     rc = found && (lives.count == 0 || submission_events(s, err) == 0) ? 0 : -1;
-    for (size_t i = 0; rc == 0 && i < lives.count; i++)
+    for (size_t i = 0; rc == 0 && i < lives.count; i++) {
         rc = decide_live(s, lives.items + i, json_object_get(found, lives.items[i].key),
                          err);
+    }
     json_decref(found);
     json_decref(keys);
     lives_finish(&lives);

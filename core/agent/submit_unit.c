@@ -149,9 +149,10 @@ int submission_add(struct submission *s, size_t job, const char *phase, size_t a
         p->unit = json_pack("{s:s,s:s,s:o,s:o,s:s,s:o}", "key", p->key, "name",
                             is_step ? phase : id, "argv", argv, "body", body(s, rest),
                             "workdir", workdir, "res", resources(plan, phase));
-        if (array)
+        if (array) {
             (void)json_object_set_new(p->unit, "array",
                                       json_integer((json_int_t)array));
+        }
         (void)json_object_set(p->unit, "deps", deps);
         s->batch_count++;
         intend(s, p, generation);

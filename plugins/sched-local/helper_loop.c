@@ -162,10 +162,11 @@ static int wait_for_news(struct queue *q, int64_t until)
     p[1] = (struct pollfd){.fd = q->watch, .events = POLLIN};
     for (size_t i = 0; i < q->own_count; i++) {
         const struct q_index *x = q->m.units[q->own[i].unit].index + q->own[i].index;
-        if (x->foreign && x->pidfd >= 0)
+        if (x->foreign && x->pidfd >= 0) {
             p[n++] = (struct pollfd){.fd = x->pidfd, .events = POLLIN};
-        else if (x->foreign && until > now + FOREIGN_MS)
+        } else if (x->foreign && until > now + FOREIGN_MS) {
             until = now + FOREIGN_MS;
+        }
     }
     (void)poll(p, n, until > now ? (int)(until - now) : 0);
     free(p);

@@ -110,9 +110,10 @@ static void add_user(struct q_unit *u, size_t user)
 {
     if (u->user_count && u->users[u->user_count - 1] == user)
         return;
-    if ((u->user_count & (u->user_count - 1)) == 0)
+    if ((u->user_count & (u->user_count - 1)) == 0) {
         u->users = repx_grow(u->users, u->user_count ? u->user_count * 2 : 1,
                              sizeof(*u->users));
+    }
     u->users[u->user_count++] = user;
 }
 
@@ -287,9 +288,10 @@ static void apply_amend(struct q_model *m, size_t unit, const char *const *f)
     struct q_dep deps[RECORD_FIELDS / 2];
     size_t n = 0;
 
-    for (size_t i = 2; i + 1 < RECORD_FIELDS && *f[i]; i += 2)
+    for (size_t i = 2; i + 1 < RECORD_FIELDS && *f[i]; i += 2) {
         deps[n++] = (struct q_dep){(uint32_t)record_number(f[i], REPX_DEP_OK),
                                    model_find(m, f[i + 1])};
+    }
     model_set_deps(m, unit, deps, n);
 }
 
@@ -308,14 +310,15 @@ static void apply(struct q_model *m, const char *const *f)
     struct q_unit *u = m->units + unit;
     int64_t i = record_number(f[2], -1);
     struct q_index *x = i >= 0 && (size_t)i < u->count ? u->index + i : NULL;
-    if (strcmp(f[0], "run") == 0 && x && !state_ended(x->state))
+    if (strcmp(f[0], "run") == 0 && x && !state_ended(x->state)) {
         apply_run(x, f);
-    else if (strcmp(f[0], "end") == 0 && x)
+    } else if (strcmp(f[0], "end") == 0 && x) {
         apply_end(u, x, f);
-    else if (strcmp(f[0], "cancel") == 0)
+    } else if (strcmp(f[0], "cancel") == 0) {
         u->canceled = 1;
-    else if (strcmp(f[0], "amend") == 0)
+    } else if (strcmp(f[0], "amend") == 0) {
         apply_amend(m, unit, f);
+    }
 }
 
 void model_apply_journal(struct q_model *m, char *text, size_t n)

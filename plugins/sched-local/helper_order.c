@@ -144,10 +144,11 @@ void order_settle(struct queue *q)
             stop_group(q, group);
         for (size_t i = 0; i < u->user_count; i++) {
             size_t user = u->users[i];
-            if (concerns_all(&q->m, user, p.unit))
+            if (concerns_all(&q->m, user, p.unit)) {
                 order_unit(q, user);
-            else if (p.index < q->m.units[user].count)
+            } else if (p.index < q->m.units[user].count) {
                 order_index(q, user, p.index);
+            }
         }
     }
     q->settled.head = q->settled.count = 0;

@@ -170,10 +170,11 @@ static void answer_all(const struct batch *b, const struct repx_submit_sink *sin
     for (uint64_t i = 0; i < b->count; i++) {
         REPX_AUTO_FREE char *id =
             repx_format("l%s-%llu", b->tail, (unsigned long long)i);
-        if (b->refused[i])
+        if (b->refused[i]) {
             sink->answer(sink->ctx, i, REPX_SUBMIT_REFUSED, NULL, b->refused[i]);
-        else
+        } else {
             sink->answer(sink->ctx, i, REPX_SUBMIT_ACCEPTED, id, "");
+        }
     }
 }
 
@@ -239,9 +240,10 @@ int post_amend(struct post *p, const char *id, const struct repx_dep *deps,
             return repx_fail(err, REPX_E_USAGE, "amend: dependencies are ids of units");
         repx_buf_fmt(&text, "\t%u\t%s", d->type, d->id);
     }
-    if (count > (RECORD_FIELDS - 2) / 2)
+    if (count > (RECORD_FIELDS - 2) / 2) {
         return repx_fail(err, REPX_E_USAGE, "amend: at most %d dependencies",
                          (RECORD_FIELDS - 2) / 2);
+    }
     repx_buf_char(&text, '\n');
     record_line(&text, "sn", "whole", (int64_t)1);
     return post(p, name, &text, err);
@@ -290,10 +292,11 @@ int post_status(struct post *p, const struct repx_status_sink *sink,
         const struct q_unit *u = m.units + i;
         int waits = 0;
         for (size_t k = 0; k < u->count; k++) {
-            if (u->index[k].state == REPX_STATE_PENDING && u->is_array)
+            if (u->index[k].state == REPX_STATE_PENDING && u->is_array) {
                 waits = 1;
-            else
+            } else {
                 tell(u, u->is_array ? (int64_t)k : -1, u->index + k, sink);
+            }
         }
         if (waits)
             tell(u, -1, &pending, sink);
@@ -331,9 +334,10 @@ int post_find(struct post *p, const char *const *keys, uint64_t count,
     qsort(sorted, count, sizeof(*sorted), key_order);
     for (size_t i = 0; rc == 0 && i < m.unit_count; i++) {
         struct by_key want = {m.units[i].key, 0};
-        if (bsearch(&want, sorted, count, sizeof(want), key_order))
+        if (bsearch(&want, sorted, count, sizeof(want), key_order)) {
             sink->found(sink->ctx, m.units[i].key, m.units[i].id,
                         state_of(m.units + i));
+        }
     }
     free(sorted);
     model_finish(&m);

@@ -9,14 +9,15 @@
 static void add_escaped(struct repx_buf *to, const char *s)
 {
     for (; *s; s++) {
-        if (*s == '\t')
+        if (*s == '\t') {
             repx_buf_str(to, "\\t");
-        else if (*s == '\n')
+        } else if (*s == '\n') {
             repx_buf_str(to, "\\n");
-        else if (*s == '\\')
+        } else if (*s == '\\') {
             repx_buf_str(to, "\\\\");
-        else
+        } else {
             repx_buf_char(to, *s);
+        }
     }
 }
 
@@ -28,10 +29,11 @@ void record_line(struct repx_buf *to, const char *format, ...)
     for (const char *f = format; *f; f++) {
         if (f != format)
             repx_buf_char(to, '\t');
-        if (*f == 'n')
+        if (*f == 'n') {
             repx_buf_fmt(to, "%lld", (long long)va_arg(ap, int64_t));
-        else
+        } else {
             add_escaped(to, va_arg(ap, const char *));
+        }
     }
     va_end(ap);
     repx_buf_char(to, '\n');
@@ -46,10 +48,11 @@ static void unescape(char *text, size_t n)
         char c = text[i];
         if (c == '\\' && i + 1 < n) {
             c = text[++i];
-            if (c == 't')
+            if (c == 't') {
                 c = '\t';
-            else if (c == 'n')
+            } else if (c == 'n') {
                 c = '\n';
+            }
         }
         text[to++] = c;
     }

@@ -210,16 +210,17 @@ void units_apply(struct queue *q)
         int status = q->ends[i];
         if (u->index[p.index].state != REPX_STATE_RUNNING)
             continue; /* a failed start */
-        if (u->index[p.index].foreign && !u->canceled)
+        if (u->index[p.index].foreign && !u->canceled) {
             order_end(q, p.unit, p.index, REPX_STATE_ENDED, -1, "");
-        else if (u->canceled)
+        } else if (u->canceled) {
             order_end(q, p.unit, p.index, REPX_STATE_CANCELED, -1, "cancelled");
-        else if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        } else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
             order_end(q, p.unit, p.index, REPX_STATE_DONE, 0, "");
-        else
+        } else {
             order_end(q, p.unit, p.index, REPX_STATE_FAILED,
                       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
                       "");
+        }
     }
     q->ended.head = q->ended.count = 0;
     order_settle(q);

@@ -45,10 +45,11 @@ static int32_t local_open(void **self, const struct repx_host *host,
 #else
     (void)workdir, (void)err;
 #endif
-    if (rc < 0)
+    if (rc < 0) {
         local_close(l);
-    else
+    } else {
         *self = l;
+    }
     return rc;
 }
 
@@ -58,9 +59,10 @@ static int32_t local_check(void *self, const struct repx_resources *r,
                            struct repx_err *err)
 {
     (void)self;
-    if (r->nodes > 1 || r->tasks > 1)
+    if (r->nodes > 1 || r->tasks > 1) {
         return repx_fail(err, REPX_E_USAGE,
                          "the local scheduler has one node and one task a job");
+    }
     if (r->gpus > 0)
         return repx_fail(err, REPX_E_USAGE, "the local scheduler does not assign GPUs");
     if (r->cpus == 0 || r->cpus < REPX_UNSET || r->memory < REPX_UNSET)

@@ -49,10 +49,11 @@ void args_free(struct args *a)
 int plain_text(const char *what, const char *text, struct repx_err *err)
 {
     for (const char *p = text; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
             return repx_fail(err, REPX_E_USAGE,
                              "%s holds a line break or another control character",
                              what);
+        }
     }
     return 0;
 }
@@ -108,16 +109,18 @@ static int native_options(struct args *a, const struct repx_resources *r,
 {
     for (uint64_t i = 0; i < r->native_count; i++) {
         const char *option = r->native[i];
-        if (option[0] != '-' || !option[1] || strcmp(option, "--") == 0)
+        if (option[0] != '-' || !option[1] || strcmp(option, "--") == 0) {
             return repx_fail(err, REPX_E_USAGE,
                              "\"%s\" is no option of sbatch: it must begin with '-'",
                              option);
+        }
         if (plain_text("an option of sbatch", option, err) < 0)
             return -1;
-        if (is_reserved(option))
+        if (is_reserved(option)) {
             return repx_fail(err, REPX_E_USAGE,
                              "\"%s\": this option of sbatch is set by repx itself",
                              option);
+        }
         add_native(a, option);
     }
     return 0;
@@ -129,9 +132,10 @@ static int number(struct args *a, const char *name, int64_t value, struct repx_e
 {
     if (value == REPX_UNSET)
         return 0;
-    if (value < 1)
+    if (value < 1) {
         return repx_fail(err, REPX_E_USAGE, "%s must be at least 1, not %lld", name,
                          (long long)value);
+    }
     args_fmt(a, "--%s=%lld", name, (long long)value);
     return 0;
 }
@@ -154,14 +158,16 @@ static int memory_and_time(struct args *a, const struct repx_resources *r,
 {
     if (r->memory < REPX_UNSET || (r->time < REPX_UNSET && r->time != -2))
         return repx_fail(err, REPX_E_USAGE, "memory and time must not be negative");
-    if (r->memory != REPX_UNSET)
+    if (r->memory != REPX_UNSET) {
         args_fmt(a, "--mem=%lldM",
                  (long long)(r->memory / 1048576 + (r->memory % 1048576 != 0)));
-    if (r->time == -2)
+    }
+    if (r->time == -2) {
         args_add(a, "--time=UNLIMITED");
-    else if (r->time != REPX_UNSET)
+    } else if (r->time != REPX_UNSET) {
         args_fmt(a, "--time=%lld:%02d:%02d", (long long)(r->time / 3600),
                  (int)(r->time / 60 % 60), (int)(r->time % 60));
+    }
     return 0;
 }
 
@@ -198,9 +204,10 @@ int dependency_text(struct repx_buf *to, const struct repx_dep *deps, uint64_t c
                                                         i * stride);
             if (d->type != type)
                 continue;
-            if (!d->id || !slurm_id_ok(d->id))
+            if (!d->id || !slurm_id_ok(d->id)) {
                 return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job",
                                  d->id ? d->id : "");
+            }
             if (first)
                 repx_buf_fmt(to, "%s%s", to->len ? "," : "", names[type]);
             repx_buf_fmt(to, ":%s", d->id);

@@ -20,11 +20,12 @@ int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
     };
     if (s->host->run(s->host->ctx, run, err) == 0)
         return 0;
-    if (err && err->code == REPX_E_NOENT)
+    if (err && err->code == REPX_E_NOENT) {
         return repx_fail(err, REPX_E_FAILED,
                          "%s is not in the PATH here: is this machine part of a Slurm "
                          "cluster?",
                          argv[0]);
+    }
     return -1;
 }
 
@@ -42,9 +43,10 @@ char *slurm_message(const char *errors)
             }
         }
         size_t length = (size_t)(errors + n - from);
-        if (length)
+        if (length) {
             repx_buf_fmt(&b, "%s%.*s", b.len ? "; " : "",
                          (int)(length < 400 ? length : 400), from);
+        }
         errors += n + (errors[n] == '\n');
     }
     return repx_buf_detach(&b);

@@ -243,10 +243,11 @@ static void submit_one(struct submission *s, uint64_t i, const struct repx_unit 
         memcpy(s->done[s->done_count++].id, a.id, sizeof(a.id));
     }
     s->sink->answer(s->sink->ctx, i, a.result, accepted ? a.id : NULL, a.text);
-    if (a.result == REPX_SUBMIT_ROOM)
+    if (a.result == REPX_SUBMIT_ROOM) {
         s->stopped = "there was no room for a unit before it";
-    else if (a.result == REPX_SUBMIT_PERHAPS)
+    } else if (a.result == REPX_SUBMIT_PERHAPS) {
         s->stopped = "the controller gave no answer for a unit before it";
+    }
     free(a.text);
 }
 
@@ -262,10 +263,11 @@ int32_t slurm_submit(void *self, const struct repx_unit *units, uint64_t count,
     for (uint64_t i = 0; i < count; i++) {
         if (!s.stopped && deadline_ms && host->now_ms(host->ctx) >= deadline_ms)
             s.stopped = "time ran out";
-        if (s.stopped) /* not tried: the same again later */
+        if (s.stopped) { /* not tried: the same again later */
             sink->answer(sink->ctx, i, REPX_SUBMIT_ROOM, NULL, s.stopped);
-        else
+        } else {
             submit_one(&s, i, unit_at(units, i, stride));
+        }
     }
     free(s.done);
     return 0;

@@ -224,16 +224,17 @@ int repx_helper_parse(struct repx_helper_request *r, const char *verb, const cha
     *r = (struct repx_helper_request){0};
     r->root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &at);
     int rc = 0;
-    if (!json_is_object(r->root))
+    if (!json_is_object(r->root)) {
         rc = repx_fail(err, REPX_E_CORRUPT, "request: not a JSON object: %s", at.text);
-    else if (number_of(r->root, "v", 0, &version) < 0 || version != 1)
+    } else if (number_of(r->root, "v", 0, &version) < 0 || version != 1) {
         rc = repx_fail(
             err, REPX_E_UNSUPPORTED,
             "request: version \"v\" must be 1: the helper and the agent do not "
             "belong together");
-    else if (number_of(r->root, "timeout_ms", 0, &r->timeout_ms) < 0 ||
-             r->timeout_ms < 0)
+    } else if (number_of(r->root, "timeout_ms", 0, &r->timeout_ms) < 0 ||
+               r->timeout_ms < 0) {
         rc = bad(err, "\"timeout_ms\" must be a number");
+    }
     if (rc == 0) {
         r->config = json_object_get(r->root, "config");
         if (r->config && !json_is_object(r->config))

@@ -123,9 +123,9 @@ static int started(const struct repx_run *run, struct child *c, struct repx_err 
     int no = 0;
     ssize_t n;
 
-    do
+    do {
         n = read(c->failed, &no, sizeof(no));
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     shut(&c->failed);
     if (n != (ssize_t)sizeof(no))
         return 0;
@@ -168,9 +168,9 @@ static void look(struct child *c, int options)
 {
     pid_t got;
 
-    do
+    do {
         got = waitpid(c->pid, &c->status, options);
-    while (got < 0 && errno == EINTR);
+    } while (got < 0 && errno == EINTR);
     if (got == c->pid || got < 0)
         c->ended = 1;
 }
@@ -193,9 +193,10 @@ static int talk(const struct repx_run *run, struct child *c,
         struct pollfd p[3] = {{.fd = c->in, .events = POLLOUT},
                               {.fd = c->out, .events = POLLIN},
                               {.fd = c->errors, .events = POLLIN}};
-        if (left <= 0)
+        if (left <= 0) {
             return repx_fail(err, REPX_E_TIMEOUT, "%s did not end in time",
                              run->argv[0]);
+        }
         int n = poll(p, 3, c->ended ? 0 : (int)(left < LOOK_MS ? left : LOOK_MS));
         if (n == 0 && c->ended)
             break;
@@ -212,9 +213,10 @@ static int talk(const struct repx_run *run, struct child *c,
     }
     while (!c->ended) {
         look(c, WNOHANG);
-        if (run->deadline_ms && repx_now_ms() > run->deadline_ms && !c->ended)
+        if (run->deadline_ms && repx_now_ms() > run->deadline_ms && !c->ended) {
             return repx_fail(err, REPX_E_TIMEOUT, "%s did not end in time",
                              run->argv[0]);
+        }
         if (!c->ended)
             (void)poll(NULL, 0, 1);
     }

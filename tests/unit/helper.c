@@ -72,10 +72,11 @@ static void requests_are_checked(void)
                                    strlen(requests[i].text), &err);
         ok((rc == 0) == requests[i].good, "%s: %s is %s", requests[i].verb,
            requests[i].name, requests[i].good ? "accepted" : "refused");
-        if (rc == 0)
+        if (rc == 0) {
             repx_helper_request_free(&r);
-        else
+        } else {
             ok(err.code != 0 && err.text[0], "with a reason: %s", err.text);
+        }
     }
 }
 

@@ -72,9 +72,10 @@ static void answers_of_sbatch(void)
         {1, REPX_SUBMIT_REFUSED, ""},
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         ok(slurm_classify(cases[i].status, cases[i].errors) == cases[i].result,
            "status %d, \"%s\"", cases[i].status, one_line(cases[i].errors));
+    }
 }
 
 #define KEY "kabcdefghijklmnopqrstuvwxy"
@@ -145,10 +146,11 @@ static void rows_of_sacct(void)
         struct slurm_row row;
         int got = slurm_parse_account(line, &row);
         is(got ? row.id : NULL, cases[i].id, cases[i].line);
-        if (got && cases[i].id)
+        if (got && cases[i].id) {
             ok(strcmp(row.key, cases[i].key) == 0 && row.index == cases[i].index &&
                    row.state == cases[i].state,
                "its key, index and state");
+        }
     }
 }
 

@@ -213,9 +213,10 @@ static void dead_work_is_taken_over(void)
         submission_key(RUN1, job, "main", 0, key);
         (void)sub_create(&s.site, key, NULL);
         (void)live_set(&s.site, job, RUN1, i, key, NULL);
-        if (i == 1)
+        if (i == 1) {
             (void)claim_make(&s.site, key, CLAIM_SUBMITTER, "local", "lgone-1", &claim,
                              NULL);
+        }
     }
     json_decref(claim);
     ok(submit(&s, RUN2, 0) == 0 && events(&s, RUN2, "submitted") == 2,
