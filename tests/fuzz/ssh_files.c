@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The other texts that transport-ssh reads: key files, and the lines of ssh -G. */
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <kit/alloc.h>
 
@@ -21,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     identity_free(&id);
     settings_parse((const char *)data, size, &s);
     for (size_t i = 0; i < s.identities.count; i++) {
-        REPX_AUTO_FREE char *path = settings_expand(&s, s.identities.items[i]);
+        free(settings_expand(&s, s.identities.items[i]));
     }
     settings_free(&s);
     return 0;
