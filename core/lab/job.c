@@ -7,7 +7,7 @@
 #include "state.h"
 
 /* Far more than anybody has; equal names are looked for one by one. */
-#define EXES_MAX 1000
+#define EXES_MAX 500
 #define OUTPUTS_MAX 10000
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -175,6 +175,8 @@ static int read_deps(struct doc *d, void *slot)
 
     exe->deps = list.items;
     exe->dep_count = list.count;
+    if (rc == 0 && list.count > EXES_MAX)
+        return doc_fail(d, "more than %d steps; name each step once", EXES_MAX);
     return rc;
 }
 

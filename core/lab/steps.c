@@ -117,38 +117,42 @@ static int find_sink(struct lab_state *s, size_t job, struct lab_job *j,
     return 0;
 }
 
-static int can_go(const struct lab_job *j, const struct lab_exe *exe,
-                  const unsigned char *gone)
+enum { NOT_SEEN, BELOW_US, CLEAR };
+
+/* From a step down its deps, each step once. Returns a step that needs itself, or
+ * exe_count. As deep as there are steps, and those are counted (job.c). */
+static size_t find_circle(const struct lab_job *j, size_t at, unsigned char *seen)
 {
-    for (size_t i = 0; is_step(exe) && i < exe->dep_count; i++) {
-        if (!gone[step_find(j, exe->deps[i])])
-            return 0;
+    const struct lab_exe *exe = &j->exes[at];
+    size_t found = j->exe_count;
+
+    seen[at] = BELOW_US;
+    for (size_t i = 0; i < exe->dep_count && found == j->exe_count; i++) {
+        size_t dep = step_find(j, exe->deps[i]);
+        if (seen[dep] == BELOW_US)
+            return dep;
+        if (seen[dep] == NOT_SEEN)
+            found = find_circle(j, dep, seen);
     }
-    return 1;
+    seen[at] = CLEAR;
+    return found;
 }
 
-/* Take away steps whose deps are gone, until none is left or none can go. */
 static int check_circles(struct lab_state *s, size_t job, const struct lab_job *j,
-                         unsigned char *gone)
+                         unsigned char *seen)
 {
-    size_t left = 0;
-    int moved = 1;
-
-    while (moved) {
-        moved = 0;
-        left = j->exe_count;
-        for (size_t i = 0; i < j->exe_count; i++) {
-            if (!gone[i] && can_go(j, &j->exes[i], gone))
-                moved = gone[i] = 1;
-            left = gone[i] ? left : i;
+    for (size_t i = 0; i < j->exe_count; i++) {
+        if (!is_step(&j->exes[i]) || seen[i] != NOT_SEEN)
+            continue;
+        size_t found = find_circle(j, i, seen);
+        if (found < j->exe_count) {
+            return state_fail(s, job,
+                              ".executables.%s.deps: the step needs its own result; "
+                              "break the circle",
+                              j->exes[found].name);
         }
     }
-    if (left == j->exe_count)
-        return 0;
-    return state_fail(s, job,
-                      ".executables.%s.deps: the step needs its own result; break the "
-                      "circle",
-                      j->exes[left].name);
+    return 0;
 }
 
 int steps_check(struct lab_state *s, size_t job, struct lab_job *j)
@@ -164,12 +168,12 @@ int steps_check(struct lab_state *s, size_t job, struct lab_job *j)
         }
     }
     REPX_AUTO_FREE unsigned char *used = repx_alloc(j->exe_count + 1);
-    REPX_AUTO_FREE unsigned char *gone = repx_alloc(j->exe_count + 1);
+    REPX_AUTO_FREE unsigned char *seen = repx_alloc(j->exe_count + 1);
     for (size_t i = 0; i < j->exe_count; i++) {
         if (is_step(&j->exes[i]) && check_step(s, job, j, &j->exes[i], used) < 0)
             return -1;
     }
     if (find_sink(s, job, j, used) < 0)
         return -1;
-    return check_circles(s, job, j, gone);
+    return check_circles(s, job, j, seen);
 }

@@ -169,6 +169,16 @@ static void a_job_may_hold_a_lab(void)
     lab_close(lab);
 }
 
+static void wide_labs_are_made(void)
+{
+    ok(sh("%s/wide.sh 100 wide", TEST_LABS) == 0, "wide.sh makes a Lab");
+    struct lab *lab = open_lab("wide");
+    ok(lab && lab->job_count == 100 && lab->runs[0].job_count == 100, "of 100 jobs");
+    ok(lab && strlen(lab->jobs[0].id) == 32 + strlen("-echo-1.1"), "with real ids");
+    ok(!lab || lab->jobs[0].dep_count == 0, "that need nothing");
+    lab_close(lab);
+}
+
 static void oldest_labs_are_read(void)
 {
     put("old/lab/abc-lab-metadata.json",
@@ -281,6 +291,7 @@ int main(void)
     entries_are_sorted_and_readable("broken/whole-tar/lab.tar");
     all_forms_are_equal();
     a_job_may_hold_a_lab();
+    wide_labs_are_made();
     oldest_labs_are_read();
     later_definitions_win();
     links_inside_are_followed();
