@@ -5,7 +5,8 @@
  * until checked here: after lab_open every id, name and path is safe to join to a
  * directory, every job exists, the graph has no cycle, step graphs have one sink, and
  * each output that a mapping names is declared by its producer. What is wrong is told as
- * "LAB: FILE: FIELD: what; what to do" in one line, code REPX_E_CORRUPT (REPX_E_NOENT: no Lab there).
+ * "LAB: FILE: FIELD: what; what to do" in one line, code REPX_E_CORRUPT (REPX_E_NOENT: no
+ * Lab there).
  *
  * Everything reachable from struct lab belongs to it, is read-only and lives until
  * lab_close. Optional texts are NULL when absent. */
