@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Base paths that quoting would trip over, a base path behind a link, paths that the target
+# expands.
+# shellcheck source=lib.sh disable=SC2016,SC2119
+. "$(dirname "$0")/lib.sh"
+
+requires sshd slurm
+start_cluster
+make_lab "$TESTS/labs/reference"
+TOTALS='540 540 595 595'
+ODD="$TB_WORK/re px'\$HOME;&"
+export ODD
+set_base() { # BASE: of queue and cluster, as TOML literal text
+	local text=${1//\\/\\\\}
+	text=${text//\"/\\\"}
+	BASE_TEXT=$text perl -pi -e 's/^base_path = .*/base_path = "$ENV{BASE_TEXT}"/ if $in; $in = 1 if /targets\.(queue|cluster)\]/; $in = 0 if /targets\.local\]/' \
+		"$XDG_CONFIG_HOME/repx/config.toml"
+}
+odd_totals() { [[ $(outputs_of "$TB_WORK/re px'${TB_HOME};&" E total.txt 2>/dev/null) == "$TOTALS" ]]; }
+TB_HOME=$(getent passwd "$TB_SSH_USER" | cut -d: -f6)
+export TB_HOME
+
+set_base "$ODD"
+check 'blanks, quotes and a variable, with our queue' '
+	repx run simulation-run --lab "$LAB" --target queue && odd_totals'
+as_user rm -rf "$TB_WORK/re px'${TB_HOME};&"
+check 'the same under Slurm' '
+	repx run simulation-run --lab "$LAB" --target cluster && within 240 odd_totals && slurm_drain 60'
+
+set_base '~/by tilde'
+check 'a tilde is the target'\''s home' '
+	repx run simulation-run --lab "$LAB" --target queue &&
+	same "'"$TOTALS"'" "$(outputs_of "$TB_HOME/by tilde" E total.txt)"; as_user rm -rf "$TB_HOME/by tilde"'
+
+as_user mkdir -p "$TB_WORK/real" && as_user ln -s real "$TB_WORK/link"
+set_base "$TB_WORK/link"
+check 'behind a link it works, with a warning' '
+	repx run simulation-run --lab "$LAB" --target queue 2>err && cat err && grep -i warning err &&
+	same "'"$TOTALS"'" "$(outputs_of "$TB_WORK/real" E total.txt)"'
+
+set_base /proc/nowhere
+check 'a base path that cannot be written is named, with a cure' '
+	must_fail repx run simulation-run --lab "$LAB" --target queue 2>err; cat err; grep /proc/nowhere err && grep base_path err'
+
+set_base '$NO_SUCH_VARIABLE/x'
+check 'a variable that is not set there is named' '
+	must_fail repx run simulation-run --lab "$LAB" --target queue 2>err; cat err; grep NO_SUCH_VARIABLE err'
