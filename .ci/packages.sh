@@ -7,7 +7,7 @@ BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libarchive-dev libc
 	libinih-dev libjansson-dev libssh2-1-dev libtomlplusplus-dev
 	nettle-dev openssh-client"
 TEST_PACKAGES="clang clang-format clang-tidy shellcheck bubblewrap busybox-static csh fish jq
-	openssh-server munge slurm-client slurmctld slurmd slurm-wlm procps util-linux python3"
+	openssh-server man-db munge slurm-client slurmctld slurmd slurm-wlm procps strace util-linux python3"
 
 need() {
 	missing=
@@ -29,9 +29,8 @@ need() {
 		}
 	fi
 	echo "-- installing with apt:$missing"
-	export DEBIAN_FRONTEND=noninteractive
-	$as_root apt-get -o DPkg::Lock::Timeout=600 update -qq || return 1
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 update -qq || return 1
 	# shellcheck disable=SC2086
-	$as_root apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends \
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends \
 		$missing >/dev/null
 }

@@ -28,7 +28,7 @@ build() {
 	if cmake --preset "$1" -DREPX_TESTS=ON >"$log" 2>&1 && cmake --build --preset "$1" >"$log" 2>&1; then
 		return 0
 	fi
-	tail -n 60 "$log"
+	grep -E -A12 '^FAILED:|rror:' "$log" | cut -c1-300 | head -n 80 || tail -n 40 "$log"
 	failure "$1: build"
 	return 1
 }
