@@ -22,6 +22,8 @@ struct fake_sync {
     struct repx_buf log;
     uint8_t lacks[8]; /* first bytes of digests, in the order to ask for them */
     size_t lack_count;
+    uint64_t length; /* of what is lacking */
+    uint64_t room;
     int known, canceled, fail_verify;
 };
 
@@ -85,7 +87,7 @@ static int32_t fake_lacking(void *ctx,
     repx_buf_str(&f->log, "lacking ");
     for (size_t i = 0; i < f->lack_count; i++) {
         uint8_t digest[REPX_DIGEST_LEN] = {f->lacks[i]};
-        want(want_ctx, digest, 0, 3);
+        want(want_ctx, digest, 0, f->length);
     }
     f->lack_count = 0;
     return 0;
@@ -119,6 +121,15 @@ static int32_t fake_tree_digest(void *ctx, const struct repx_tree *tree,
     return 0;
 }
 
+static int32_t fake_room(void *ctx, uint64_t *bytes, uint64_t *inodes,
+                         struct repx_err *err)
+{
+    (void)err;
+    *bytes = ((struct fake_sync *)ctx)->room;
+    *inodes = 1;
+    return 0;
+}
+
 static int32_t fake_canceled(void *ctx)
 {
     return ((struct fake_sync *)ctx)->canceled;
@@ -129,6 +140,7 @@ fake_sync_init(struct fake_sync *f, const struct repx_entry *entries, size_t cou
 {
     memset(f, 0, sizeof(*f));
     f->entries = entries;
+    f->length = 3;
     f->count = count;
     f->host = (struct repx_host){
         .size = sizeof(f->host), .ctx = f, .canceled = fake_canceled};
@@ -143,6 +155,7 @@ fake_sync_init(struct fake_sync *f, const struct repx_entry *entries, size_t cou
                                           .lacking = fake_lacking,
                                           .put = fake_put,
                                           .verify = fake_verify,
+                                          .room = fake_room,
                                           .tree_digest = fake_tree_digest};
     repx_buf_str(&f->log, "");
 }

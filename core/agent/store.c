@@ -78,14 +78,26 @@ void store_note_name(struct store *s, const char *name)
     s->names[s->name_count++] = repx_strdup(name);
 }
 
+uint32_t store_name_hash(const char *name)
+{
+    uint32_t h = 2166136261u;
+
+    for (; *name; name++)
+        h = (h ^ (uint8_t)*name) * 16777619u;
+    return h;
+}
+
 /* A name may be declared again with the same tree; a different one has to wait. */
 static int is_again(struct store *s, const struct store_tree *tree, int *again,
                     struct repx_err *err)
 {
+    uint32_t hash = store_name_hash(tree->name);
+
     *again = 0;
     for (size_t i = 0; i < s->build_count; i++) {
         const struct build *b = &s->builds[i];
-        if (b->standing || strcmp(b->tree.name, tree->name) != 0)
+        if (b->standing || b->name_hash != hash ||
+            strcmp(b->tree.name, tree->name) != 0)
             continue;
         if (memcmp(&b->tree.digest, &tree->digest, sizeof(tree->digest)) != 0) {
             return repx_fail(err, REPX_E_USAGE,
@@ -191,6 +203,13 @@ int store_lacking(struct store *s,
     return 0;
 }
 
+/* Nothing is asked for: dead sessions are only cleaned up after. */
+static void leave_file(struct store *s, int dir, const char *name,
+                       const struct stat *st)
+{
+    (void)s, (void)dir, (void)name, (void)st;
+}
+
 int store_verify(struct store *s, struct repx_err *err)
 {
     size_t trees = 0, files = 0;
@@ -209,6 +228,10 @@ int store_verify(struct store *s, struct repx_err *err)
                          "%zu files of %zu names did not arrive, among them of %s; run "
                          "again: what did arrive is not sent twice",
                          files, trees, first->tree.name);
+    }
+    if (s->build_count && !s->adopted) {
+        s->adopted = 1;
+        store_stage_adopt(s, leave_file);
     }
     return s->index ? index_save(s->index, err) : 0;
 }

@@ -263,6 +263,7 @@ int store_build(struct store *s, struct store_tree *tree, uint64_t *lacks,
     size_t at = s->build_count++;
     s->builds[at] = (struct build){
         .tree = *tree,
+        .name_hash = store_name_hash(tree->name),
         .staged = repx_format("t%llu", (unsigned long long)s->staged_count++)};
     *tree = (struct store_tree){0};
     if (make_dirs(s, &s->builds[at], err) < 0 || make_items(s, at, lacks, err) < 0)

@@ -12,6 +12,7 @@
 /* A tree on its way, or standing. */
 struct build {
     struct store_tree tree;
+    uint32_t name_hash;
     char *staged;   /* its name in the staging directory */
     size_t missing; /* objects not there yet */
     int standing;   /* renamed to its name */
@@ -75,6 +76,7 @@ int store_still(struct store *s, struct index_entry *e);
 int store_parent(struct store *s, const char *name, const char **leaf,
                  struct repx_err *err);
 void store_note_name(struct store *s, const char *name);
+uint32_t store_name_hash(const char *name);
 
 /* ---- store_stage.c ---- */
 int store_stage(struct store *s, struct repx_err *err); /* make the staging directory */

@@ -110,11 +110,11 @@ static void look_through(struct store *s, int dir, const char *name, int depth,
     (void)closedir(d);
 }
 
-static void remove_dead(struct store *s, uint64_t first)
+static void remove_dead(struct store *s, uint64_t first, uint64_t end)
 {
     struct repx_err ignored = {0};
 
-    for (; first < s->staged_count; first++) {
+    for (; first < end; first++) {
         REPX_AUTO_FREE char *dead = repx_format("dead%llu", (unsigned long long)first);
         (void)repx_remove_tree(s->stage_fd, dead, &ignored);
     }
@@ -143,6 +143,5 @@ void store_stage_adopt(struct store *s, each_file *each)
         REPX_AUTO_FREE char *dead = repx_format("dead%llu", (unsigned long long)i);
         look_through(s, s->stage_fd, dead, 0, each);
     }
-    if (end == s->staged_count)
-        remove_dead(s, first);
+    remove_dead(s, first, end);
 }

@@ -7,6 +7,8 @@
 #include "alloc.h"
 #include "err.h"
 
+#define ASK_ROOM (UINT64_C(64) << 20) /* less is not worth a question */
+
 struct item {
     struct repx_entry entry; /* path within the tree */
     unsigned round;
@@ -21,6 +23,7 @@ struct repx_mirror {
     size_t *files; /* items with content, by digest and mode */
     size_t file_count;
     uint64_t *wanted; /* source indices, in the target's order */
+    uint64_t wanted_bytes;
     size_t wanted_count, wanted_cap;
     int stranger; /* the target asked for what was not declared */
 };
@@ -190,6 +193,25 @@ static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t
         m->wanted = repx_grow(m->wanted, m->wanted_cap, sizeof(*m->wanted));
     }
     m->wanted[m->wanted_count++] = hit->index;
+    m->wanted_bytes += length;
+}
+
+/* Better to say so before hours of sending than after. Quotas are not seen here. */
+static int check_room(const struct repx_mirror *m, struct repx_err *err)
+{
+    uint64_t bytes, inodes;
+
+    if (m->wanted_bytes < ASK_ROOM || !m->sync->room)
+        return 0;
+    if (m->sync->room(m->sync->ctx, &bytes, &inodes, err) < 0)
+        return -1;
+    if (bytes >= m->wanted_bytes)
+        return 0;
+    return repx_fail(
+        err, REPX_E_FAILED,
+        "%llu MiB are to be sent, but the target has room for %llu: free some "
+        "there, or choose another base_path",
+        (unsigned long long)(m->wanted_bytes >> 20), (unsigned long long)(bytes >> 20));
 }
 
 static int put_wanted(struct repx_mirror *m, struct repx_err *err)
@@ -213,6 +235,7 @@ static int run_round(struct repx_mirror *m, size_t from, size_t end,
     const struct repx_sync_host *sync = m->sync;
 
     m->wanted_count = 0;
+    m->wanted_bytes = 0;
     if (place_round(m, from, end, err) < 0 ||
         sync->lacking(sync->ctx, want, m, err) < 0)
         return -1;
@@ -220,7 +243,9 @@ static int run_round(struct repx_mirror *m, size_t from, size_t end,
         return repx_fail(err, REPX_E_CORRUPT,
                          "the target asks for a file that was not declared");
     }
-    return put_wanted(m, err) < 0 ? -1 : sync->verify(sync->ctx, err);
+    if (check_room(m, err) < 0 || put_wanted(m, err) < 0)
+        return -1;
+    return sync->verify(sync->ctx, err);
 }
 
 int repx_mirror_run(struct repx_mirror *m, struct repx_err *err)

@@ -82,10 +82,36 @@ static void errors_end_it(void)
     repx_buf_free(&f.log);
 }
 
+static void room_is_asked_for_first(void)
+{
+    static const struct repx_entry large = {.size = sizeof(large),
+                                            .path = "x",
+                                            .kind = REPX_ENTRY_FILE,
+                                            .length = UINT64_C(1) << 30,
+                                            .digest = {1}};
+    struct fake_sync f;
+    struct repx_err err = {0};
+
+    for (int fits = 0; fits < 2; fits++) {
+        fake_sync_init(&f, &large, 1);
+        struct repx_mirror *m = repx_mirror_create(&f.services);
+        repx_mirror_add(m, 0, "x", "", &large, 0);
+        f.lacks[0] = 1;
+        f.lack_count = 1;
+        f.length = large.length;
+        f.room = fits ? large.length : large.length - 1;
+        ok((repx_mirror_run(m, &err) == 0) == fits, "room %s", err.text);
+        ok((strstr(f.log.data, "put") != NULL) == fits, "and nothing is sent in vain");
+        repx_mirror_destroy(m);
+        repx_buf_free(&f.log);
+    }
+}
+
 int main(void)
 {
     a_known_set_costs_one_question();
     what_is_lacking_is_sent_in_that_order();
     errors_end_it();
+    room_is_asked_for_first();
     return tap_end();
 }

@@ -4,6 +4,7 @@
 
 #include "tap.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -600,6 +601,40 @@ static void sets_are_known(void)
     site_drop();
 }
 
+static const struct {
+    int error;
+    const char *word;
+} cures[] = {{ENOSPC, "no room"},
+             {EDQUOT, "quota"},
+             {EROFS, "read-only"},
+             {EACCES, "permission denied"},
+             {EPERM, "permission denied"},
+             {ELOOP, "remove it"},
+             {EIO, "/b/name: "}};
+
+static void errors_name_the_cure(void)
+{
+    for (size_t i = 0; i < COUNT(cures); i++) {
+        struct repx_err err = {0};
+        errno = cures[i].error;
+        ok(store_fail(&err, "/b", "name") < 0 && strstr(err.text, cures[i].word) &&
+               strncmp(err.text, "/b/name", 7) == 0,
+           "%s", err.text);
+    }
+}
+
+static void what_the_dead_left_is_removed(void)
+{
+    site_make();
+    ok(mkdirat(site.state_fd, "stage", 0755) == 0 &&
+           mkdirat(site.state_fd, "stage/node.boot-0.1.2.1", 0755) == 0 &&
+           mkdirat(site.state_fd, "stage/node.boot-0.1.2.1/t0", 0755) == 0,
+       "a session of an earlier boot died");
+    ok(transfer(JOB, package, COUNT(package)) == 3 && stage_is_empty(),
+       "the next transfer cleans up");
+    site_drop();
+}
+
 static void links_on_the_way_are_not_followed(void)
 {
     static const struct file f[] = {{"x", "x", 0, NULL}};
@@ -694,6 +729,8 @@ int main(void)
     two_sessions_bring_the_same();
     sets_are_known();
     links_on_the_way_are_not_followed();
+    errors_name_the_cure();
+    what_the_dead_left_is_removed();
     few_calls_a_file();
     few_calls_a_package();
     return tap_end();
