@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* runtime_overlay.c: can bwrap put an overlay over the image's root here? RepX's file
- * <cache>/capabilities/overlay_support.json remembers the answer; what it says is
- * respected, also when somebody wrote `false` by hand. Both answers are tried. */
+ * <cache>/capabilities/overlay_support.json remembers the answer, and its `false` is
+ * respected, also when somebody wrote it by hand. Its `true` may be another node's, with
+ * another kernel: what this node can is in <cache>/capabilities/overlay.<node>. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -43,7 +44,17 @@ static int probe(const char *bwrap, const char *rootfs, const char *how)
     return rc == 0;
 }
 
-/* -1: not known yet. */
+/* What was found on this node: 1, 0, -1 not known yet. */
+static int node_remembered(const char *path)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    if (repx_read_file(AT_FDCWD, path, 16, &b, NULL) < 0 || !b.len)
+        return -1;
+    return b.data[0] == '1';
+}
+
+/* What RepX's file says: 1, 0, -1 nothing. */
 static int remembered(const char *path)
 {
     REPX_AUTO_BUF struct repx_buf b = {0};
@@ -80,13 +91,18 @@ int runtime_overlay(const struct runtime_request *q, const char *bwrap,
     REPX_AUTO_FREE char *cache = cache_dir(q);
     REPX_AUTO_FREE char *dir = repx_format("%s/capabilities", cache);
     REPX_AUTO_FREE char *path = repx_format("%s/overlay_support.json", dir);
-    int known = remembered(path);
+    REPX_AUTO_FREE char *own = repx_format(
+        "%s/overlay.%s", dir, state_name_ok(q->site->host) ? q->site->host : "node");
+    int known = remembered(path), here = node_remembered(own);
 
-    if (known >= 0)
-        return known;
+    if (known == 0 || here >= 0)
+        return known != 0 && here == 1;
     int tmp = probe(bwrap, rootfs, "tmp-overlay");
     int plain = tmp && probe(bwrap, rootfs, "ro-overlay");
-    if (repx_make_dirs(dir, 0755, NULL) == 0)
-        remember(path, plain, tmp);
+    if (repx_make_dirs(dir, 0755, NULL) == 0) {
+        (void)repx_write_file(AT_FDCWD, own, tmp ? "1\n" : "0\n", 2, 0644, 0, NULL);
+        if (known < 0)
+            remember(path, plain, tmp);
+    }
     return tmp;
 }

@@ -173,6 +173,26 @@ static void term_ends_the_script(struct scratch *s)
     (void)unsetenv("REPX_KILL_WAIT");
 }
 
+static void a_killed_supervisor_takes_its_script_along(struct scratch *s)
+{
+    const struct timespec pause = {0, 200000000};
+    int stale;
+
+    pid_t pid = scratch_start(s, 5, "main", -1, "7");
+    pid_appears(s, "outputs/f-sleep-1/attempts/2/out/pid");
+    (void)kill(pid, SIGKILL);
+    ok(scratch_wait(pid) == 128 + SIGKILL, "a supervisor is killed");
+    (void)nanosleep(&pause, NULL);
+    REPX_AUTO_FREE char *text = scratch_text(s, "outputs/f-sleep-1/out/pid");
+    REPX_AUTO_FREE char *proc =
+        repx_format("/proc/%ld/cmdline", text ? strtol(text, NULL, 10) : 0);
+    REPX_AUTO_BUF struct repx_buf line = {0};
+    ok(repx_read_file(AT_FDCWD, proc, 4096, &line, NULL) < 0 || line.len == 0,
+       "its script is gone (or a zombie)");
+    ok(result_status(&s->site, "f-sleep-1", HEX1, &stale, NULL) == JOB_UNKNOWN,
+       "and the attempt has no end");
+}
+
 static void the_time_limit_is_kept(struct scratch *s)
 {
     REPX_AUTO_FREE char *reason = NULL;
@@ -263,6 +283,7 @@ int main(void)
     producers_are_checked(&s);
     claims_decide(&s);
     term_ends_the_script(&s);
+    a_killed_supervisor_takes_its_script_along(&s);
     the_time_limit_is_kept(&s);
     nothing_outlives_the_script(&s);
     the_environment_is_exact(&s);

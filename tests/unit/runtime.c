@@ -192,6 +192,35 @@ static void overlay_may_be_forbidden(struct scratch *s)
     ok(text && strstr(text, "false"), "the file still says so");
 }
 
+#define LOCAL_JOB(id)                                                              \
+    "{\"v\":1,\"id\":\"" id "\",\"key\":\"" HEX1 "\",\"pkg\":\"" HEX0              \
+    "\",\"runtime\":\"bwrap\",\"image\":\"img\",\"node_local\":\"$NODE_DISK/me\"," \
+    "\"type\":\"simple\",\"exes\":{\"main\":{\"path\":\"jobs/" id "/bin/three\"}}}"
+
+static void copies_of_a_node_are_its_own(struct scratch *s)
+{
+    char disk[] = "/var/tmp/repx-node.XXXXXX";
+
+    ok(mkdtemp(disk) != NULL, "a node's disk");
+    (void)unsetenv("NODE_DISK");
+    ok(one_job(s, LOCAL_JOB("loc-1")) == 1, "a variable that is not set there");
+    REPX_AUTO_FREE char *unset = reason_of(s, "loc-1");
+    is(unset, "not started: node_local_path: $NODE_DISK is not set here", "reason");
+    (void)setenv("NODE_DISK", disk, 1);
+    ok(one_job(s, LOCAL_JOB("loc-2")) == 1, "node_local_path");
+    REPX_AUTO_FREE char *why = reason_of(s, "loc-2");
+    is(why, "exit 3", "the script ran");
+    REPX_AUTO_FREE char *done =
+        repx_format("%s/me/repx/cache/images/img/SUCCESS", disk);
+    ok(access(done, F_OK) == 0, "from a copy on the node");
+    (void)chmod(disk, 0777);
+    ok(one_job(s, LOCAL_JOB("loc-3")) == 1, "a disk that others may change");
+    REPX_AUTO_FREE char *open = reason_of(s, "loc-3");
+    ok(open && strstr(open, "not started: bwrap: node_local_path"), "%s",
+       open ? open : "-");
+    (void)repx_remove_tree(AT_FDCWD, disk, NULL);
+}
+
 static void term_reaches_a_script_under_bwrap(struct scratch *s)
 {
     const struct timespec pause = {0, 20000000};
@@ -277,6 +306,7 @@ int main(int argc, char **argv)
         specific_paths_are_bound(&s);
         host_paths_are_seen(&s);
         overlay_may_be_forbidden(&s);
+        copies_of_a_node_are_its_own(&s);
         term_reaches_a_script_under_bwrap(&s);
         (void)unlink(name);
     }
