@@ -10,6 +10,7 @@
 #include "parse.h"
 
 #define SBATCH_MS 30000 /* one that waits for room never ends by itself */
+#define FIND_MS 4000    /* for one question after it, even when time is up */
 
 /* sbatch is started with these variables and no others, and hands them to the job. With a
  * list of names in --export Slurm would run the user's login shell on the node first, for
@@ -164,10 +165,11 @@ static int is_there(const struct submission *s, const char *key, char id[SLURM_I
 {
     const struct repx_found_sink sink = {id, count_found};
     const char *const keys[] = {key};
+    const struct repx_host *host = s->slurm->host;
+    int64_t deadline = host->now_ms(host->ctx) + FIND_MS;
 
     id[0] = 0;
-    if (slurm_find((void *)(uintptr_t)s->slurm, keys, 1, 0, &sink, s->deadline_ms,
-                   NULL) < 0)
+    if (slurm_find((void *)(uintptr_t)s->slurm, keys, 1, 0, &sink, deadline, NULL) < 0)
         return -1;
     return id[0] != 0;
 }

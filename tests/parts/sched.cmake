@@ -30,3 +30,8 @@ repx_unit_test(submit agent_sched)
 target_compile_definitions(test-submit PRIVATE SCHED_LOCAL="$<TARGET_FILE:${local_helper}>"
   REPX_TEST_ARCH="${REPX_ARCH}")
 add_dependencies(test-submit ${local_helper})
+
+repx_unit_test(slurm_commands kit_helper)
+target_compile_definitions(test-slurm_commands PRIVATE
+  SCHED_SLURM="$<TARGET_FILE:${slurm_helper}>")
+add_dependencies(test-slurm_commands ${slurm_helper})
