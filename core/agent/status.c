@@ -31,6 +31,7 @@ struct asked {
     int status, stale;
     char *reason;
     char key[27]; /* of the unit that works on it; "" */
+    char *run;    /* which submitted that unit, or NULL */
 };
 
 /* ---- the request ---- */
@@ -75,10 +76,9 @@ void status_drop(struct call *c)
  * JOB_UNKNOWN for nobody. key: of the unit that is worth asking about, or "". */
 static int look_live(struct site *site, struct asked *a)
 {
-    REPX_AUTO_FREE char *run = NULL;
     size_t index;
 
-    if (live_get(site, a->id, &run, &index, a->key, NULL) <= 0) {
+    if (live_get(site, a->id, &a->run, &index, a->key, NULL) <= 0) {
         a->key[0] = 0;
         return JOB_UNKNOWN;
     }
@@ -139,36 +139,65 @@ static void merge(struct site *site, struct asked *a, const json_t *found)
     }
 }
 
-static void ask_queue(struct site *site, const struct status_call *c,
-                      struct asked *jobs, size_t count)
+/* The scheduler that the run was submitted to, with the keys of that day's configuration;
+ * when the run cannot be read, the one that the client names. */
+static int scheduler_of_run(struct scheduler *s, struct site *site,
+                            const struct status_call *c, const char *id,
+                            struct repx_err *err)
+{
+    struct run *run = id ? run_open(site, id, NULL) : NULL;
+
+    if (!run)
+        return scheduler_open_at(s, site, c->scheduler, c->helper, err);
+    int rc = scheduler_open(s, site, run->record, err);
+    run_close(run);
+    return rc;
+}
+
+static int of_run(const struct asked *a, const char *run)
+{
+    return a->key[0] && (run ? a->run && strcmp(a->run, run) == 0 : !a->run);
+}
+
+/* All jobs of one run by one question; their keys are done with then. */
+static void ask_run(struct site *site, const struct status_call *c, struct asked *jobs,
+                    size_t count, const char *run)
 {
     json_t *keys = json_array(), *found = json_object();
     struct repx_err err = {0};
     struct scheduler s;
 
     for (size_t i = 0; i < count; i++) {
-        if (jobs[i].key[0])
+        if (of_run(jobs + i, run))
             (void)json_array_append_new(keys, json_string(jobs[i].key));
     }
-    if (json_array_size(keys) && c->scheduler && c->helper) {
-        int rc = scheduler_open_at(&s, site, c->scheduler, c->helper, &err);
+    int rc = scheduler_of_run(&s, site, c, run, &err);
+    if (rc == 0) {
+        rc = scheduler_call(&s, "find", json_pack("{s:O}", "keys", keys), FIND_MS,
+                            on_found, found, &err);
+        scheduler_close(&s);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!of_run(jobs + i, run))
+            continue;
         if (rc == 0) {
-            rc = scheduler_call(&s, "find", json_pack("{s:O}", "keys", keys), FIND_MS,
-                                on_found, found, &err);
-            scheduler_close(&s);
+            merge(site, jobs + i, found);
+        } else {
+            set_reason(jobs + i, err.text);
         }
-        for (size_t i = 0; i < count; i++) {
-            if (!jobs[i].key[0])
-                continue;
-            if (rc == 0) {
-                merge(site, jobs + i, found);
-            } else {
-                set_reason(jobs + i, err.text);
-            }
-        }
+        jobs[i].key[0] = 0;
     }
     json_decref(keys);
     json_decref(found);
+}
+
+static void ask_queue(struct site *site, const struct status_call *c,
+                      struct asked *jobs, size_t count)
+{
+    for (size_t i = 0; c->scheduler && c->helper && i < count; i++) {
+        if (jobs[i].key[0])
+            ask_run(site, c, jobs, count, jobs[i].run);
+    }
 }
 
 /* ---- the worker ---- */
@@ -232,6 +261,7 @@ static int status_worker(struct site *site, void *arg, int out, struct repx_buf 
         put_job(&data, jobs + i);
         free(jobs[i].id);
         free(jobs[i].reason);
+        free(jobs[i].run);
     }
     free(jobs);
     if (why.code != REPX_E_NONE) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/json/json.h"
+#include "core/plugin/loader.h"
 
 int run_id_make(char id[RUN_ID_SIZE], struct repx_err *err)
 {
@@ -54,6 +55,48 @@ static void by_arch(struct repx_buf *b, const char *key, const char *arch,
     repx_buf_char(b, '}');
 }
 
+static int is_secret(const struct plugin *plugin, const char *key)
+{
+    for (uint64_t i = 0; i < plugin->descriptor->field_count; i++) {
+        struct repx_field f = descriptor_field(plugin->descriptor, i);
+        if (strcmp(f.name, key) == 0)
+            return (f.flags & REPX_FIELD_SECRET) != 0;
+    }
+    return 1; /* a key of the core's, which the plugin does not know */
+}
+
+/* The scheduler's own keys, as they stand in the configuration: its helper works on the
+ * target, where that is not. Secrets stay here. */
+static int scheduler_keys(const struct pipeline *p, struct repx_buf *to,
+                          struct repx_err *err)
+{
+    const struct plugin *plugin =
+        plugin_load(p->paths, REPX_KIND_SCHEDULER, p->plan->scheduler, err);
+    const struct config_table *table =
+        config_table_find(p->plan->target, p->plan->scheduler);
+    const char *before = "";
+
+    if (!plugin)
+        return -1;
+    repx_buf_str(to, ",\"config\":{");
+    for (size_t i = 0; table && i < table->count; i++) {
+        const struct config_value *v = &table->values[i];
+        if (is_secret(plugin, v->key))
+            continue;
+        repx_buf_str(to, before);
+        json_put_string(to, v->key);
+        repx_buf_str(to, v->is_array ? ":[" : ":");
+        for (size_t k = 0; k < v->count; k++) {
+            repx_buf_str(to, k ? "," : "");
+            json_put_string(to, v->texts[k]);
+        }
+        repx_buf_str(to, v->is_array ? "]" : "");
+        before = ",";
+    }
+    repx_buf_char(to, '}');
+    return 0;
+}
+
 int run_record_line(const struct pipeline *p, const char *helper, struct repx_buf *to,
                     struct repx_err *err)
 {
@@ -74,6 +117,8 @@ int run_record_line(const struct pipeline *p, const char *helper, struct repx_bu
     member(to, "lab_digest", hex);
     member(to, "target", p->plan->target->name);
     member(to, "scheduler", p->plan->scheduler);
+    if (scheduler_keys(p, to, err) < 0)
+        return -1;
     by_arch(to, "helper", target_arch(p->target), helper);
     by_arch(to, "agents", target_arch(p->target), target_agent(p->target));
     repx_buf_str(to, ",\"specs\":[");

@@ -66,17 +66,19 @@ static int set(struct value *v, const struct config_value *from, struct repx_err
 {
     const struct repx_field *f = &v->field;
 
-    if (from->is_array && f->type != REPX_FIELD_LIST)
+    if (from->is_array && f->type != REPX_FIELD_LIST) {
         return repx_fail(err, REPX_E_USAGE, "%s: %s: is a list, must be one value",
                          from->where, f->name);
+    }
     v->texts = from->texts;
     v->count = from->count;
     if (!is_number(f->type))
         return 0;
-    if (!repx_value_number(f->type, from->texts[0], &v->number))
+    if (!repx_value_number(f->type, from->texts[0], &v->number)) {
         return repx_fail(
             err, REPX_E_USAGE, "%s: %s: is \"%.64s\", must be %s", from->where, f->name,
             f->flags & REPX_FIELD_SECRET ? "..." : from->texts[0], wanted(f->type));
+    }
     return check_range(f, v->number, from->where, err);
 }
 

@@ -16,6 +16,7 @@
 #include "file.h"
 #include "helper_request.h"
 #include "helper_run.h"
+#include "value.h"
 
 /* Everything one call needs. */
 struct call {
@@ -65,11 +66,26 @@ static int64_t host_now_ms(void *ctx)
     return repx_now_ms();
 }
 
+/* What the plugin says of a key, or NULL. */
+static const struct repx_field *field_of(const struct call *c, const char *key)
+{
+    const struct repx_plugin *p = c->plugin;
+
+    for (uint64_t i = 0; i < p->field_count; i++) {
+        if (strcmp(p->fields[i].name, key) == 0)
+            return p->fields + i;
+    }
+    return NULL;
+}
+
 static const char *host_config_text(void *ctx, const char *key, uint64_t index)
 {
     struct call *c = ctx;
     const json_t *v = json_object_get(c->request.config, key);
+    const struct repx_field *f = field_of(c, key);
 
+    if (!v && f && index == 0)
+        return f->initial;
     if (json_is_array(v))
         v = json_array_get(v, index);
     else if (index > 0)
@@ -88,13 +104,17 @@ static int32_t host_config_number(void *ctx, const char *key, int64_t *value)
 {
     const struct call *c = ctx;
     const json_t *v = json_object_get(c->request.config, key);
+    const struct repx_field *f = field_of(c, key);
+    const char *text = json_string_value(v);
 
+    if (!v && f)
+        text = f->initial;
     if (json_is_boolean(v))
         *value = json_is_true(v);
     else if (json_is_integer(v))
         *value = json_integer_value(v);
     else
-        return 0;
+        return f && text ? repx_value_number(f->type, text, value) : 0;
     return 1;
 }
 
@@ -288,7 +308,7 @@ static const struct {
     {"find", verb_find},     {"cancel", verb_cancel}, {"amend", verb_amend},
 };
 
-static int read_input(struct repx_buf *to, struct repx_err *err)
+int repx_helper_input(struct repx_buf *to, struct repx_err *err)
 {
     for (;;) {
         char *room = repx_buf_room(to, 65536);
@@ -310,7 +330,7 @@ static int serve(struct call *c, size_t verb, const char *workdir, struct repx_e
 {
     struct repx_buf input REPX_AUTO_BUF = {0};
 
-    if (read_input(&input, err) < 0 ||
+    if (repx_helper_input(&input, err) < 0 ||
         repx_helper_parse(&c->request, verbs[verb].name, repx_buf_text(&input),
                           input.len, err) < 0)
         return -1;
@@ -324,15 +344,30 @@ static int serve(struct call *c, size_t verb, const char *workdir, struct repx_e
     return rc;
 }
 
+/* The line that ends an answer in failure. */
+static json_t *error_line(const struct repx_err *err)
+{
+    json_t *o = line(), *e = json_object();
+
+    put_number(e, "code", err->code);
+    put_text(e, "text", err->text);
+    (void)json_object_set_new(o, "error", e);
+    return o;
+}
+
+void repx_helper_error_line(const struct repx_err *err)
+{
+    struct call c = {0};
+
+    answer(&c, error_line(err));
+    flush(&c);
+    repx_buf_free(&c.lines);
+}
+
 static int finish(struct call *c, int rc, const struct repx_err *err)
 {
-    if (rc < 0) {
-        json_t *o = line(), *e = json_object();
-        put_number(e, "code", err->code);
-        put_text(e, "text", err->text);
-        (void)json_object_set_new(o, "error", e);
-        answer(c, o);
-    }
+    if (rc < 0)
+        answer(c, error_line(err));
     flush(c);
     repx_helper_request_free(&c->request);
     repx_run_output_free(&c->output);
@@ -341,25 +376,38 @@ static int finish(struct call *c, int rc, const struct repx_err *err)
     return rc < 0 || c->broken ? 1 : 0;
 }
 
+#define VERBS (sizeof(verbs) / sizeof(*verbs))
+
+static size_t verb_number(const char *name)
+{
+    size_t i = 0;
+
+    while (i < VERBS && strcmp(name, verbs[i].name) != 0)
+        i++;
+    return i;
+}
+
+int repx_helper_usage(int argc, char **argv, const struct repx_plugin *plugin)
+{
+    if (argc == 3 && verb_number(argv[1]) < VERBS && argv[2][0] == '/')
+        return 0;
+    (void)fprintf(stderr,
+                  "usage: sched-%s limits|submit|status|find|cancel|amend WORKDIR\n",
+                  plugin->name);
+    return 2;
+}
+
 int repx_helper_main(int argc, char **argv, const struct repx_plugin *plugin)
 {
     struct call c = {.plugin = plugin};
     struct repx_err err = {0};
-    size_t verb = 0;
 
-    while (argc == 3 && verb < sizeof(verbs) / sizeof(*verbs) &&
-           strcmp(argv[1], verbs[verb].name) != 0)
-        verb++;
-    if (argc != 3 || verb == sizeof(verbs) / sizeof(*verbs) || argv[2][0] != '/') {
-        (void)fprintf(
-            stderr, "usage: sched-%s limits|submit|status|find|cancel|amend WORKDIR\n",
-            plugin->name);
+    if (repx_helper_usage(argc, argv, plugin))
         return 2;
-    }
     (void)signal(SIGPIPE, SIG_IGN);
     memcpy(&c.ops, plugin->vtable,
            plugin->vtable_size < sizeof(c.ops) ? plugin->vtable_size : sizeof(c.ops));
     lend_host(&c);
-    int rc = serve(&c, verb, argv[2], &err);
+    int rc = serve(&c, verb_number(argv[1]), argv[2], &err);
     return finish(&c, rc, &err);
 }

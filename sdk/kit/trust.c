@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#define _XOPEN_SOURCE 700 /* S_ISVTX, realpath */
+#include "trust.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "alloc.h"
+
+struct way {
+    uid_t us;
+    int reachable; /* for others, as far as the way has been walked */
+};
+
+static int foreign(const struct way *way, const struct stat *st)
+{
+    return st->st_uid != 0 && st->st_uid != way->us;
+}
+
+/* One entry on the way. 1 fine, 0 with the reason. */
+static int entry_is_ours(struct way *way, const char *path, struct repx_err *why)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0) {
+        (void)repx_fail_errno(why, "%s", path);
+        return -1;
+    }
+    if (foreign(way, &st)) {
+        (void)repx_fail(why, REPX_E_FAILED,
+                        "%s belongs to user %ld, neither to us nor to root", path,
+                        (long)st.st_uid);
+        return 0;
+    }
+    int dir = S_ISDIR(st.st_mode);
+    int sticky = dir && (st.st_mode & S_ISVTX);
+    int others = (st.st_mode & S_IWOTH) != 0;
+    int group = (st.st_mode & S_IWGRP) && st.st_gid != 0;
+    if (way->reachable && !sticky && !S_ISLNK(st.st_mode) && (others || group)) {
+        (void)repx_fail(why, REPX_E_FAILED,
+                        "%s can be changed by %s: chmod %s it, or use a "
+                        "directory where only you can write",
+                        path, others ? "everybody" : "its group",
+                        others ? "o-w" : "g-w");
+        return 0;
+    }
+    if (dir && !(st.st_mode & (S_IXGRP | S_IXOTH)))
+        way->reachable = 0;
+    return 1;
+}
+
+int repx_path_is_ours(const char *path, struct repx_err *why)
+{
+    REPX_AUTO_FREE char *real = realpath(path, NULL);
+    struct way way = {.us = geteuid(), .reachable = 1};
+
+    if (!real) {
+        (void)repx_fail_errno(why, "%s", path);
+        return -1;
+    }
+    int rc = entry_is_ours(&way, "/", why);
+    for (char *slash = strchr(real + 1, '/'); rc == 1 && slash;
+         slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        rc = entry_is_ours(&way, real, why);
+        *slash = '/';
+    }
+    return rc == 1 ? entry_is_ours(&way, real, why) : rc;
+}
