@@ -54,8 +54,10 @@ static int link_ended(struct session *s)
     struct repx_err err = {0};
 
     (void)repx_fail(&err, REPX_E_LINK, "%s%s%s",
-                    s->hello_seen ? "the connection to the agent ended"
-                                  : "the command ended before an agent answered",
+                    s->hello_seen
+                        ? "the connection to the agent ended: run the same again, "
+                          "it goes on where this stopped"
+                        : "the command ended before an agent answered",
                     *said ? "; the last line was: " : "", said);
     return broke(s, &err);
 }
