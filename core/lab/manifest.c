@@ -7,6 +7,19 @@
 
 #include "state.h"
 
+/* Manifests tend to be sorted as the index is: the file is one of the next entries. */
+static int is_next(const struct index *ix, size_t after, const char *path, size_t *at)
+{
+    for (size_t i = after + 1; i < ix->count && i <= after + 4; i++) {
+        if (ix->entries[i].kind == REPX_ENTRY_FILE &&
+            strcmp(ix->entries[i].path, path) == 0) {
+            *at = i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static int file_path(struct doc *d, void *slot)
 {
     struct lab_state *s = d->ctx;
@@ -21,6 +34,9 @@ static int file_path(struct doc *d, void *slot)
         return doc_fail(d, "has %zu bytes; use shorter names", text.len);
     memcpy(path, text.at, text.len);
     path[text.len] = 0;
+    if (s->file_count && is_next(&s->source.index, s->files[s->file_count - 1].entry,
+                                 path, &file->entry))
+        return 0;
     if (state_path(d, &name, &file->entry) < 0)
         return -1;
     if (s->source.index.entries[file->entry].kind != REPX_ENTRY_FILE)
