@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* pipe2 */
 #include "descriptor.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)0)->member))
 #define DESCRIPTOR_SIZE_MIN END_OF(struct repx_plugin, field_stride)
@@ -94,14 +97,16 @@ int descriptor_name_is_good(const char *name)
 static int check_size(const char *what, uint64_t size, uint64_t min,
                       struct repx_err *err)
 {
-    if (size < min)
+    if (size < min) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "%s is %" PRIu64 " bytes, need at least %" PRIu64, what, size,
                          min);
-    if (size > DESCRIPTOR_SIZE_MAX)
+    }
+    if (size > DESCRIPTOR_SIZE_MAX) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "%s is %" PRIu64 " bytes, at most %u can be true", what, size,
                          DESCRIPTOR_SIZE_MAX);
+    }
     return 0;
 }
 
@@ -116,13 +121,15 @@ static int check_texts(const struct repx_plugin *p, struct repx_err *err)
                  {"summary", p->summary}};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (!texts[i].text)
+        if (!texts[i].text) {
             return repx_fail(err, REPX_E_UNSUPPORTED, "%s is NULL, need a text",
                              texts[i].name);
+        }
     }
-    if (!descriptor_name_is_good(p->name))
+    if (!descriptor_name_is_good(p->name)) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "name is \"%.64s\", need [a-z][a-z0-9-]{0,31}", p->name);
+    }
     return 0;
 }
 
@@ -130,25 +137,29 @@ static int check_fields(const struct repx_plugin *p, struct repx_err *err)
 {
     if (!p->field_count)
         return 0;
-    if (!p->fields)
+    if (!p->fields) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "fields is NULL, field_count is %" PRIu64, p->field_count);
-    if (p->field_count > DESCRIPTOR_FIELDS_MAX)
+    }
+    if (p->field_count > DESCRIPTOR_FIELDS_MAX) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "field_count is %" PRIu64 ", at most %u can be true",
                          p->field_count, DESCRIPTOR_FIELDS_MAX);
+    }
     if (check_size("field_stride", p->field_stride, END_OF(struct repx_field, help),
                    err) < 0)
         return -1;
     for (uint64_t i = 0; i < p->field_count; i++) {
         struct repx_field f = descriptor_field(p, i);
-        if (!f.name || !f.name[0] || !f.help)
+        if (!f.name || !f.name[0] || !f.help) {
             return repx_fail(err, REPX_E_UNSUPPORTED, "field %" PRIu64 " has no %s", i,
                              f.help ? "name" : "help text");
-        if (!descriptor_type_word(f.type))
+        }
+        if (!descriptor_type_word(f.type)) {
             return repx_fail(err, REPX_E_UNSUPPORTED,
                              "field %s has type %" PRIu32 ", need 1 to %d", f.name,
                              f.type, REPX_FIELD_LIST);
+        }
     }
     return 0;
 }
@@ -164,41 +175,78 @@ struct repx_field descriptor_field(const struct repx_plugin *own, uint64_t i)
 
 static int check_head(const struct repx_plugin *p, struct repx_err *err)
 {
-    if (p->abi_major != REPX_ABI_MAJOR || p->abi_minor != REPX_ABI_MINOR)
+    if (p->abi_major != REPX_ABI_MAJOR || p->abi_minor != REPX_ABI_MINOR) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "built for ABI %" PRIu32 ".%" PRIu32
                          ", this repx has %d.%d; rebuild the plugin with its SDK",
                          p->abi_major, p->abi_minor, REPX_ABI_MAJOR, REPX_ABI_MINOR);
-    if (!descriptor_kind_word(p->kind))
+    }
+    if (!descriptor_kind_word(p->kind)) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "kind is %" PRIu32
                          ", need 1 (transport), 2 (scheduler) or 3 (sync)",
                          p->kind);
-    if (p->kind == REPX_KIND_SYNC ? !descriptor_phase_word(p->phase) : p->phase != 0)
+    }
+    if (p->kind == REPX_KIND_SYNC ? !descriptor_phase_word(p->phase) : p->phase != 0) {
         return repx_fail(
             err, REPX_E_UNSUPPORTED, "phase is %" PRIu32 ", need %s", p->phase,
             p->kind == REPX_KIND_SYNC ? "1 (bootstrap), 2 (lab) or 3 (image)"
                                       : "0: only sync plugins have one");
+    }
     return 0;
+}
+
+/* Copy from memory that a plugin points to: what is not there is an answer, no crash.
+ * Few enough bytes to fit in a pipe. */
+static int copy_there(void *to, const void *from, size_t n)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        memcpy(to, from, n);
+        return 0;
+    }
+    ssize_t put = write(ends[1], from, n);
+    ssize_t got = put == (ssize_t)n ? read(ends[0], to, n) : -1;
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    return got == (ssize_t)n ? 0 : -1;
+}
+
+static int lies(const char *what, uint64_t size, struct repx_err *err)
+{
+    return repx_fail(err, REPX_E_UNSUPPORTED,
+                     "%s says it is %" PRIu64 " bytes, but memory ends before that",
+                     what, size);
 }
 
 int descriptor_adopt(const struct repx_plugin *theirs, struct repx_plugin *own,
                      struct repx_err *err)
 {
-    if (!theirs)
+    if (!theirs) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          REPX_PLUGIN_SYMBOL " returned NULL, need a descriptor");
+    }
+    struct {
+        uint64_t size, magic;
+    } head;
+    if (copy_there(&head, theirs, sizeof(head)) < 0) {
+        return repx_fail(err, REPX_E_UNSUPPORTED,
+                         REPX_PLUGIN_SYMBOL " returned no address of a descriptor");
+    }
     /* The magic comes before the size: in something else than a descriptor the size
      * means nothing. */
-    if (theirs->magic != REPX_PLUGIN_MAGIC)
+    if (head.magic != REPX_PLUGIN_MAGIC) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
-                         "magic is %016" PRIx64 ", need %016" PRIx64, theirs->magic,
+                         "magic is %016" PRIx64 ", need %016" PRIx64, head.magic,
                          REPX_PLUGIN_MAGIC);
-    if (check_size("descriptor", theirs->size, DESCRIPTOR_SIZE_MIN, err) < 0)
+    }
+    if (check_size("descriptor", head.size, DESCRIPTOR_SIZE_MIN, err) < 0)
         return -1;
     memset(own, 0, sizeof(*own));
-    memcpy(own, theirs,
-           theirs->size < sizeof(*own) ? (size_t)theirs->size : sizeof(*own));
+    if (copy_there(own, theirs,
+                   head.size < sizeof(*own) ? (size_t)head.size : sizeof(*own)) < 0)
+        return lies("descriptor", head.size, err);
     if (check_head(own, err) < 0 || check_texts(own, err) < 0)
         return -1;
     return check_fields(own, err);
@@ -219,29 +267,34 @@ int descriptor_adopt_ops(const struct repx_plugin *own, union plugin_ops *ops,
     uint64_t size = 0;
 
     memset(ops, 0, sizeof(*ops));
-    if (!own->vtable)
+    if (!own->vtable) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "vtable is NULL, need the %s functions", shape->kind);
+    }
     if (check_size("vtable", own->vtable_size, last->offset + sizeof(void (*)(void)),
                    err) < 0)
         return -1;
-    memcpy(&size, own->vtable, sizeof(size));
-    if (size != own->vtable_size)
+    if (copy_there(&size, own->vtable, sizeof(size)) < 0)
+        return lies("vtable", own->vtable_size, err);
+    if (size != own->vtable_size) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "vtable says it is %" PRIu64
                          " bytes, the descriptor says %" PRIu64,
                          size, own->vtable_size);
+    }
     if (size > shape->size)
         size = shape->size;
-    memcpy(ops, own->vtable, (size_t)size);
+    if (copy_there(ops, own->vtable, (size_t)size) < 0)
+        return lies("vtable", own->vtable_size, err);
     memcpy(ops, &size, sizeof(size));
     for (size_t i = 0; i < shape->count; i++) {
         void (*function)(void) = NULL;
         memcpy(&function, (const char *)ops + shape->slots[i].offset, sizeof(function));
-        if (!function)
+        if (!function) {
             return repx_fail(err, REPX_E_UNSUPPORTED,
                              "%s is NULL, but every %s plugin must have it",
                              shape->slots[i].name, shape->kind);
+        }
     }
     return 0;
 }

@@ -13,7 +13,7 @@
 
 #include <kit/err.h>
 
-#define DESCRIPTOR_SIZE_MAX (64u * 1024)
+#define DESCRIPTOR_SIZE_MAX 65536u
 #define DESCRIPTOR_FIELDS_MAX 1024u
 
 union plugin_ops {

@@ -20,6 +20,7 @@
 #include <kit/alloc.h>
 #include <kit/buf.h>
 
+#include "core/plugin/elf.h"
 #include "core/plugin/manifest.h"
 #include "core/plugin/nearest.h"
 #include "core/plugin/paths.h"
@@ -46,11 +47,12 @@ static int check_digest(const char *path, const char *want, struct repx_err *err
     if (digest_fd(fd, &d, NULL, err) < 0)
         return repx_wrap(err, "%s", path);
     digest_hex(&d, hex);
-    if (strcmp(hex, want) != 0)
+    if (strcmp(hex, want) != 0) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "%s has sha256 %s, its manifest says %s; install the two "
                          "together, or write the manifest anew with repx-manifest",
                          path, hex, want);
+    }
     return 0;
 }
 
@@ -96,24 +98,30 @@ static const struct repx_plugin *(*entry_of(void *handle))(void)
 static int check_identity(const struct repx_plugin *d, const struct plugin_info *info,
                           struct repx_err *err)
 {
-    if (d->kind != info->kind)
+    if (d->kind != info->kind) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "kind is %s, its manifest and name say %s",
                          plugin_kind_word(d->kind), plugin_kind_word(info->kind));
-    if (strcmp(d->name, info->name) != 0)
+    }
+    if (strcmp(d->name, info->name) != 0) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "name is \"%s\", its manifest says \"%s\"", d->name,
                          info->name);
-    if (d->phase != info->phase)
+    }
+    if (d->phase != info->phase) {
         return repx_fail(err, REPX_E_UNSUPPORTED, "phase is %s, its manifest says %s",
                          descriptor_phase_word(d->phase),
                          descriptor_phase_word(info->phase));
+    }
     return 0;
 }
 
 static int open_and_check(struct loaded *l, const char *path, struct repx_err *err)
 {
     struct plugin *p = &l->plugin;
+
+    if (elf_check(path, err) < 0)
+        return -1;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
     if (!handle) {
@@ -121,10 +129,11 @@ static int open_and_check(struct loaded *l, const char *path, struct repx_err *e
         return repx_fail(err, REPX_E_UNSUPPORTED, "%s", why ? why : "cannot be loaded");
     }
     const struct repx_plugin *(*entry)(void) = entry_of(handle);
-    if (!entry)
+    if (!entry) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "exports no symbol " REPX_PLUGIN_SYMBOL
                          ": no repx plugin, or built for another epoch of its ABI");
+    }
     if (descriptor_adopt(entry(), &l->descriptor, err) < 0 ||
         check_identity(&l->descriptor, &p->info, err) < 0)
         return -1;
@@ -150,11 +159,12 @@ static int no_manifest(const struct plugin_paths *paths, uint32_t kind,
     for (size_t i = 0; i < paths->count; i++) {
         REPX_AUTO_FREE char *so =
             repx_format("%s/%s-%s.so", paths->dirs[i], plugin_kind_word(kind), name);
-        if (access(so, F_OK) == 0)
+        if (access(so, F_OK) == 0) {
             return repx_fail(err, REPX_E_UNSUPPORTED,
                              "%s has no manifest %s-%s.ini beside it; write it with "
                              "repx-manifest",
                              so, plugin_kind_word(kind), name);
+        }
     }
     return unknown(paths, kind, name, err);
 }
@@ -245,10 +255,11 @@ char *plugin_helper(const struct plugin_info *info, const char *arch,
     /* Read again, since struct plugin_info carries no helpers: FILE.so -> FILE.ini. */
     REPX_AUTO_FREE char *ini = repx_format("%.*s.ini", (int)(n - 3), info->file);
     if (manifest_read(ini, &m, err) == 0) {
-        if (m.info.kind == REPX_KIND_SCHEDULER)
+        if (m.info.kind == REPX_KIND_SCHEDULER) {
             path = helper_of(&m, arch, err);
-        else
+        } else {
             (void)repx_fail(err, REPX_E_USAGE, "%s is no scheduler", info->name);
+        }
     }
     manifest_free(&m);
     return path;

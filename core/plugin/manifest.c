@@ -16,7 +16,7 @@
 #include "core/plugin/descriptor.h"
 #include "core/wire/digest.h"
 
-#define MANIFEST_FILE_MAX (256u * 1024)
+#define MANIFEST_FILE_MAX 262144u
 #define MANIFEST_TEXT_MAX 4096u
 
 struct reading {
@@ -73,9 +73,10 @@ static int take_abi(struct plugin_info *info, const char *value, struct repx_err
 
 static int take_name(struct plugin_info *info, const char *value, struct repx_err *err)
 {
-    if (!descriptor_name_is_good(value))
+    if (!descriptor_name_is_good(value)) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "name is \"%.64s\", need [a-z][a-z0-9-]{0,31}", value);
+    }
     info->name = repx_strdup(value);
     return 0;
 }
@@ -84,9 +85,10 @@ static int check_digest(const char *value, struct repx_err *err)
 {
     struct digest d;
 
-    if (!digest_parse(value, &d))
+    if (!digest_parse(value, &d)) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "\"%.80s\" is no SHA-256 in 64 lower-case hex digits", value);
+    }
     return 0;
 }
 
@@ -130,9 +132,10 @@ static int take_text(struct plugin_info *info, size_t row, const char *value,
     char **text = text_of(info, rows[row].text);
     char *old = *text;
 
-    if ((old ? strlen(old) : 0) + strlen(value) > MANIFEST_TEXT_MAX)
+    if ((old ? strlen(old) : 0) + strlen(value) > MANIFEST_TEXT_MAX) {
         return repx_fail(err, REPX_E_CORRUPT, "%s is longer than %u bytes",
                          rows[row].name, MANIFEST_TEXT_MAX);
+    }
     *text = old ? repx_format("%s %s", old, value) : repx_strdup(value);
     free(old);
     return 0;
@@ -159,9 +162,10 @@ static int take_helper(struct manifest *m, const char *arch, const char *value,
 {
     size_t n = strspn(arch, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-    if (!n || n > 32 || arch[n])
+    if (!n || n > 32 || arch[n]) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "\"%.64s\" is no architecture as uname -m prints it", arch);
+    }
     if (m->helper_count == MANIFEST_HELPERS)
         return repx_fail(err, REPX_E_CORRUPT, "more than %d helpers", MANIFEST_HELPERS);
     if (check_digest(value, err) < 0)
@@ -191,25 +195,29 @@ static int check_whole(const char *path, struct reading *r, struct repx_err *err
     const char *base = strrchr(path, '/');
 
     for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].needed && !(r->seen & (1u << i)))
+        if (rows[i].needed && !(r->seen & (1u << i))) {
             return repx_fail(err, REPX_E_CORRUPT, "%s: [plugin] has no %s", path,
                              rows[i].name);
+        }
     }
-    if ((info->kind == REPX_KIND_SYNC) != (info->phase != REPX_PHASE_NONE))
+    if ((info->kind == REPX_KIND_SYNC) != (info->phase != REPX_PHASE_NONE)) {
         return repx_fail(err, REPX_E_CORRUPT, "%s: a sync plugin has a phase, no other",
                          path);
+    }
     REPX_AUTO_FREE char *stem =
         repx_format("%s-%s", descriptor_kind_word(info->kind), info->name);
     REPX_AUTO_FREE char *want = repx_format("%s.ini", stem);
     base = base ? base + 1 : path;
-    if (strcmp(base, want) != 0)
+    if (strcmp(base, want) != 0) {
         return repx_fail(err, REPX_E_CORRUPT, "%s: is the manifest of %s, not of %s",
                          path, stem, base);
+    }
     int dir = (int)(base - path);
     info->file = repx_format("%.*s%s.so", dir, path, stem);
-    if (info->kind == REPX_KIND_SCHEDULER)
+    if (info->kind == REPX_KIND_SCHEDULER) {
         info->helper_dir = dir > 1 ? repx_strndup(path, (size_t)dir - 1)
                                    : repx_strdup(dir ? "/" : ".");
+    }
     for (size_t i = 0; i < ROWS; i++) {
         if (!rows[i].take && !*text_of(info, rows[i].text))
             *text_of(info, rows[i].text) = repx_strdup("");

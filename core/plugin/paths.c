@@ -49,10 +49,11 @@ static void add_user_dir(struct plugin_paths *paths)
     const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     REPX_AUTO_FREE char *dir = NULL;
 
-    if (data && data[0] == '/')
+    if (data && data[0] == '/') {
         dir = repx_format("%s/repx/plugins", data);
-    else if (home && home[0] == '/')
+    } else if (home && home[0] == '/') {
         dir = repx_format("%s/.local/share/repx/plugins", home);
+    }
     if (dir)
         add(paths, dir, strlen(dir));
 }

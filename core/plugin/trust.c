@@ -38,23 +38,27 @@ static int check_one(const char *path, int *hidden, struct repx_err *err)
 
     if (lstat(path, &st) < 0)
         return repx_fail_errno(err, "%s", path);
-    if (st.st_uid != 0 && st.st_uid != geteuid())
+    if (st.st_uid != 0 && st.st_uid != geteuid()) {
         return repx_fail(
             err, REPX_E_UNSUPPORTED,
             "%s belongs to user %lu, who could change it; it must belong to "
             "you or root",
             path, (unsigned long)st.st_uid);
+    }
     if (*hidden)
         return 0;
     int sticky = S_ISDIR(st.st_mode) && (st.st_mode & S_ISVTX);
-    if ((st.st_mode & S_IWOTH) && !sticky)
+    if ((st.st_mode & S_IWOTH) && !sticky) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "%s is writable by everybody; run: chmod o-w '%s'", path,
                          path);
-    if ((st.st_mode & S_IWGRP) && !sticky && st.st_gid != 0 && !is_own_group(st.st_gid))
+    }
+    if ((st.st_mode & S_IWGRP) && !sticky && st.st_gid != 0 &&
+        !is_own_group(st.st_gid)) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "%s is writable by group %lu; run: chmod g-w '%s'", path,
                          (unsigned long)st.st_gid, path);
+    }
     if (S_ISDIR(st.st_mode) && !(st.st_mode & (S_IXGRP | S_IXOTH)))
         *hidden = 1;
     return 0;

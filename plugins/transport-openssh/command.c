@@ -78,9 +78,10 @@ static int add_known_hosts(struct words *w, const struct openssh *o,
 
     for (uint64_t i = 0; text_of(o, "known_hosts", i); i++) {
         const char *file = text_of(o, "known_hosts", i);
-        if (strpbrk(file, "\"\n"))
+        if (strpbrk(file, "\"\n")) {
             return repx_fail(err, REPX_E_USAGE,
                              "known_hosts: a path may not hold quotes or line ends");
+        }
         repx_buf_fmt(&files, "%s\"%s\"", i ? " " : "", file);
     }
     if (files.len) {

@@ -57,16 +57,18 @@ static int await(const struct openssh *o, struct repx_child *c, struct repx_err 
                         : repx_fail(err, REPX_E_CANCELED, "canceled");
         }
     }
-    if (status != 0)
+    if (status != 0) {
         return repx_fail(err, REPX_E_AUTH,
                          "ssh did not log in (exit %d); what it said stands above",
                          status);
-    if (!master_lives(o))
+    }
+    if (!master_lives(o)) {
         return repx_fail(err, REPX_E_FAILED,
                          "ssh logged in, but keeps no connection at %s; does its "
                          "configuration or the server forbid multiplexing "
                          "(MaxSessions)?",
                          o->master);
+    }
     return 0;
 }
 
@@ -107,10 +109,11 @@ int32_t openssh_login(const struct repx_host *host,
     struct openssh o = {0};
     int rc = openssh_init(&o, host, endpoint, err);
 
-    if (rc == 0 && master_lives(&o))
+    if (rc == 0 && master_lives(&o)) {
         o.host.log(o.host.ctx, REPX_LOG_INFO, "is logged in already");
-    else if (rc == 0)
+    } else if (rc == 0) {
         rc = begin(&o, err);
+    }
     openssh_finish(&o);
     return rc;
 }
@@ -125,9 +128,10 @@ int32_t openssh_logout(const struct repx_host *host,
         o.host.log(o.host.ctx, REPX_LOG_INFO, "was not logged in");
     } else if (rc == 0) {
         rc = control(&o, "exit", &status, err);
-        if (rc == 0 && status != 0)
+        if (rc == 0 && status != 0) {
             rc = repx_fail(err, REPX_E_FAILED, "ssh -O exit: exit %d (socket %s)",
                            status, o.master);
+        }
     }
     openssh_finish(&o);
     return rc;

@@ -63,9 +63,10 @@ int32_t openssh_start(void *self, const char *command, int64_t deadline_ms,
     if (rc == 0)
         rc = words_host(&w, o, err);
     words_add(&w, command);
-    if (rc == 0)
+    if (rc == 0) {
         rc = repx_child_start(&st->child, words_argv(&w),
                               REPX_CHILD_IN | REPX_CHILD_OUT | REPX_CHILD_ERR, err);
+    }
     words_free(&w);
     if (rc < 0 || unblock(st->child.in) < 0 || unblock(st->child.out) < 0 ||
         unblock(st->child.err) < 0) {
@@ -227,9 +228,10 @@ int32_t openssh_exit_status(void *stream, int64_t deadline_ms, int32_t *status,
     } while (rc == 0 && !deadline_ms && !h->canceled(h->ctx));
     if (rc < 0)
         return -1;
-    if (rc == 0)
+    if (rc == 0) {
         return repx_fail(err, REPX_E_TIMEOUT, "%s: the command did not end in time",
                          st->o->address);
+    }
     if (is_link_lost(st))
         return link_lost(st, err);
     count_login(st);

@@ -49,14 +49,16 @@ int openssh_verdict(const struct openssh *o, const char *said, struct repx_err *
                                : "ssh ended without a word: the connection is lost, or "
                                  "the command was killed";
 
-    if (o->mode == REPX_OPEN_REUSE && !master_lives(o))
+    if (o->mode == REPX_OPEN_REUSE && !master_lives(o)) {
         return repx_fail(err, REPX_E_AUTH,
                          "%s: the login that was kept is gone (%s); run: repx login %s",
                          o->address, text, o->target);
+    }
     for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
-        if (strstr(said, verdicts[i].said))
+        if (strstr(said, verdicts[i].said)) {
             return repx_fail(err, verdicts[i].code, "%s: %s; %s", o->address, text,
                              verdicts[i].cure);
+        }
     }
     return repx_fail(err, REPX_E_LINK, "%s: %s", o->address, text);
 }

@@ -51,6 +51,30 @@ static int64_t collect(struct repx_wait *items, uint64_t count, uint64_t stride,
     return ready;
 }
 
+/* 1 when one is ready without poll. */
+static int ask_all(struct repx_wait *items, uint64_t count, uint64_t stride,
+                   struct pollfd *p)
+{
+    uint32_t now = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        struct repx_wait *w = item_at(items, i, stride);
+        w->ready = ask(w, p + i * FDS);
+        now |= w->ready;
+    }
+    return now != 0;
+}
+
+static int64_t time_left(const struct openssh *o, int64_t deadline_ms)
+{
+    int64_t left =
+        deadline_ms ? deadline_ms - o->host.now_ms(o->host.ctx) : SLEEP_MAX_MS;
+
+    if (left < 0)
+        return 0;
+    return left < SLEEP_MAX_MS ? left : SLEEP_MAX_MS;
+}
+
 int64_t openssh_wait(void *self, struct repx_wait *items, uint64_t count,
                      uint64_t stride, int64_t deadline_ms, struct repx_err *err)
 {
@@ -58,26 +82,16 @@ int64_t openssh_wait(void *self, struct repx_wait *items, uint64_t count,
     struct repx_host *h = &o->host;
     REPX_AUTO_FREE struct pollfd *p = repx_array(count * FDS + 1, sizeof(*p));
     struct pollfd *stop = &p[count * FDS];
+    int64_t left;
 
-    for (;;) {
-        uint32_t now = 0;
-        for (uint64_t i = 0; i < count; i++) {
-            struct repx_wait *w = item_at(items, i, stride);
-            w->ready = ask(w, p + i * FDS);
-            now |= w->ready;
-        }
+    do {
+        left = ask_all(items, count, stride, p) ? 0 : time_left(o, deadline_ms);
         *stop = (struct pollfd){h->cancel_fd ? h->cancel_fd(h->ctx) : -1, POLLIN, 0};
-        int64_t left = deadline_ms ? deadline_ms - h->now_ms(h->ctx) : SLEEP_MAX_MS;
-        if (now || left < 0)
-            left = 0;
-        if (poll(p, count * FDS + 1, left < SLEEP_MAX_MS ? (int)left : SLEEP_MAX_MS) <
-                0 &&
-            errno != EINTR)
+        if (poll(p, count * FDS + 1, (int)left) < 0 && errno != EINTR)
             return repx_fail_errno(err, "poll");
         int64_t ready = collect(items, count, stride, p);
         if (ready || stop->revents)
             return ready;
-        if (deadline_ms && h->now_ms(h->ctx) >= deadline_ms)
-            return 0;
-    }
+    } while (left > 0 || !deadline_ms);
+    return 0;
 }

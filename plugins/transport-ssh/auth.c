@@ -206,9 +206,10 @@ static int offer_file(struct login *l, const char *path, const char *passphrase,
         if (ssh_wait(s, until(l), err) < 0)
             return -1;
     }
-    if (rc == LIBSSH2_ERROR_FILE)
+    if (rc == LIBSSH2_ERROR_FILE) {
         repx_buf_str(&l->tried,
                      passphrase ? " (wrong passphrase?)" : " (cannot be read)");
+    }
     return judge(l, rc, err);
 }
 
@@ -245,9 +246,10 @@ static int try_file(struct login *l, const char *path, struct repx_err *err)
         return 0;
     int offered =
         id.public_key.len && was_offered(l, id.public_key.data, id.public_key.len);
-    if (!offered && may_offer(l, id.kind))
+    if (!offered && may_offer(l, id.kind)) {
         rc = id.encrypted ? offer_locked(l, path, &id, err)
                           : offer_file(l, path, NULL, err);
+    }
     identity_free(&id);
     return rc;
 }
@@ -264,6 +266,7 @@ static int try_keys(struct login *l, struct repx_err *err)
 
 /* ---- asking ---- */
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libssh2's */
 static void answer_questions(const char *name, int name_len, const char *instruction,
                              int instruction_len, int count,
                              const LIBSSH2_USERAUTH_KBDINT_PROMPT *prompts,
@@ -283,9 +286,10 @@ static void answer_questions(const char *name, int name_len, const char *instruc
         REPX_AUTO_FREE char *prompt =
             repx_format("%s: %.*s", s->where, (int)prompts[i].length, prompts[i].text);
         answer[0] = 0;
-        if (s->auth_err->code == REPX_E_NONE)
+        if (s->auth_err->code == REPX_E_NONE) {
             (void)s->host.secret(s->host.ctx, prompt, answer, sizeof(answer),
                                  s->auth_err);
+        }
         /* libssh2 frees it with free(). */
         responses[i].text = repx_strdup(answer);
         responses[i].length = (unsigned int)strlen(answer);
@@ -364,7 +368,7 @@ static int refused(struct login *l, const char *list, struct repx_err *err)
 {
     struct repx_buf hint = {0};
 
-    if (l->skipped_rsa)
+    if (l->skipped_rsa) {
         repx_buf_fmt(
             &hint,
             " RSA keys were not tried: libssh2 %s signs with them in a way that "
@@ -372,12 +376,14 @@ static int refused(struct login *l, const char *list, struct repx_err *err)
             "and put it into authorized_keys there, or set transport = "
             "\"openssh\".",
             libssh2_version(0));
+    }
     if (l->skipped_token)
         repx_buf_str(&hint, " Keys on a security token need transport = \"openssh\".");
-    if (l->locked)
+    if (l->locked) {
         repx_buf_str(&hint,
                      " A key with a passphrase was not tried, since nobody may be "
                      "asked; load it with ssh-add.");
+    }
     (void)repx_fail(
         err, REPX_E_AUTH,
         "%s: the server accepts none of what was tried (%s); it takes: %s.%s "
@@ -395,10 +401,11 @@ static int try_all(struct login *l, const char *list, struct repx_err *err)
 
     if (offers(list, "publickey"))
         rc = try_keys(l, err);
-    if (rc == 0 && may_ask(l->s) && offers(list, "keyboard-interactive"))
+    if (rc == 0 && may_ask(l->s) && offers(list, "keyboard-interactive")) {
         rc = try_questions(l, err);
-    else if (rc == 0 && may_ask(l->s) && offers(list, "password"))
+    } else if (rc == 0 && may_ask(l->s) && offers(list, "password")) {
         rc = try_password(l, err);
+    }
     if (rc == 0)
         return refused(l, list, err);
     return rc < 0 ? -1 : 0;

@@ -28,23 +28,26 @@ int base64_decode(const char *text, size_t n, struct repx_buf *to)
     return 1;
 }
 
+/* The next three bytes as one number, zeros past the end. */
+static uint32_t three_of(const unsigned char *in, size_t left)
+{
+    return (uint32_t)in[0] << 16 | (uint32_t)(left > 1 ? in[1] : 0) << 8 |
+           (uint32_t)(left > 2 ? in[2] : 0);
+}
+
 char *base64_encode(const void *bytes, size_t n, int pad)
 {
     const unsigned char *in = bytes;
     struct repx_buf b = {0};
 
     for (size_t i = 0; i < n; i += 3) {
-        size_t left = n - i;
-        uint32_t three = (uint32_t)in[i] << 16;
-        if (left > 1)
-            three |= (uint32_t)in[i + 1] << 8;
-        if (left > 2)
-            three |= in[i + 2];
+        uint32_t three = three_of(in + i, n - i);
         for (size_t k = 0; k < 4; k++) {
-            if (k <= left)
+            if (k <= n - i) {
                 repx_buf_char(&b, alphabet[three >> (18 - 6 * k) & 63]);
-            else if (pad)
+            } else if (pad) {
                 repx_buf_char(&b, '=');
+            }
         }
     }
     return repx_buf_detach(&b);

@@ -173,9 +173,10 @@ static int open_socket(struct ssh *s, int64_t deadline_ms, struct repx_err *err)
 
     (void)snprintf(port, sizeof(port), "%d", s->settings.port);
     int rc = getaddrinfo(s->settings.hostname, port, &hints, &all);
-    if (rc != 0)
+    if (rc != 0) {
         return repx_fail(err, REPX_E_LINK, "%s: %s; is the address right?",
                          s->settings.hostname, gai_strerror(rc));
+    }
     for (const struct addrinfo *a = all; a && s->fd < 0; a = a->ai_next) {
         int64_t until = ssh_earlier(ssh_now(s) + s->settings.connect_ms, deadline_ms);
         s->fd = try_address(s, a, until, err);
@@ -195,12 +196,13 @@ static int handshake(struct ssh *s, int64_t deadline_ms, struct repx_err *err)
         if (ssh_wait(s, deadline_ms, err) < 0)
             return repx_wrap(err, "no ssh greeting");
     }
-    if (rc == LIBSSH2_ERROR_KEX_FAILURE || rc == LIBSSH2_ERROR_METHOD_NONE)
+    if (rc == LIBSSH2_ERROR_KEX_FAILURE || rc == LIBSSH2_ERROR_METHOD_NONE) {
         return repx_fail(
             err, REPX_E_UNSUPPORTED,
             "%s: the server and libssh2 %s share no key exchange, host key "
             "type or cipher; set transport = \"openssh\"",
             s->where, libssh2_version(0));
+    }
     return rc == 0 ? 0 : ssh_fail(s, "ssh handshake", err);
 }
 

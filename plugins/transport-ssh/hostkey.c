@@ -32,9 +32,10 @@ static int on_file(const struct known_keys *keys, const char *method)
 /* What is there for a host, in words: "ssh-rsa (FILE:LINE), ...". */
 static void describe(const struct known_keys *keys, struct repx_buf *to)
 {
-    for (size_t i = 0; i < keys->count; i++)
+    for (size_t i = 0; i < keys->count; i++) {
         repx_buf_fmt(to, "%s%s (%s:%d)", i ? ", " : "", keys->items[i].type,
                      keys->items[i].file, keys->items[i].line);
+    }
 }
 
 static int nothing_usable(struct ssh *s, const struct known_keys *keys,
@@ -172,10 +173,11 @@ static int compare(struct ssh *s, const struct known_keys *keys, const char *typ
     for (size_t i = 0; i < keys->count; i++) {
         const struct known_key *k = &keys->items[i];
         int same = strcmp(k->key, key) == 0;
-        if (same && k->marker == KNOWN_REVOKED)
+        if (same && k->marker == KNOWN_REVOKED) {
             return repx_fail(err, REPX_E_AUTH,
                              "%s: the host's key is revoked at %s:%d; ask its admin",
                              s->where, k->file, k->line);
+        }
         if (k->marker != KNOWN_PLAIN)
             continue;
         found |= same;
@@ -194,9 +196,10 @@ int ssh_check_host_key(struct ssh *s, struct repx_err *err)
     int kind = 0;
     const char *bytes = libssh2_session_hostkey(s->session, &n, &kind);
 
-    if (!bytes)
+    if (!bytes) {
         return repx_fail(err, REPX_E_AUTH, "%s: the server shows no host key",
                          s->where);
+    }
     REPX_AUTO_FREE char *key = base64_encode(bytes, n, 1);
     REPX_AUTO_FREE char *type = type_of(bytes, n);
     known_hosts_find(&s->settings, &keys);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "known_hosts.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <libssh2.h>
 #include <stdlib.h>
@@ -39,31 +38,39 @@ static struct word next_word(const char **from, const char *end)
     return w;
 }
 
-/* '*' any run, '?' one, case does not matter. Remembers the last star only: that is
- * enough, and its time is bounded. */
-static int glob(const char *pattern, size_t n, const char *text)
+static char lower(char c)
 {
-    size_t p = 0, star = n, mark = 0, t = 0;
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
 
-    while (text[t]) {
-        if (p < n && pattern[p] == '*') {
-            star = p++;
-            mark = t;
-        } else if (p < n &&
-                   (pattern[p] == '?' || tolower((unsigned char)pattern[p]) ==
-                                             tolower((unsigned char)text[t]))) {
+static int fits(char pattern, char c)
+{
+    return pattern == '?' || lower(pattern) == lower(c);
+}
+
+/* '*' any run, '?' one, case does not matter. Goes back to the last star only: that is
+ * enough, and its time is bounded. */
+static int glob(const char *p, size_t n, const char *text)
+{
+    const char *end = p + n, *star = NULL, *mark = NULL;
+
+    while (*text) {
+        if (p < end && *p == '*') {
+            star = ++p;
+            mark = text;
+        } else if (p < end && fits(*p, *text)) {
             p++;
-            t++;
-        } else if (star < n) {
-            p = star + 1;
-            t = ++mark;
+            text++;
+        } else if (star) {
+            p = star;
+            text = ++mark;
         } else {
             return 0;
         }
     }
-    while (p < n && pattern[p] == '*')
+    while (p < end && *p == '*')
         p++;
-    return p == n;
+    return p == end;
 }
 
 static int list_matches(struct word names, const char *name)

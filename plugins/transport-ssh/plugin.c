@@ -56,12 +56,13 @@ static void copy_host(struct repx_host *to, const struct repx_host *from)
 static int32_t ssh_open(void **self, const struct repx_host *host,
                         const struct repx_endpoint *endpoint, struct repx_err *err)
 {
-    if (endpoint->mode == REPX_OPEN_REUSE)
+    if (endpoint->mode == REPX_OPEN_REUSE) {
         return repx_fail(
             err, REPX_E_AUTH,
             "transport ssh keeps no login; set transport = \"openssh\" and "
             "run: repx login %s",
             endpoint->target);
+    }
     if (libssh2_init(0) != 0)
         return repx_fail(err, REPX_E_FAILED, "libssh2 cannot be initialised");
     struct ssh *s = REPX_NEW(struct ssh);

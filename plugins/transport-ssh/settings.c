@@ -110,12 +110,13 @@ static void take_agent(struct settings *s, const char *value)
 {
     free(s->agent);
     s->agent = NULL;
-    if (strcmp(value, "SSH_AUTH_SOCK") == 0)
+    if (strcmp(value, "SSH_AUTH_SOCK") == 0) {
         s->agent = repx_strdup(getenv("SSH_AUTH_SOCK"));
-    else if (value[0] == '$')
+    } else if (value[0] == '$') {
         s->agent = repx_strdup(getenv(value + 1));
-    else if (strcmp(value, "none") != 0)
+    } else if (strcmp(value, "none") != 0) {
         s->agent = repx_strdup(value);
+    }
 }
 
 static void take_identities_only(struct settings *s, const char *value)
@@ -331,9 +332,10 @@ static int ask_ssh(struct settings *s, const struct repx_ssh_address *a,
         defaults_without_ssh(s);
         return 0;
     }
-    if (status != 0)
+    if (status != 0) {
         return repx_fail(err, REPX_E_USAGE, "ssh -G %s: %s", a->host,
                          errors.len ? repx_buf_text(&errors) : "failed");
+    }
     settings_parse(repx_buf_text(&out), out.len, s);
     return 0;
 }

@@ -81,21 +81,26 @@ static void count_key(struct census *c, int kind)
     c->certified += kind == IDENTITY_CERTIFIED;
 }
 
+static void count_keys_of(struct census *c, LIBSSH2_AGENT *agent)
+{
+    struct libssh2_agent_publickey *key = NULL, *last = NULL;
+
+    if (libssh2_agent_connect(agent) != 0 || libssh2_agent_list_identities(agent) != 0)
+        return;
+    while (libssh2_agent_get_identity(agent, &key, last) == 0) {
+        count_key(c, identity_kind_of_key(key->blob, key->blob_len));
+        last = key;
+    }
+}
+
 static void count_agent(struct census *c, const char *path)
 {
     LIBSSH2_SESSION *session = libssh2_session_init();
     LIBSSH2_AGENT *agent = session ? libssh2_agent_init(session) : NULL;
-    struct libssh2_agent_publickey *key = NULL, *last = NULL;
 
     if (agent) {
         libssh2_agent_set_identity_path(agent, path);
-        if (libssh2_agent_connect(agent) == 0 &&
-            libssh2_agent_list_identities(agent) == 0) {
-            while (libssh2_agent_get_identity(agent, &key, last) == 0) {
-                count_key(c, identity_kind_of_key(key->blob, key->blob_len));
-                last = key;
-            }
-        }
+        count_keys_of(c, agent);
         (void)libssh2_agent_disconnect(agent);
         libssh2_agent_free(agent);
     }
@@ -121,10 +126,11 @@ static int keys_suit(const struct settings *s, struct repx_err *why)
         return no(why, "there is a certificate to log in with");
     if (c.token)
         return no(why, "there is a key on a security token");
-    if (c.rsa && !c.usable)
+    if (c.rsa && !c.usable) {
         return no(why,
                   "all keys are RSA keys, which this libssh2 signs in a way that "
                   "today's servers refuse");
+    }
     return 1;
 }
 
@@ -144,14 +150,16 @@ static int known_suits(const struct settings *s, struct repx_err *why)
     known_keys_free(&keys);
     if (authorities)
         return no(why, "a @cert-authority in known_hosts vouches for this host");
-    if (plain && plain == rsa && !identity_rsa_works())
+    if (plain && plain == rsa && !identity_rsa_works()) {
         return no(why,
                   "on file for this host are only keys of types that this libssh2 "
                   "cannot check");
-    if (!plain && s->lenient)
+    }
+    if (!plain && s->lenient) {
         return no(why,
                   "StrictHostKeyChecking is off for this host, and its key is not "
                   "on file");
+    }
     return 1;
 }
 

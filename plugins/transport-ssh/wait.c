@@ -85,9 +85,10 @@ static int64_t keep_alive(struct ssh *s, struct repx_err *err)
         return SLEEP_MAX_MS;
     if (now - last < every)
         return every - (now - last);
-    if (s->pings >= SILENT_PINGS)
+    if (s->pings >= SILENT_PINGS) {
         return repx_fail(err, REPX_E_LINK, "%s: no sign of life for %lld s", s->where,
                          (long long)((now - s->heard_ms) / 1000));
+    }
     if (!stream_is_stuck(s))
         (void)libssh2_keepalive_send(s->session, &next);
     s->pings++;

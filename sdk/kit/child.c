@@ -147,12 +147,13 @@ int repx_child_start(struct repx_child *child, const char *const *argv, uint32_t
     int rc = -1;
 
     *child = (struct repx_child){0, -1, -1, -1};
-    if (open_pipe(how & REPX_CHILD_IN, 1, &child->in, &e.in) < 0 ||
-        open_pipe(how & REPX_CHILD_OUT, 0, &child->out, &e.out) < 0 ||
-        open_pipe(how & REPX_CHILD_ERR, 0, &child->err, &e.err) < 0)
+    if (open_pipe((how & REPX_CHILD_IN) != 0, 1, &child->in, &e.in) < 0 ||
+        open_pipe((how & REPX_CHILD_OUT) != 0, 0, &child->out, &e.out) < 0 ||
+        open_pipe((how & REPX_CHILD_ERR) != 0, 0, &child->err, &e.err) < 0) {
         (void)repx_fail_errno(err, "pipe");
-    else
+    } else {
         rc = launch(child, &e, argv, how, err);
+    }
     shut(&e.in);
     shut(&e.out);
     shut(&e.err);
@@ -215,9 +216,10 @@ static int take(int *fd, struct repx_buf *to, size_t max, const char *who,
     }
     if (!to)
         return 0;
-    if (max && to->len + (size_t)n > max)
+    if (max && to->len + (size_t)n > max) {
         return repx_fail(err, REPX_E_CORRUPT, "%s: more than %zu bytes of output", who,
                          max);
+    }
     repx_buf_add(to, bytes, (size_t)n);
     if (!max && to->len > ERRORS_KEPT)
         repx_buf_drop(to, to->len - ERRORS_KEPT);

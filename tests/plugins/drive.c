@@ -67,22 +67,23 @@ static void set(struct drive *d, char *pair)
 
 static void option(struct drive *d, const char *name, char *value)
 {
-    if (strcmp(name, "--path") == 0)
+    if (strcmp(name, "--path") == 0) {
         d->path = value;
-    else if (strcmp(name, "--secret") == 0)
+    } else if (strcmp(name, "--secret") == 0) {
         d->secret = value;
-    else if (strcmp(name, "--set") == 0)
+    } else if (strcmp(name, "--set") == 0) {
         set(d, value);
-    else if (strcmp(name, "--deadline") == 0)
+    } else if (strcmp(name, "--deadline") == 0) {
         d->patience_ms = strtoll(value, NULL, 10);
-    else if (strcmp(name, "--target") == 0)
+    } else if (strcmp(name, "--target") == 0) {
         d->endpoint.target = value;
-    else if (strcmp(name, "--mode") == 0)
+    } else if (strcmp(name, "--mode") == 0) {
         d->endpoint.mode = strcmp(value, "prompt") == 0  ? REPX_OPEN_PROMPT
                            : strcmp(value, "reuse") == 0 ? REPX_OPEN_REUSE
                                                          : REPX_OPEN_BATCH;
-    else
+    } else {
         exit(usage());
+    }
 }
 
 static int parse(struct drive *d, int argc, char **argv)
@@ -146,31 +147,44 @@ static int take(struct drive *d, void *stream, uint32_t channel, struct repx_err
     return n == -1 ? -1 : n != 0;
 }
 
+/* What is still open of a stream: each 1, 0, or -1 after an error. */
+struct open_ends {
+    int input, out, errors, at_end;
+    struct repx_buf pending;
+};
+
+/* 1: moved what was ready, -1. */
+static int move(struct drive *d, void *stream, uint32_t ready, struct open_ends *e,
+                struct repx_err *err)
+{
+    if (ready & REPX_READY_WRITE)
+        e->input = give(d, stream, &e->pending, &e->at_end, err);
+    if (ready & REPX_READY_READ)
+        e->out = take(d, stream, REPX_STREAM_OUT, err);
+    if (ready & REPX_READY_ERRORS)
+        e->errors = take(d, stream, REPX_STREAM_ERR, err);
+    return e->input < 0 || e->out < 0 || e->errors < 0 ? -1 : 1;
+}
+
 static int pump(struct drive *d, void *self, void *stream, struct repx_err *err)
 {
-    struct repx_buf pending = {0};
-    int input = 1, out = 1, errors = 1, at_end = 0, rc = 0;
+    struct open_ends e = {1, 1, 1, 0, {0}};
+    int rc = 1;
 
-    while (rc == 0 && (out == 1 || errors == 1)) {
-        uint32_t want = (input ? REPX_READY_WRITE : 0) | (out ? REPX_READY_READ : 0) |
-                        (errors ? REPX_READY_ERRORS : 0);
+    while (rc == 1 && (e.out || e.errors)) {
+        uint32_t want = (e.input ? REPX_READY_WRITE : 0) |
+                        (e.out ? REPX_READY_READ : 0) |
+                        (e.errors ? REPX_READY_ERRORS : 0);
         struct repx_wait w = {stream, want, 0};
         int64_t n = d->ops->wait(self, &w, 1, sizeof(w), d->endpoint.deadline_ms, err);
-        if (n <= 0) {
-            rc = n < 0 ? -1 : repx_fail(err, REPX_E_TIMEOUT, "nothing to do in time");
-            break;
+        if (n == 0) {
+            rc = repx_fail(err, REPX_E_TIMEOUT, "nothing to do in time");
+        } else {
+            rc = n < 0 ? -1 : move(d, stream, w.ready, &e, err);
         }
-        if (input && (w.ready & REPX_READY_WRITE))
-            input = give(d, stream, &pending, &at_end, err);
-        if (out && (w.ready & REPX_READY_READ))
-            out = take(d, stream, REPX_STREAM_OUT, err);
-        if (errors && (w.ready & REPX_READY_ERRORS))
-            errors = take(d, stream, REPX_STREAM_ERR, err);
-        if (input < 0 || out < 0 || errors < 0)
-            rc = -1;
     }
-    repx_buf_free(&pending);
-    return rc;
+    repx_buf_free(&e.pending);
+    return rc < 0 ? -1 : 0;
 }
 
 static int run(struct drive *d, struct repx_err *err)
@@ -188,10 +202,11 @@ static int run(struct drive *d, struct repx_err *err)
     d->ops->stats(self, &stats);
     d->ops->end(stream);
     d->ops->close(self);
-    if (d->stats)
+    if (d->stats) {
         fprintf(stderr, "logins=%llu sent=%llu received=%llu\n",
                 (unsigned long long)stats.logins, (unsigned long long)stats.bytes_sent,
                 (unsigned long long)stats.bytes_received);
+    }
     return status;
 }
 

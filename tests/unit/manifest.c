@@ -42,11 +42,12 @@ static void broken_manifests_are_named(void)
         struct repx_err err = {0};
         int rc = manifest_parse("/d/sched-x.ini", cases[i].text, strlen(cases[i].text),
                                 &m, &err);
-        if (cases[i].want)
+        if (cases[i].want) {
             ok(rc < 0 && strstr(err.text, cases[i].want), "refused: %s (%s)",
                cases[i].want, err.text);
-        else
+        } else {
             ok(rc == 0, "accepted: case %zu %s", i, err.text);
+        }
         manifest_free(&m);
     }
 }
@@ -72,19 +73,19 @@ static void a_manifest_becomes_an_info(void)
 
 static void what_is_written_can_be_read(void)
 {
-    char word[300], summary[1400] = "";
-    struct repx_buf b = {0};
+    char word[300];
+    struct repx_buf b = {0}, summary = {0};
     struct manifest m;
     struct repx_err err = {0};
 
     memset(word, 'w', sizeof(word) - 1);
     word[sizeof(word) - 1] = 0;
     for (int i = 0; i < 100; i++)
-        strcat(summary, "ten bytes ");
-    strcat(summary, "\n\t; no comment ");
-    strcat(summary, word);
-    const struct repx_field field = {
-        "key", REPX_FIELD_INT, REPX_FIELD_REQUIRED, -1, 9, "-1 ; x", summary};
+        repx_buf_str(&summary, "ten bytes ");
+    repx_buf_str(&summary, "\n\t; no comment ");
+    repx_buf_str(&summary, word);
+    const struct repx_field field = {"key", REPX_FIELD_INT, REPX_FIELD_REQUIRED, -1,
+                                     9,     "-1 ; x",       summary.data};
     const struct repx_plugin p = {.kind = REPX_KIND_SYNC,
                                   .phase = REPX_PHASE_LAB,
                                   .abi_minor = 1,
@@ -92,7 +93,7 @@ static void what_is_written_can_be_read(void)
                                   .version = "1",
                                   .vendor = "",
                                   .license = "MIT",
-                                  .summary = summary,
+                                  .summary = summary.data,
                                   .fields = &field,
                                   .field_count = 1,
                                   .field_stride = sizeof(field)};
@@ -110,6 +111,7 @@ static void what_is_written_can_be_read(void)
     ok(m.info.phase == REPX_PHASE_LAB, "and the phase");
     manifest_free(&m);
     repx_buf_free(&b);
+    repx_buf_free(&summary);
 }
 
 int main(void)

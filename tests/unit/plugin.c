@@ -38,10 +38,11 @@ static char *install(const char *built, const char *as, int pin, int right)
 
     (void)mkdir(dir, 0755);
     REPX_AUTO_FREE char *from = repx_format(BROKEN_DIR "/%s.so", built);
-    if (strcmp(built, "text") == 0)
+    if (strcmp(built, "text") == 0) {
         repx_buf_str(&so, "#!/bin/sh\necho no library\n");
-    else if (repx_read_file(AT_FDCWD, from, 64u << 20, &so, &err) < 0)
+    } else if (repx_read_file(AT_FDCWD, from, 64u << 20, &so, &err) < 0) {
         printf("# %s\n", err.text);
+    }
     digest_of(right ? so.data : "", right ? so.len : 0, &d);
     digest_hex(&d, hex);
     repx_buf_fmt(&ini, "[plugin]\nkind = transport\nname = %s\nabi = 0.1\n", as);
@@ -252,12 +253,13 @@ static void settings_are_checked_against_the_fields(struct plugin *p)
         const struct config_table table = {
             .name = "broken", .where = "f:0", .values = &settings[i].value, .count = 1};
         struct host *h = host_create(p, &table, NULL, &err);
-        if (settings[i].want)
+        if (settings[i].want) {
             ok(!h && strstr(err.text, settings[i].want) && err.code == REPX_E_USAGE,
                "%s", err.text);
-        else
+        } else {
             ok(h, "%s = %s %s", settings[i].value.key, settings[i].value.texts[0],
                err.text);
+        }
         host_destroy(h);
     }
 }

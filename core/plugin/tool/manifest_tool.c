@@ -44,9 +44,10 @@ static int inspect(const char *path, struct repx_plugin *plugin, struct repx_err
     }
     void *symbol = dlsym(handle, REPX_PLUGIN_SYMBOL);
     memcpy(&entry, &symbol, sizeof(entry));
-    if (!entry)
+    if (!entry) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "exports no symbol " REPX_PLUGIN_SYMBOL);
+    }
     if (descriptor_adopt(entry(), plugin, err) < 0)
         return -1;
     return descriptor_adopt_ops(plugin, &ops, err);
@@ -85,7 +86,7 @@ static int add_helpers(struct repx_buf *to, const char *dir, const char *name,
 
 static int write_manifest(const char *so, struct repx_err *err)
 {
-    struct repx_plugin plugin;
+    struct repx_plugin plugin = {0};
     REPX_AUTO_BUF struct repx_buf text = {0}, helpers = {0};
     char hex[DIGEST_HEX];
     const char *slash = strrchr(so, '/');

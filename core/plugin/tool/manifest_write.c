@@ -36,7 +36,7 @@ static void add(struct repx_buf *to, const char *name, const char *text)
             column = 3;
         }
         repx_buf_char(to, ' ');
-        repx_buf_char(to, *p == ';' ? ',' : *p);
+        repx_buf_char(to, (char)(*p == ';' ? ',' : *p));
         repx_buf_add(to, p + 1, n - 1);
         column += n + 1;
         p += n;

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* probe.h: would this plugin load? Asked in a child, which the plugin may end, crash or
+ * stop as it likes. */
+#ifndef REPX_PLUGIN_PROBE_H
+#define REPX_PLUGIN_PROBE_H
+
+#include <kit/err.h>
+
+/* file: .../KIND-NAME.so, its manifest beside it. All that loading checks is checked. A
+ * child that has not answered after timeout_ms is killed: REPX_E_TIMEOUT. */
+int plugin_probe(const char *file, int timeout_ms, struct repx_err *err);
+
+#endif
