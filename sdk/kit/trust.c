@@ -21,6 +21,13 @@ static int foreign(const struct way *way, const struct stat *st)
     return st->st_uid != 0 && st->st_uid != way->us;
 }
 
+/* A user's own group, which has the user's number: where these are usual, so are umask 002
+ * and directories that the group may write. */
+static int private_group(const struct way *way, const struct stat *st)
+{
+    return st->st_gid == way->us && st->st_gid == getegid();
+}
+
 /* One entry on the way. 1 fine, 0 with the reason. */
 static int entry_is_ours(struct way *way, const char *path, struct repx_err *why)
 {
@@ -39,7 +46,7 @@ static int entry_is_ours(struct way *way, const char *path, struct repx_err *why
     int dir = S_ISDIR(st.st_mode);
     int sticky = dir && (st.st_mode & S_ISVTX);
     int others = (st.st_mode & S_IWOTH) != 0;
-    int group = (st.st_mode & S_IWGRP) && st.st_gid != 0;
+    int group = (st.st_mode & S_IWGRP) && st.st_gid != 0 && !private_group(way, &st);
     if (way->reachable && !sticky && !S_ISLNK(st.st_mode) && (others || group)) {
         (void)repx_fail(why, REPX_E_FAILED,
                         "%s can be changed by %s: chmod %s it, or use a "
