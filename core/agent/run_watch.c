@@ -145,30 +145,43 @@ static int look_harder(struct watch *w, int64_t quiet_ms, struct repx_err *err)
     return quiet_ms >= RESUME_MS ? resume(w, err) : 0;
 }
 
+/* When there was news last, and when the scheduler was asked last. */
+struct pace {
+    int64_t news_at, asked_at, wait;
+};
+
+/* After a look at the events that brought n of them. */
+static int keep_pace(struct watch *w, struct pace *p, int64_t n, struct repx_err *err)
+{
+    int64_t now = repx_now_ms(), most = w->is_local ? LOOK_LATE_MS : LOOK_FAR_MS;
+    int64_t between = w->is_local ? ASK_MS : ASK_FAR_MS;
+
+    if (n > 0) {
+        p->news_at = now;
+        p->wait = LOOK_SOON_MS;
+    }
+    if (now - p->news_at >= ASK_MS && now - p->asked_at >= between) {
+        if (look_harder(w, now - p->news_at, err) < 0)
+            return -1;
+        p->asked_at = repx_now_ms();
+    }
+    (void)poll(NULL, 0, (int)p->wait);
+    p->wait = p->wait * 2 < most ? p->wait * 2 : most;
+    return 0;
+}
+
 static int watch_loop(struct watch *w, struct repx_err *err)
 {
-    int64_t news_at = repx_now_ms(), asked_at = news_at, wait = LOOK_SOON_MS;
+    struct pace pace = {repx_now_ms(), repx_now_ms(), LOOK_SOON_MS};
 
     while (!w->broken) {
         int64_t n = watch_poll(w, err);
-        int64_t now = repx_now_ms();
         if (n < 0)
             return -1;
         if (w->state.left == 0) /* what was derived just now is to be told, too */
             return watch_poll(w, err) < 0 ? -1 : 0;
-        if (n > 0) {
-            news_at = now;
-            wait = LOOK_SOON_MS;
-        }
-        if (now - news_at >= ASK_MS &&
-            now - asked_at >= (w->is_local ? ASK_MS : ASK_FAR_MS)) {
-            if (look_harder(w, now - news_at, err) < 0)
-                return -1;
-            asked_at = repx_now_ms();
-        }
-        (void)poll(NULL, 0, (int)wait);
-        int64_t most = w->is_local ? LOOK_LATE_MS : LOOK_FAR_MS;
-        wait = wait * 2 < most ? wait * 2 : most;
+        if (keep_pace(w, &pace, n, err) < 0)
+            return -1;
     }
     return 0;
 }

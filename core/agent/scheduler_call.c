@@ -123,6 +123,7 @@ static int deliver(const struct scheduler *s, const char *verb,
     return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a call has seven sides */
 int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
                    int64_t timeout_ms, void (*line)(void *ctx, const json_t *answer),
                    void *ctx, struct repx_err *err)

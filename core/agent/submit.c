@@ -59,7 +59,7 @@ int submission_open(struct submission *s, struct site *site, struct run *run,
                     struct repx_err *err)
 {
     *s = (struct submission){.site = site, .run = run, .out = -1, .journal = -1};
-    s->plan = repx_array(run->count + 1, sizeof(*s->plan));
+    s->plan = repx_array(run->count + 1, sizeof(void *));
     s->jobs = repx_array(run->count + 1, sizeof(*s->jobs));
     run_state_init(&s->state, run->count);
     s->fresh = !journal_exists(run);

@@ -318,20 +318,24 @@ static int write_answers(struct submission *s, struct repx_err *err)
     return rc < 0 ? -1 : journal_write(s, 1, err);
 }
 
+static void resolve_key(json_t *dep, const json_t *ids)
+{
+    const char *key = json_string_value(json_object_get(dep, "key"));
+    json_t *id = key ? json_object_get(ids, key) : NULL;
+
+    if (!id)
+        return;
+    (void)json_object_set(dep, "id", id);
+    (void)json_object_del(dep, "key");
+}
+
 /* Keys of units that were accepted in an earlier round become ids. */
 static void resolve_keys(const struct submission *s, const json_t *ids)
 {
     for (size_t i = 0; i < s->batch_count; i++) {
         json_t *deps = json_object_get(s->batch[i].unit, "deps");
-        for (size_t k = 0; k < json_array_size(deps); k++) {
-            json_t *dep = json_array_get(deps, k);
-            const char *key = json_string_value(json_object_get(dep, "key"));
-            json_t *id = key ? json_object_get(ids, key) : NULL;
-            if (id) {
-                (void)json_object_set(dep, "id", id);
-                (void)json_object_del(dep, "key");
-            }
-        }
+        for (size_t k = 0; k < json_array_size(deps); k++)
+            resolve_key(json_array_get(deps, k), ids);
     }
 }
 

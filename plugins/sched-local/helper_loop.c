@@ -188,41 +188,55 @@ static int may_end(struct queue *q)
     return 0;
 }
 
+/* When the queue did what last. */
+struct times {
+    int64_t touched, scanned, busy;
+};
+
+static int64_t sooner(int64_t until, int64_t than)
+{
+    return than && than < until ? than : until;
+}
+
+static int64_t wake_at(struct queue *q, const struct times *t)
+{
+    int64_t now = queue_now_ms();
+    int64_t until = sooner(now + SCAN_MS, units_kill(q, now));
+
+    return sooner(sooner(until, q->retry_at), q->left ? 0 : t->busy + IDLE_MS);
+}
+
+/* Read the requests if there may be some. */
+static void look_at_spool(struct queue *q, struct times *t, int64_t now)
+{
+    char events[4096];
+    int news = q->watch < 0 || now - t->scanned >= SCAN_MS;
+
+    while (q->watch >= 0 && read(q->watch, events, sizeof(events)) > 0)
+        news = 1;
+    if (!news)
+        return;
+    (void)take_requests(q);
+    t->scanned = now;
+}
+
 static void queue_run(struct queue *q)
 {
-    int64_t touched = queue_now_ms(), idle_since = touched;
-    int64_t scanned = 0;
+    struct times t = {.touched = queue_now_ms(), .busy = queue_now_ms()};
 
-    for (;;) {
+    while (wait_for_news(q, wake_at(q, &t))) {
         int64_t now = queue_now_ms();
-        int64_t kill_at = units_kill(q, now), until = now + SCAN_MS;
-        if (q->left)
-            idle_since = now;
-        if (!q->left && until > idle_since + IDLE_MS)
-            until = idle_since + IDLE_MS;
-        if (kill_at && kill_at < until)
-            until = kill_at;
-        if (q->retry_at && q->retry_at < until)
-            until = q->retry_at;
-        if (!wait_for_news(q, until))
-            return;
-        now = queue_now_ms();
         units_reap(q);
-        char events[4096];
-        int news = q->watch < 0 || now - scanned >= SCAN_MS;
-        while (q->watch >= 0 && read(q->watch, events, sizeof(events)) > 0)
-            news = 1;
-        if (news) {
-            (void)take_requests(q);
-            scanned = now;
-        }
+        look_at_spool(q, &t, now);
         units_apply(q);
         start_what_fits(q);
-        if (now - touched >= TOUCH_MS) {
+        if (now - t.touched >= TOUCH_MS) {
             lease_touch(q->dir);
-            touched = now;
+            t.touched = now;
         }
-        if (!q->left && now - idle_since >= IDLE_MS && may_end(q))
+        if (q->left)
+            t.busy = now;
+        if (!q->left && now - t.busy >= IDLE_MS && may_end(q))
             return;
     }
 }

@@ -215,12 +215,32 @@ static void add_dep(struct q_model *m, size_t unit, const char *type, const char
     add_user(m->units + d.unit, unit);
 }
 
+/* One line of a valid batch. known: the unit whose lines come was there before. */
+static void add_line(struct q_model *m, struct q_batch *b, const char *const *f,
+                     int *known)
+{
+    if (strcmp(f[0], "batch") == 0) {
+        b->group = group_of(m, f[2]);
+        m->groups[b->group].jobs = record_number(f[3], 0);
+        m->groups[b->group].memory = record_number(f[4], 0);
+        m->groups[b->group].fail_fast = record_number(f[5], 0) == 1;
+    } else if (strcmp(f[0], "unit") == 0) {
+        *known = model_find(m, f[1]) != SIZE_MAX;
+        if (!*known)
+            add_unit(m, f);
+    } else if (!*known && strcmp(f[0], "arg") == 0) {
+        add_arg(m->units + m->unit_count - 1, f[1]);
+    } else if (!*known && strcmp(f[0], "dep") == 0) {
+        add_dep(m, m->unit_count - 1, f[1], f[2]);
+    }
+}
+
 int model_add_batch(struct q_model *m, const char *name, char *text, size_t n,
                     struct repx_err *err)
 {
     const char *f[RECORD_FIELDS];
     size_t at = 0, units;
-    int known = 0; /* the unit whose lines come now was there before */
+    int known = 0;
 
     for (size_t i = m->batch_count; i > 0; i--) {
         if (strcmp(m->batches[i - 1].name, name) == 0)
@@ -231,24 +251,8 @@ int model_add_batch(struct q_model *m, const char *name, char *text, size_t n,
     MODEL_MORE(m->batches, m->batch_count, m->batch_cap);
     struct q_batch *b = m->batches + m->batch_count;
     *b = (struct q_batch){.name = repx_strdup(name), .first = m->unit_count};
-    while (record_next(text, n, &at, f)) {
-        if (strcmp(f[0], "batch") == 0) {
-            b->group = group_of(m, f[2]);
-            m->groups[b->group].jobs = record_number(f[3], 0);
-            m->groups[b->group].memory = record_number(f[4], 0);
-            m->groups[b->group].fail_fast = record_number(f[5], 0) == 1;
-        } else if (strcmp(f[0], "unit") == 0) {
-            known = model_find(m, f[1]) != SIZE_MAX;
-            if (!known)
-                add_unit(m, f);
-        } else if (known) {
-            continue;
-        } else if (strcmp(f[0], "arg") == 0) {
-            add_arg(m->units + m->unit_count - 1, f[1]);
-        } else if (strcmp(f[0], "dep") == 0) {
-            add_dep(m, m->unit_count - 1, f[1], f[2]);
-        }
-    }
+    while (record_next(text, n, &at, f))
+        add_line(m, b, f, &known);
     b->count = m->unit_count - b->first;
     m->batch_count++;
     return 0;

@@ -133,6 +133,15 @@ static void stop_group(struct queue *q, size_t group)
     }
 }
 
+static void order_user(struct queue *q, size_t user, struct q_place ended)
+{
+    if (concerns_all(&q->m, user, ended.unit)) {
+        order_unit(q, user);
+    } else if (ended.index < q->m.units[user].count) {
+        order_index(q, user, ended.index);
+    }
+}
+
 void order_settle(struct queue *q)
 {
     while (q->settled.head < q->settled.count) {
@@ -142,14 +151,8 @@ void order_settle(struct queue *q)
         if (u->index[p.index].state == REPX_STATE_FAILED &&
             q->m.groups[group].fail_fast)
             stop_group(q, group);
-        for (size_t i = 0; i < u->user_count; i++) {
-            size_t user = u->users[i];
-            if (concerns_all(&q->m, user, p.unit)) {
-                order_unit(q, user);
-            } else if (p.index < q->m.units[user].count) {
-                order_index(q, user, p.index);
-            }
-        }
+        for (size_t i = 0; i < q->m.units[p.unit].user_count; i++)
+            order_user(q, q->m.units[p.unit].users[i], p);
     }
     q->settled.head = q->settled.count = 0;
 }

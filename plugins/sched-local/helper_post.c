@@ -281,26 +281,30 @@ static void tell(const struct q_unit *u, int64_t index, const struct q_index *x,
     sink->row(sink->ctx, &row);
 }
 
+/* A row for each index, but one for all of an array that wait. */
+static void tell_unit(const struct q_unit *u, const struct repx_status_sink *sink)
+{
+    static const struct q_index pending = {.state = REPX_STATE_PENDING};
+    int waits = 0;
+
+    for (size_t k = 0; k < u->count; k++) {
+        int apart = !u->is_array || u->index[k].state != REPX_STATE_PENDING;
+        if (apart)
+            tell(u, u->is_array ? (int64_t)k : -1, u->index + k, sink);
+        waits |= !apart;
+    }
+    if (waits)
+        tell(u, -1, &pending, sink);
+}
+
 int post_status(struct post *p, const struct repx_status_sink *sink,
                 struct repx_err *err)
 {
-    static const struct q_index pending = {.state = REPX_STATE_PENDING};
     struct q_model m = {0};
     int rc = look(p, &m, err);
 
-    for (size_t i = 0; rc == 0 && i < m.unit_count; i++) {
-        const struct q_unit *u = m.units + i;
-        int waits = 0;
-        for (size_t k = 0; k < u->count; k++) {
-            if (u->index[k].state == REPX_STATE_PENDING && u->is_array) {
-                waits = 1;
-            } else {
-                tell(u, u->is_array ? (int64_t)k : -1, u->index + k, sink);
-            }
-        }
-        if (waits)
-            tell(u, -1, &pending, sink);
-    }
+    for (size_t i = 0; rc == 0 && i < m.unit_count; i++)
+        tell_unit(m.units + i, sink);
     model_finish(&m);
     return rc;
 }

@@ -45,15 +45,10 @@ static void unescape(char *text, size_t n)
     size_t to = 0;
 
     for (size_t i = 0; i < n; i++) {
-        char c = text[i];
-        if (c == '\\' && i + 1 < n) {
-            c = text[++i];
-            if (c == 't') {
-                c = '\t';
-            } else if (c == 'n') {
-                c = '\n';
-            }
-        }
+        int escaped = text[i] == '\\' && i + 1 < n;
+        char c = text[escaped ? ++i : i];
+        if (escaped && (c == 't' || c == 'n'))
+            c = c == 't' ? '\t' : '\n';
         text[to++] = c;
     }
     text[to] = 0;

@@ -160,18 +160,26 @@ static int foreign_gone(struct q_index *x)
     return process_start(x->pid) != x->start;
 }
 
+/* Which of ours is that child? own_count for none. */
+static size_t own_find(const struct queue *q, pid_t pid)
+{
+    size_t i = 0;
+
+    while (i < q->own_count &&
+           (own_index(q, i)->pid != pid || own_index(q, i)->foreign))
+        i++;
+    return i;
+}
+
 void units_reap(struct queue *q)
 {
     pid_t pid;
     int status;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (size_t i = 0; i < q->own_count; i++) {
-            if (own_index(q, i)->pid == pid && !own_index(q, i)->foreign) {
-                ended(q, i, status);
-                break;
-            }
-        }
+        size_t i = own_find(q, pid);
+        if (i < q->own_count)
+            ended(q, i, status);
     }
     for (size_t i = q->own_count; i > 0; i--) {
         if (own_index(q, i - 1)->foreign && foreign_gone(own_index(q, i - 1)))

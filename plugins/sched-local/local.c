@@ -89,6 +89,7 @@ static int32_t local_limits(void *self, struct repx_limits *limits, int64_t dead
 
 #ifdef REPX_HELPER
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 static int32_t local_submit(void *self, const struct repx_unit *units, uint64_t count,
                             uint64_t stride, const struct repx_submit_sink *sink,
                             int64_t deadline_ms, struct repx_err *err)
@@ -109,6 +110,7 @@ static int32_t local_status(void *self, uint32_t scope,
     return post_status(&l->post, sink, err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 static int32_t local_find(void *self, const char *const *keys, uint64_t count,
                           int64_t since, const struct repx_found_sink *sink,
                           int64_t deadline_ms, struct repx_err *err)
@@ -128,6 +130,7 @@ static int32_t local_cancel(void *self, const char *const *ids, uint64_t count,
     return post_cancel(&l->post, ids, count, err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 static int32_t local_amend(void *self, const char *id, const struct repx_dep *deps,
                            uint64_t count, uint64_t stride, int64_t deadline_ms,
                            struct repx_err *err)
@@ -146,6 +149,7 @@ static int32_t not_here(struct repx_err *err)
                      "this is done by the helper on the target");
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 static int32_t local_submit(void *self, const struct repx_unit *units, uint64_t count,
                             uint64_t stride, const struct repx_submit_sink *sink,
                             int64_t deadline_ms, struct repx_err *err)
@@ -162,6 +166,7 @@ static int32_t local_status(void *self, uint32_t scope,
     return not_here(err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 static int32_t local_find(void *self, const char *const *keys, uint64_t count,
                           int64_t since, const struct repx_found_sink *sink,
                           int64_t deadline_ms, struct repx_err *err)
@@ -177,6 +182,7 @@ static int32_t local_cancel(void *self, const char *const *ids, uint64_t count,
     return not_here(err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 static int32_t local_amend(void *self, const char *id, const struct repx_dep *deps,
                            uint64_t count, uint64_t stride, int64_t deadline_ms,
                            struct repx_err *err)

@@ -159,14 +159,15 @@ static int memory_and_time(struct args *a, const struct repx_resources *r,
     if (r->memory < REPX_UNSET || (r->time < REPX_UNSET && r->time != -2))
         return repx_fail(err, REPX_E_USAGE, "memory and time must not be negative");
     if (r->memory != REPX_UNSET) {
-        args_fmt(a, "--mem=%lldM",
-                 (long long)(r->memory / 1048576 + (r->memory % 1048576 != 0)));
+        int64_t mebibytes = r->memory / 1048576 + (r->memory % 1048576 != 0);
+        args_fmt(a, "--mem=%lldM", (long long)mebibytes);
     }
     if (r->time == -2) {
         args_add(a, "--time=UNLIMITED");
     } else if (r->time != REPX_UNSET) {
-        args_fmt(a, "--time=%lld:%02d:%02d", (long long)(r->time / 3600),
-                 (int)(r->time / 60 % 60), (int)(r->time % 60));
+        int64_t hours = r->time / 3600;
+        args_fmt(a, "--time=%lld:%02d:%02d", (long long)hours, (int)(r->time / 60 % 60),
+                 (int)(r->time % 60));
     }
     return 0;
 }
@@ -191,27 +192,31 @@ int args_resources(struct args *a, const struct repx_resources *r, struct repx_e
 
 /* ---- dependencies ---- */
 
+static const struct repx_dep *dep_at(const struct repx_dep *deps, uint64_t i,
+                                     uint64_t stride)
+{
+    return (const struct repx_dep *)(const void *)((const char *)deps + i * stride);
+}
+
 int dependency_text(struct repx_buf *to, const struct repx_dep *deps, uint64_t count,
                     uint64_t stride, struct repx_err *err)
 {
     static const char *const names[] = {"", "afterok", "afterany", "aftercorr"};
 
+    for (uint64_t i = 0; i < count; i++) {
+        const char *id = dep_at(deps, i, stride)->id;
+        if (!id || !slurm_id_ok(id))
+            return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job",
+                             id ? id : "");
+    }
     for (uint32_t type = REPX_DEP_OK; type <= REPX_DEP_CORR; type++) {
-        int first = 1;
+        const char *lead = names[type];
         for (uint64_t i = 0; i < count; i++) {
-            const struct repx_dep *d =
-                (const struct repx_dep *)(const void *)((const char *)deps +
-                                                        i * stride);
-            if (d->type != type)
+            if (dep_at(deps, i, stride)->type != type)
                 continue;
-            if (!d->id || !slurm_id_ok(d->id)) {
-                return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job",
-                                 d->id ? d->id : "");
-            }
-            if (first)
-                repx_buf_fmt(to, "%s%s", to->len ? "," : "", names[type]);
-            repx_buf_fmt(to, ":%s", d->id);
-            first = 0;
+            repx_buf_fmt(to, "%s%s:%s", *lead && to->len ? "," : "", lead,
+                         dep_at(deps, i, stride)->id);
+            lead = "";
         }
     }
     return 0;

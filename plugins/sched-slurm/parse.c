@@ -236,15 +236,12 @@ int64_t slurm_config_number(const char *config, const char *name, int64_t absent
 
     while (*config) {
         size_t line = strcspn(config, "\n");
-        if (strncmp(config, name, length) == 0) {
-            const char *p = config + length;
-            p += strspn(p, " \t");
-            if (*p == '=') {
-                p++;
-                p += strspn(p, " \t");
-                size_t n = strspn(p, DIGITS);
-                return n > 0 && n < 18 ? strtoll(p, NULL, 10) : absent;
-            }
+        const char *p = config + (line < length ? line : length);
+        p += strspn(p, " \t");
+        if (strncmp(config, name, length) == 0 && *p == '=') {
+            p += 1 + strspn(p + 1, " \t");
+            size_t n = strspn(p, DIGITS);
+            return n > 0 && n < 18 ? strtoll(p, NULL, 10) : absent;
         }
         config += line + (config[line] == '\n');
     }

@@ -29,19 +29,25 @@ int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
     return -1;
 }
 
+/* Where a line's message begins, after "sbatch: error: ". */
+static const char *message_of(const char *line, size_t n)
+{
+    static const char mark[] = "error: ";
+
+    for (const char *p = line; p + sizeof(mark) - 1 <= line + n; p++) {
+        if (strncmp(p, mark, sizeof(mark) - 1) == 0)
+            return p + sizeof(mark) - 1;
+    }
+    return line;
+}
+
 char *slurm_message(const char *errors)
 {
     struct repx_buf b = {0};
 
     while (*errors && b.len < 1000) {
         size_t n = strcspn(errors, "\n");
-        const char *from = errors, *mark = "error: ";
-        for (const char *p = errors; p + strlen(mark) <= errors + n; p++) {
-            if (strncmp(p, mark, strlen(mark)) == 0) {
-                from = p + strlen(mark);
-                break;
-            }
-        }
+        const char *from = message_of(errors, n);
         size_t length = (size_t)(errors + n - from);
         if (length) {
             repx_buf_fmt(&b, "%s%.*s", b.len ? "; " : "",

@@ -253,6 +253,7 @@ static void submit_one(struct submission *s, uint64_t i, const struct repx_unit 
     free(a.text);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 int32_t slurm_submit(void *self, const struct repx_unit *units, uint64_t count,
                      uint64_t stride, const struct repx_submit_sink *sink,
                      int64_t deadline_ms, struct repx_err *err)

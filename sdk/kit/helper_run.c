@@ -17,7 +17,8 @@
 
 #define OUTPUT_MAX (UINT64_C(64) << 20)
 #define ERRORS_MAX (64u << 10)
-#define LOOK_MS 50 /* how often to see whether the command ended with its pipes open */
+#define LOOK_MS \
+    50 /* how often to look at the clock, and whether it ended with open pipes */
 
 struct child {
     pid_t pid;
@@ -182,6 +183,16 @@ static int too_much(const struct repx_run *run, struct repx_err *err)
         (unsigned long long)(run->output_max ? run->output_max : OUTPUT_MAX));
 }
 
+static int is_late(const struct repx_run *run)
+{
+    return run->deadline_ms && repx_now_ms() >= run->deadline_ms;
+}
+
+static int late(const struct repx_run *run, struct repx_err *err)
+{
+    return repx_fail(err, REPX_E_TIMEOUT, "%s did not end in time", run->argv[0]);
+}
+
 static int talk(const struct repx_run *run, struct child *c,
                 struct repx_run_output *output, struct repx_err *err)
 {
@@ -189,17 +200,18 @@ static int talk(const struct repx_run *run, struct child *c,
     int full = 0, cut = 0;
 
     while (c->out >= 0 || c->errors >= 0) {
-        int64_t left = run->deadline_ms ? run->deadline_ms - repx_now_ms() : LOOK_MS;
         struct pollfd p[3] = {{.fd = c->in, .events = POLLOUT},
                               {.fd = c->out, .events = POLLIN},
                               {.fd = c->errors, .events = POLLIN}};
-        if (left <= 0) {
-            return repx_fail(err, REPX_E_TIMEOUT, "%s did not end in time",
-                             run->argv[0]);
-        }
-        int n = poll(p, 3, c->ended ? 0 : (int)(left < LOOK_MS ? left : LOOK_MS));
+        if (is_late(run))
+            return late(run, err);
+        int n = poll(p, 3, c->ended ? 0 : LOOK_MS);
         if (n == 0 && c->ended)
             break;
+        if (n == 0)
+            look(c, WNOHANG);
+        if (n <= 0)
+            continue;
         if (p[0].revents)
             feed(run, c);
         if (p[1].revents)
@@ -208,17 +220,14 @@ static int talk(const struct repx_run *run, struct child *c,
             take(&c->errors, &output->errors, ERRORS_MAX, &cut);
         if (full)
             return too_much(run, err);
-        if (n == 0)
-            look(c, WNOHANG);
     }
     while (!c->ended) {
         look(c, WNOHANG);
-        if (run->deadline_ms && repx_now_ms() > run->deadline_ms && !c->ended) {
-            return repx_fail(err, REPX_E_TIMEOUT, "%s did not end in time",
-                             run->argv[0]);
-        }
-        if (!c->ended)
-            (void)poll(NULL, 0, 1);
+        if (c->ended)
+            break;
+        if (is_late(run))
+            return late(run, err);
+        (void)poll(NULL, 0, 1);
     }
     return 0;
 }

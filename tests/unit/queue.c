@@ -59,11 +59,15 @@ static pid_t queue_pid(const struct helper *h)
 {
     REPX_AUTO_BUF struct repx_buf b = {0};
     REPX_AUTO_FREE char *path = repx_format("%s/lease", h->workdir);
-    long pid = 0;
+    const char *at = NULL;
 
     if (repx_read_file(AT_FDCWD, path, 4096, &b, NULL) == 0)
-        (void)sscanf(repx_buf_text(&b), "queue\t%*[^\t]\t%*[^\t]\t%ld", &pid);
-    return (pid_t)pid;
+        at = repx_buf_text(&b);
+    for (int field = 0; at && field < 3; field++) {
+        at = strchr(at, '\t');
+        at = at ? at + 1 : NULL;
+    }
+    return at ? (pid_t)strtol(at, NULL, 10) : 0;
 }
 
 static void kill_queue(const struct helper *h)

@@ -15,8 +15,8 @@ static const char *one_line(const char *text)
     static char line[80];
 
     (void)snprintf(line, sizeof(line), "%s", text);
-    for (char *p = line; *p; p++)
-        *p = *p == '\n' ? '/' : *p;
+    for (char *p = strchr(line, '\n'); p; p = strchr(p, '\n'))
+        *p = '/';
     return line;
 }
 
