@@ -82,6 +82,9 @@ static void command_run(const struct runtime_request *q, struct runtime_command 
     p.limit_ms = q->limit_ms;
     p.kill_ms = kill_ms();
     p.spare_root = c->spare_root;
+    o->asked = process_asked(); /* while an image was unpacked, perhaps */
+    if (o->asked)
+        return;
     if (process_run(&p, o, &err) < 0) {
         outcome_set(o, "not started: %s", err.text);
         o->exit = -1;
