@@ -4,7 +4,7 @@
 
 #include <kit/alloc.h>
 
-#include "cli.h"
+#include "cmd_plugin.h"
 #include "core/json/json.h"
 
 struct plugin_list_args {
@@ -23,7 +23,7 @@ static void warn(void *ctx, const char *text)
     ui_warn("%s", text);
 }
 
-static void put_member(struct repx_buf *b, const char *key, const char *value)
+void plugin_put_member(struct repx_buf *b, const char *key, const char *value)
 {
     repx_buf_fmt(b, "\"%s\":", key);
     if (value)
@@ -32,23 +32,20 @@ static void put_member(struct repx_buf *b, const char *key, const char *value)
         repx_buf_str(b, "null");
 }
 
-static void put_json(struct repx_buf *b, const struct plugin_info *p)
+void plugin_put_members(struct repx_buf *b, const struct plugin_info *p)
 {
-    repx_buf_char(b, '{');
-    put_member(b, "kind", plugin_kind_word(p->kind));
-    repx_buf_char(b, ',');
-    put_member(b, "name", p->name);
-    repx_buf_char(b, ',');
-    put_member(b, "version", p->version);
-    repx_buf_char(b, ',');
-    put_member(b, "vendor", p->vendor);
-    repx_buf_char(b, ',');
-    put_member(b, "license", p->license);
-    repx_buf_char(b, ',');
-    put_member(b, "summary", p->summary);
-    repx_buf_char(b, ',');
-    put_member(b, "file", p->file);
-    repx_buf_fmt(b, ",\"abi\":\"%u.%u\"}", p->abi_major, p->abi_minor);
+    const struct {
+        const char *key, *value;
+    } texts[] = {{"name", p->name},       {"version", p->version},
+                 {"vendor", p->vendor},   {"license", p->license},
+                 {"summary", p->summary}, {"file", p->file}};
+
+    plugin_put_member(b, "kind", plugin_kind_word(p->kind));
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        repx_buf_char(b, ',');
+        plugin_put_member(b, texts[i].key, texts[i].value);
+    }
+    repx_buf_fmt(b, ",\"abi\":\"%u.%u\"", p->abi_major, p->abi_minor);
 }
 
 static int plugin_list_main(struct cli *cli, const void *args, char **words, int count,
@@ -68,7 +65,9 @@ static int plugin_list_main(struct cli *cli, const void *args, char **words, int
         const struct plugin_info *p = &list.items[i];
         if (a->json) {
             repx_buf_str(&b, i ? ",\n " : "");
-            put_json(&b, p);
+            repx_buf_char(&b, '{');
+            plugin_put_members(&b, p);
+            repx_buf_char(&b, '}');
         } else {
             REPX_AUTO_FREE char *name =
                 repx_format("%s-%s", plugin_kind_word(p->kind), p->name);
@@ -92,7 +91,8 @@ static const struct cmd cmd_plugin_list = {
     .main = plugin_list_main,
 };
 
-static const struct cmd *const plugin_subs[] = {&cmd_plugin_list, NULL};
+static const struct cmd *const plugin_subs[] = {&cmd_plugin_list, &cmd_plugin_show,
+                                                &cmd_plugin_check, NULL};
 
 const struct cmd cmd_plugin = {
     .name = "plugin",

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 /* One transport, wrong in one way: built once for each BROKEN_... below. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <repx/transport.h>
 
 #ifndef BROKEN_MAGIC
@@ -159,6 +166,27 @@ static const struct repx_plugin plugin = {
     .field_stride = sizeof(fields[0]),
 };
 
+#ifdef BROKEN_LIE
+/* A copy that ends where memory ends, and is shorter than it says. */
+static const struct repx_plugin *copy_at_the_end(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *at = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                    -1, 0);
+
+    if (at == MAP_FAILED || mprotect(at + page, page, PROT_NONE) < 0)
+        return NULL;
+    return memcpy(at + page - 64, &plugin, 64);
+}
+#endif
+
+#ifdef BROKEN_LOADING
+__attribute__((constructor)) static void when_loaded(void)
+{
+    BROKEN_LOADING;
+}
+#endif
+
 #ifdef BROKEN_SYMBOL
 REPX_EXPORT const struct repx_plugin *repx_plugin_v99(void);
 const struct repx_plugin *repx_plugin_v99(void)
@@ -166,5 +194,12 @@ const struct repx_plugin *repx_plugin_v99(void)
 const struct repx_plugin *repx_plugin_v0(void)
 #endif
 {
+#ifdef BROKEN_ENTRY
+    BROKEN_ENTRY;
+#endif
+#ifdef BROKEN_LIE
+    return copy_at_the_end();
+#else
     return &plugin;
+#endif
 }
