@@ -47,8 +47,12 @@ static char *log_end(int fd)
 
     text[n > 0 ? n : 0] = 0;
     for (char *p = text; *p; p++) {
-        if ((unsigned char)*p < ' ')
+        if ((unsigned char)*p < ' ') {
             *p = p[1] ? ';' : 0;
+        } else if ((unsigned char)*p >=
+                   0x7f) { /* records are UTF-8, logs need not be */
+            *p = '?';
+        }
     }
     return text;
 }

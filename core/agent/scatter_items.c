@@ -34,7 +34,7 @@ json_t *work_items_parse(const char *text, size_t n, struct repx_err *err)
         (void)repx_fail(err, REPX_E_CORRUPT, "work_items.json: nested too deeply");
         return NULL;
     }
-    json_t *items = json_loadb(text, n, 0, &why);
+    json_t *items = json_loadb(text, n, JSON_ALLOW_NUL, &why);
     if (!items) {
         (void)repx_fail(err, REPX_E_CORRUPT, "work_items.json: line %d: %s", why.line,
                         why.text);
