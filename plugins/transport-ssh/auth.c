@@ -20,6 +20,7 @@ struct login {
     int64_t deadline_ms;
     int tries;
     int skipped_rsa, skipped_token, locked;
+    int second;            /* the key was taken, something else is wanted, too */
     struct repx_buf tried; /* in words */
     struct texts offered;  /* public keys, base64 */
 };
@@ -364,13 +365,11 @@ static int may_ask(const struct ssh *s)
     return s->mode == REPX_OPEN_PROMPT && yes;
 }
 
-static int refused(struct login *l, const char *list, struct repx_err *err)
+static void add_hints(const struct login *l, struct repx_buf *to)
 {
-    struct repx_buf hint = {0};
-
     if (l->skipped_rsa) {
         repx_buf_fmt(
-            &hint,
+            to,
             " RSA keys were not tried: libssh2 %s signs with them in a way that "
             "today's servers refuse; make an ed25519 key (ssh-keygen -t ed25519) "
             "and put it into authorized_keys there, or set transport = "
@@ -378,55 +377,105 @@ static int refused(struct login *l, const char *list, struct repx_err *err)
             libssh2_version(0));
     }
     if (l->skipped_token)
-        repx_buf_str(&hint, " Keys on a security token need transport = \"openssh\".");
+        repx_buf_str(to, " Keys on a security token need transport = \"openssh\".");
     if (l->locked) {
-        repx_buf_str(&hint,
+        repx_buf_str(to,
                      " A key with a passphrase was not tried, since nobody may be "
                      "asked; load it with ssh-add.");
     }
-    (void)repx_fail(
+    if (l->second) {
+        repx_buf_str(to,
+                     " The key was taken, but a second factor is wanted: set transport "
+                     "= \"openssh\" and log in once with: repx login TARGET.");
+    }
+}
+
+static int refused(const struct login *l, const char *list, struct repx_err *err)
+{
+    const struct settings *t = &l->s->settings;
+    REPX_AUTO_BUF struct repx_buf hints = {0};
+
+    add_hints(l, &hints);
+    return repx_fail(
         err, REPX_E_AUTH,
         "%s: the server accepts none of what was tried (%s); it takes: %s.%s "
         "To see more: ssh -v -p %d %s@%s true",
         l->s->where, l->tried.len ? repx_buf_text(&l->tried) : "no key found", list,
-        repx_buf_text(&hint), l->s->settings.port, l->s->settings.user,
-        l->s->settings.hostname);
-    repx_buf_free(&hint);
-    return -1;
+        repx_buf_text(&hints), t->port, t->user, t->hostname);
 }
 
-static int try_all(struct login *l, const char *list, struct repx_err *err)
+/* What the server takes now: the caller frees. NULL with *done when it wants no proof at
+ * all, or with *err. */
+static char *ask_methods(struct login *l, int *done, struct repx_err *err)
+{
+    struct ssh *s = l->s;
+    unsigned int n = (unsigned int)strlen(s->settings.user);
+
+    for (;;) {
+        const char *list = libssh2_userauth_list(s->session, s->settings.user, n);
+        if (list)
+            return repx_strdup(list);
+        *done = libssh2_userauth_authenticated(s->session);
+        if (*done)
+            return NULL;
+        if (libssh2_session_last_errno(s->session) != LIBSSH2_ERROR_EAGAIN) {
+            (void)ssh_fail(s, "authentication", err);
+            return NULL;
+        }
+        if (ssh_wait(s, until(l), err) < 0)
+            return NULL;
+    }
+}
+
+static int try_asking(struct login *l, const char *list, struct repx_err *err)
+{
+    if (may_ask(l->s) && offers(list, "keyboard-interactive"))
+        return try_questions(l, err);
+    if (may_ask(l->s) && offers(list, "password"))
+        return try_password(l, err);
+    return 0;
+}
+
+/* A server that wants a key and something else does not say that it took the key, but
+ * takes other things from then on. */
+static int try_second(struct login *l, char **list, struct repx_err *err)
+{
+    int done = 0;
+
+    if (!l->tries || offers(*list, "keyboard-interactive") || offers(*list, "password"))
+        return try_asking(l, *list, err);
+    char *now = ask_methods(l, &done, err);
+    if (!now)
+        return done ? 1 : -1;
+    l->second = !offers(now, "publickey");
+    free(*list);
+    *list = now;
+    return try_asking(l, now, err);
+}
+
+static int try_all(struct login *l, char **list, struct repx_err *err)
 {
     int rc = 0;
 
-    if (offers(list, "publickey"))
+    if (offers(*list, "publickey"))
         rc = try_keys(l, err);
-    if (rc == 0 && may_ask(l->s) && offers(list, "keyboard-interactive")) {
-        rc = try_questions(l, err);
-    } else if (rc == 0 && may_ask(l->s) && offers(list, "password")) {
-        rc = try_password(l, err);
-    }
     if (rc == 0)
-        return refused(l, list, err);
+        rc = try_second(l, list, err);
+    if (rc == 0)
+        return refused(l, *list, err);
     return rc < 0 ? -1 : 0;
 }
 
 int ssh_authenticate(struct ssh *s, int64_t deadline_ms, struct repx_err *err)
 {
     struct login l = {.s = s, .deadline_ms = deadline_ms};
-    unsigned int n = (unsigned int)strlen(s->settings.user);
-    char *list;
+    int done = 0;
+    char *list = ask_methods(&l, &done, err);
 
-    while (!(list = libssh2_userauth_list(s->session, s->settings.user, n))) {
-        if (libssh2_userauth_authenticated(s->session))
-            return 0; /* it wants no proof at all */
-        if (libssh2_session_last_errno(s->session) != LIBSSH2_ERROR_EAGAIN)
-            return ssh_fail(s, "authentication", err);
-        if (ssh_wait(s, until(&l), err) < 0)
-            return -1;
-    }
-    REPX_AUTO_FREE char *methods = repx_strdup(list);
-    int rc = try_all(&l, methods, err);
+    if (!list)
+        return done ? 0 : -1;
+    int rc = try_all(&l, &list, err);
+    free(list);
     repx_buf_free(&l.tried);
     texts_free(&l.offered);
     return rc;
