@@ -158,10 +158,11 @@ static void tell(struct run_state *s, const char *members)
     struct repx_err err = {0};
     json_t *e = event_parse(line, strlen(line), &err);
 
-    if (!e)
+    if (!e) {
         printf("# %s\n", err.text);
-    else
+    } else {
         run_state_event(s, e);
+    }
     json_decref(e);
 }
 
