@@ -191,23 +191,14 @@ int store_lacking(struct store *s,
     (void)err;
     for (size_t i = 0; i < s->object_count && !missing; i++)
         missing = s->objects[i].state == OBJECT_MISSING;
-    if (missing && !s->adopted) {
-        s->adopted = 1;
+    if (missing)
         store_stage_adopt(s, adopt_file);
-    }
     for (size_t i = 0; i < s->object_count; i++) {
         const struct object *o = &s->objects[i];
         if (o->state == OBJECT_MISSING)
             want(ctx, o->digest.bytes, o->executable, o->length);
     }
     return 0;
-}
-
-/* Nothing is asked for: dead sessions are only cleaned up after. */
-static void leave_file(struct store *s, int dir, const char *name,
-                       const struct stat *st)
-{
-    (void)s, (void)dir, (void)name, (void)st;
 }
 
 int store_verify(struct store *s, struct repx_err *err)
@@ -228,10 +219,6 @@ int store_verify(struct store *s, struct repx_err *err)
                          "%zu files of %zu names did not arrive, among them of %s; run "
                          "again: what did arrive is not sent twice",
                          files, trees, first->tree.name);
-    }
-    if (s->build_count && !s->adopted) {
-        s->adopted = 1;
-        store_stage_adopt(s, leave_file);
     }
     return s->index ? index_save(s->index, err) : 0;
 }
@@ -319,7 +306,9 @@ void store_close(struct store *s)
     repx_close_fd(&s->last_fd);
     repx_close_fd(&s->parent_fd);
     repx_close_fd(&s->waiting_fd);
-    store_stage_close(s, pending && s->arrived);
+    if (s->remembered && !pending)
+        store_stage_adopt(s, NULL);
+    store_stage_close(s, pending && (s->arrived || s->dead_count));
     free(s->builds);
     free(s->objects);
     free(s->object_slots);

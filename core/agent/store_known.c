@@ -185,6 +185,7 @@ int store_remember(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
                              s->builds[i].tree.name);
         }
     }
+    s->remembered = 1;
     if (s->parked) /* names change when the work that holds them ends */
         return 0;
     if (record_make(s, &text, err) < 0)

@@ -45,8 +45,10 @@ struct store {
     /* staging */
     int stages_fd, stage_fd; /* -1 until needed */
     uint64_t staged_count;
-    int adopted; /* dead sessions were looked through */
-    int arrived; /* something was put */
+    int adopted; /* dead sessions' directories were taken over: */
+    size_t dead_count;
+    int remembered; /* a transfer came to its end */
+    int arrived;    /* something was put */
     /* this session's trees and objects */
     struct build *builds;
     size_t build_count, build_cap;
@@ -81,8 +83,9 @@ uint32_t store_name_hash(const char *name);
 /* ---- store_stage.c ---- */
 int store_stage(struct store *s, struct repx_err *err); /* make the staging directory */
 void store_stage_close(struct store *s, int keep);
-/* Calls each regular file that dead sessions left, with a descriptor of its directory. Then
- * what they left belongs to this session. */
+/* Calls each regular file that dead sessions left, with a descriptor of its directory (each
+ * may be NULL). What they left belongs to this session then and goes with it, but not
+ * earlier: a later phase may want other files of it. */
 void store_stage_adopt(struct store *s,
                        void (*each)(struct store *s, int dir, const char *name,
                                     const struct stat *st));

@@ -13,7 +13,8 @@
 #include <kit/file.h>
 
 /* Clock ticks after boot at which a process started: field 22 of its stat, counted from
- * behind the name, which may hold anything. 0 when it is not there. */
+ * behind the name, which may hold anything. 0 when it is not there, or dead and only not
+ * waited for yet. */
 static unsigned long long start_of(long pid)
 {
     REPX_AUTO_FREE char *path = repx_format("/proc/%ld/stat", pid);
@@ -23,6 +24,8 @@ static unsigned long long start_of(long pid)
     if (repx_read_file(AT_FDCWD, path, 65536, &text, &ignored) < 0)
         return 0;
     const char *p = strrchr(repx_buf_text(&text), ')');
+    if (p && (p[1] != ' ' || p[2] == 'Z' || p[2] == 'X'))
+        return 0;
     for (int field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');
     return p ? strtoull(p + 1, NULL, 10) : 0;
@@ -66,5 +69,6 @@ int session_alive(const char *name, const char *host, const char *boot)
         return -1;
     if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
         return 0;
-    return start_of(pid) == strtoull(end + 1, NULL, 10);
+    unsigned long long start = start_of(pid);
+    return start && start == strtoull(end + 1, NULL, 10);
 }

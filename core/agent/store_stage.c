@@ -74,13 +74,24 @@ static int is_dead(struct store *s, const char *name)
            st.st_mtime + DEAD_AFTER_S < time(NULL);
 }
 
-/* Take a dead session's directory into ours; the rename decides between two who try. */
-static void take_over(struct store *s, const char *name)
+/* Take dead sessions' directories into ours; a rename decides between two who try. */
+static void take_over(struct store *s)
 {
-    REPX_AUTO_FREE char *mine =
-        repx_format("dead%llu", (unsigned long long)s->staged_count++);
+    int fd = store_openat(s->stages_fd, ".", O_RDONLY | O_DIRECTORY, 0);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
-    (void)store_rename(s->stages_fd, name, s->stage_fd, mine);
+    if (!d) {
+        repx_close_fd(&fd);
+        return;
+    }
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        if (e->d_name[0] == '.' || !is_dead(s, e->d_name))
+            continue;
+        REPX_AUTO_FREE char *mine = repx_format("dead%zu", s->dead_count);
+        if (store_rename(s->stages_fd, e->d_name, s->stage_fd, mine) == 0)
+            s->dead_count++;
+    }
+    (void)closedir(d);
 }
 
 typedef void each_file(struct store *s, int dir, const char *name,
@@ -110,38 +121,17 @@ static void look_through(struct store *s, int dir, const char *name, int depth,
     (void)closedir(d);
 }
 
-static void remove_dead(struct store *s, uint64_t first, uint64_t end)
-{
-    struct repx_err ignored = {0};
-
-    for (; first < end; first++) {
-        REPX_AUTO_FREE char *dead = repx_format("dead%llu", (unsigned long long)first);
-        (void)repx_remove_tree(s->stage_fd, dead, &ignored);
-    }
-}
-
 void store_stage_adopt(struct store *s, each_file *each)
 {
     struct repx_err ignored = {0};
-    uint64_t first = s->staged_count;
 
     if (store_stage(s, &ignored) < 0)
         return;
-    int fd = store_openat(s->stages_fd, ".", O_RDONLY | O_DIRECTORY, 0);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d) {
-        repx_close_fd(&fd);
-        return;
-    }
-    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-        if (e->d_name[0] != '.' && is_dead(s, e->d_name))
-            take_over(s, e->d_name);
-    }
-    (void)closedir(d);
-    uint64_t end = s->staged_count;
-    for (uint64_t i = first; i < end; i++) {
-        REPX_AUTO_FREE char *dead = repx_format("dead%llu", (unsigned long long)i);
+    if (!s->adopted)
+        take_over(s);
+    s->adopted = 1;
+    for (size_t i = 0; each && i < s->dead_count; i++) {
+        REPX_AUTO_FREE char *dead = repx_format("dead%zu", i);
         look_through(s, s->stage_fd, dead, 0, each);
     }
-    remove_dead(s, first, end);
 }

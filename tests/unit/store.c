@@ -208,13 +208,15 @@ static struct store *opened(void)
 /* A whole transfer; how many objects were missing, or -1. */
 static int64_t transfer(const char *name, const struct file *files, size_t n)
 {
+    static const uint8_t set[REPX_DIGEST_LEN] = {9};
     static struct asked a;
     struct store *s = opened();
     struct repx_err err = {0};
     int rc = place(s, name, files, n, NULL);
     int64_t missing = rc < 0 ? -1 : (int64_t)lacking(s, &a);
 
-    if (rc == 0 && (put(s, files, n, &err) < 0 || store_verify(s, &err) < 0)) {
+    if (rc == 0 && (put(s, files, n, &err) < 0 || store_verify(s, &err) < 0 ||
+                    store_remember(s, set, &err) < 0)) {
         printf("# transfer: %s\n", err.text);
         missing = -1;
     }
@@ -635,6 +637,30 @@ static void what_the_dead_left_is_removed(void)
     site_drop();
 }
 
+/* A layer that came before the session died is wanted by a later phase of the next one. */
+static void a_later_phase_finds_it_too(void)
+{
+    static const struct file other[] = {{"x", "something else", 0, NULL}};
+    static const struct file layer[] = {{"l", "a layer", 0, NULL}};
+    static struct asked a;
+    struct repx_err err = {0};
+
+    site_make();
+    ok(mkdirat(site.state_fd, "stage", 0755) == 0 &&
+           mkdirat(site.state_fd, "stage/node.boot-0.1.2.1", 0755) == 0 &&
+           repx_write_file(site.state_fd, "stage/node.boot-0.1.2.1/t0", layer[0].text,
+                           strlen(layer[0].text), 0644, 0, &err) == 0,
+       "a session of an earlier boot died");
+    struct store *s = opened();
+    (void)place(s, "artifacts/jobs/a", other, 1, NULL);
+    ok(put(s, other, 1, &err) == 0 && store_verify(s, &err) == 0, "one phase");
+    (void)place(s, "artifacts/images/i", layer, 1, NULL);
+    ok(lacking(s, &a) == 0 && store_verify(s, &err) == 0, "the next asks for nothing");
+    store_close(s);
+    ok(stage_is_empty(), "and then it is gone");
+    site_drop();
+}
+
 static void links_on_the_way_are_not_followed(void)
 {
     static const struct file f[] = {{"x", "x", 0, NULL}};
@@ -731,6 +757,7 @@ int main(void)
     links_on_the_way_are_not_followed();
     errors_name_the_cure();
     what_the_dead_left_is_removed();
+    a_later_phase_finds_it_too();
     few_calls_a_file();
     few_calls_a_package();
     return tap_end();
