@@ -128,6 +128,17 @@ static void a_digest_that_differs_is_refused(void)
        "%s", err.text);
 }
 
+static void a_manifest_that_others_may_change_is_refused(void)
+{
+    struct repx_err err = {0};
+    REPX_AUTO_FREE char *dir = install("good", "broken", 1, 1);
+    REPX_AUTO_FREE char *ini = repx_format("%s/transport-broken.ini", dir);
+
+    (void)chmod(ini, 0666);
+    ok(!load_from(dir, "broken", &err) && strstr(err.text, "broken.ini is writable by"),
+       "%s", err.text);
+}
+
 static void unknown_names_list_what_is_there(void)
 {
     struct repx_err err = {0};
@@ -314,6 +325,7 @@ int main(void)
     refusals_name_the_field_and_both_values();
     older_and_newer_plugins_load();
     a_digest_that_differs_is_refused();
+    a_manifest_that_others_may_change_is_refused();
     unknown_names_list_what_is_there();
     listing_reads_manifests_and_the_first_wins();
     what_others_may_change_is_not_trusted();
