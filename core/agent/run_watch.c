@@ -40,6 +40,11 @@ static void note(struct watch *w, const json_t *event)
         free(j->taken);
         j->taken = NULL;
     }
+    if (strcmp(what, "submitted") == 0 && strncmp(phase, "step-", 5) == 0) {
+        if (!j->steps)
+            j->steps = json_array();
+        (void)json_array_append(j->steps, json_object_get(event, "id"));
+    }
     if (strcmp(what, "taken") == 0) {
         free(j->taken);
         j->taken = repx_strdup(state_text(event, "run", ""));
@@ -127,8 +132,10 @@ static int watch_open(struct watch *w, struct site *site, struct run *run,
 
 static void watch_close(struct watch *w)
 {
-    for (size_t i = 0; i < w->run->count; i++)
+    for (size_t i = 0; i < w->run->count; i++) {
         free(w->jobs[i].taken);
+        json_decref(w->jobs[i].steps);
+    }
     free(w->jobs);
     run_state_finish(&w->state);
     event_reader_close(w->reader);

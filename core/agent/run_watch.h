@@ -13,6 +13,7 @@ struct watched {
     int64_t gone_since; /* monotonic; 0: it is there */
     uint32_t state;     /* REPX_STATE_* of the last answer; 0: no row */
     int dependency;     /* cancelled because of one */
+    json_t *steps;      /* ids of the units of its branches, or NULL */
 };
 
 struct watch {

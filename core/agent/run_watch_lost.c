@@ -92,10 +92,21 @@ static int end_taken(struct watch *w, size_t i, const json_t *plan,
     return event_write(w->site, w->run, event, err);
 }
 
+/* Branches of a job that is lost have nobody to gather them. */
+static void cancel_steps(struct watch *w, size_t i)
+{
+    if (w->jobs[i].steps) {
+        (void)scheduler_call(&w->scheduler, "cancel",
+                             json_pack("{s:O}", "ids", w->jobs[i].steps), STATUS_MS,
+                             NULL, NULL, NULL);
+    }
+}
+
 static int write_end(struct watch *w, size_t i, struct repx_err *err)
 {
     json_t *plan = run_plan(w->run, i, err);
-    int canceled = w->jobs[i].state == REPX_STATE_CANCELED;
+    /* what a dependency cancelled has its cause elsewhere, where nobody wrote it down */
+    int canceled = w->jobs[i].state == REPX_STATE_CANCELED && !w->jobs[i].dependency;
 
     if (!plan)
         return -1;
@@ -104,6 +115,7 @@ static int write_end(struct watch *w, size_t i, struct repx_err *err)
         json_decref(plan);
         return rc;
     }
+    cancel_steps(w, i);
     live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
     json_decref(plan);
     json_t *event = canceled

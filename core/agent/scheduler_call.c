@@ -83,23 +83,19 @@ void scheduler_close(struct scheduler *s)
     *s = (struct scheduler){0};
 }
 
-/* The error that the last line says; -1. */
-static int helper_error(const struct scheduler *s, const char *verb, const json_t *e,
-                        struct repx_err *err)
+static void helper_error(const char *name, const json_t *e, struct repx_err *err)
 {
     int64_t code = state_int(e, "code", REPX_E_FAILED);
 
-    return repx_fail(err, code > 0 && code < 1000 ? (int32_t)code : REPX_E_FAILED,
-                     "scheduler %s: %s: %s", s->name, verb,
-                     state_text(e, "text", "no reason given"));
+    (void)repx_fail(err, code > 0 && code < 1000 ? (int32_t)code : REPX_E_FAILED,
+                    "scheduler %s: %s", name, state_text(e, "text", "no reason given"));
 }
 
-/* Deliver the lines. 1 when the last one is an error, 0, or -1 for no answer. */
-static int deliver(const struct scheduler *s, const char *verb,
-                   void (*line)(void *ctx, const json_t *answer), void *ctx,
-                   struct repx_err *err)
+int scheduler_answer(const char *name, const char *text, size_t n,
+                     void (*line)(void *ctx, const json_t *answer), void *ctx,
+                     struct repx_err *err)
 {
-    const char *at = s->output.out.data, *stop = at + s->output.out.len;
+    const char *at = text, *stop = text + n;
 
     while (at < stop) {
         const char *end = memchr(at, '\n', (size_t)(stop - at));
@@ -107,14 +103,14 @@ static int deliver(const struct scheduler *s, const char *verb,
             break; /* cut off: no line */
         json_t *j = state_parse(at, (size_t)(end - at), "answer", err);
         if (!j)
-            return repx_wrap(err, "scheduler %s: %s", s->name, verb);
+            return repx_wrap(err, "scheduler %s", name);
         const json_t *e = json_object_get(j, "error");
-        if (json_is_object(e)) {
-            (void)helper_error(s, verb, e, err);
+        int is_error = json_is_object(e);
+        if (is_error) {
+            helper_error(name, e, err);
         } else if (line) {
             line(ctx, j);
         }
-        int is_error = json_is_object(e);
         json_decref(j);
         if (is_error)
             return 1;
@@ -148,7 +144,8 @@ int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
         .deadline_ms = repx_now_ms() + timeout_ms + GRACE_MS,
     };
     int rc = repx_run_command(&run, &s->output, &failed);
-    int told = deliver(s, verb, line, ctx, err);
+    int told = scheduler_answer(s->name, repx_buf_text(&s->output.out),
+                                s->output.out.len, line, ctx, err);
     if (rc < 0) {
         *err = failed;
         return repx_wrap(err, "scheduler %s: %s", s->name, verb);

@@ -34,6 +34,12 @@ int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
                    int64_t timeout_ms, void (*line)(void *ctx, const json_t *answer),
                    void *ctx, struct repx_err *err);
 
+/* The lines of an answer, as the helper wrote them: calls `line` with each. 1 when the last
+ * one is an error (then in *err), 0, or -1 when something is no answer. */
+int scheduler_answer(const char *name, const char *text, size_t n,
+                     void (*line)(void *ctx, const json_t *answer), void *ctx,
+                     struct repx_err *err);
+
 /* Results of submit and states, as the protocol names them; unknown results count as
  * perhaps, unknown states as running. */
 uint32_t scheduler_result(const char *name);

@@ -162,6 +162,58 @@ static int add_job(struct submission *s, size_t i, struct repx_err *err)
     return 0;
 }
 
+static int block_job(struct submission *s, size_t i, size_t by, struct repx_err *err)
+{
+    s->jobs[i].what = DECIDE_BLOCKED;
+    s->jobs[i].by = by;
+    return submission_event(s,
+                            json_pack("{s:I,s:s,s:I}", "i", (json_int_t)i, "e",
+                                      "blocked", "by", (json_int_t)by),
+                            err);
+}
+
+/* A producer's result that was made from something else is never used silently: the job
+ * would only find that out when it starts. */
+static int refuse_stale(struct submission *s, size_t i, size_t producer,
+                        struct repx_err *err)
+{
+    REPX_AUTO_FREE char *text = repx_format(
+        "the result of %s was made from another script, parameters or inputs; "
+        "have stale results made anew",
+        state_text(s->plan[producer], "id", ""));
+
+    s->jobs[i].what = DECIDE_REFUSED;
+    s->jobs[i].by = i;
+    return submission_event(
+        s, json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e", "refused", "text", text),
+        err);
+}
+
+static size_t stale_producer(const struct submission *s, size_t i)
+{
+    const json_t *deps = json_object_get(s->plan[i], "deps");
+
+    for (size_t k = 0; k < json_array_size(deps); k++) {
+        size_t d = (size_t)json_integer_value(json_array_get(deps, k));
+        if (s->jobs[d].what == DECIDE_DONE && s->jobs[d].stale)
+            return d;
+    }
+    return i;
+}
+
+static int submit_job(struct submission *s, size_t i, struct repx_err *err)
+{
+    size_t by = blocker(s, i), stale = stale_producer(s, i);
+
+    if (by != i)
+        return block_job(s, i, by, err);
+    if (stale != i)
+        return refuse_stale(s, i, stale, err);
+    if (add_job(s, i, err) < 0)
+        return -1;
+    return s->batch_count >= BATCH_MAX ? submission_flush(s, err) : 0;
+}
+
 static int submit_jobs(struct submission *s, struct repx_err *err)
 {
     for (size_t i = 0; i < s->run->count; i++) {
@@ -169,18 +221,7 @@ static int submit_jobs(struct submission *s, struct repx_err *err)
             continue;
         if (faccessat(s->run->dir, "cancel", F_OK, 0) == 0)
             return repx_fail(err, REPX_E_CANCELED, "run %s was cancelled", s->run->id);
-        size_t by = blocker(s, i);
-        if (by != i) {
-            s->jobs[i].what = DECIDE_BLOCKED;
-            s->jobs[i].by = by;
-            json_t *event = json_pack("{s:I,s:s,s:I}", "i", (json_int_t)i, "e",
-                                      "blocked", "by", (json_int_t)by);
-            if (submission_event(s, event, err) < 0)
-                return -1;
-            continue;
-        }
-        if (add_job(s, i, err) < 0 ||
-            (s->batch_count >= BATCH_MAX && submission_flush(s, err) < 0))
+        if (submit_job(s, i, err) < 0)
             return -1;
     }
     return submission_flush(s, err);

@@ -47,6 +47,7 @@ static int decide_done(struct submission *s, size_t i, struct repx_err *err)
     if (status != JOB_SUCCEEDED || (stale && (s->options & SUBMIT_RERUN_STALE)))
         return 0;
     s->jobs[i].what = DECIDE_DONE;
+    s->jobs[i].stale = stale;
     return done_event(s, i, err) < 0 ? -1 : 1;
 }
 

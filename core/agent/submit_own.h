@@ -23,6 +23,7 @@ struct decided {
     char key[27]; /* of the unit that consumers wait for */
     char *unit;   /* its id; NULL: none, or not known yet */
     size_t by;    /* blocked: the job that failed */
+    int stale;    /* done, but under another work key */
 };
 
 /* One unit on its way to the scheduler. */

@@ -193,11 +193,36 @@ static int late(const struct repx_run *run, struct repx_err *err)
     return repx_fail(err, REPX_E_TIMEOUT, "%s did not end in time", run->argv[0]);
 }
 
+/* Its pipes are closed: wait for its status. */
+static int await_end(const struct repx_run *run, struct child *c, struct repx_err *err)
+{
+    for (look(c, WNOHANG); !c->ended; look(c, WNOHANG)) {
+        if (is_late(run))
+            return late(run, err);
+        (void)poll(NULL, 0, 1);
+    }
+    return 0;
+}
+
+/* Deal with what poll found; full is set when there was too much output. */
+static void serve(const struct repx_run *run, struct child *c, const struct pollfd p[3],
+                  struct repx_run_output *output, int *full)
+{
+    int cut = 0; /* of messages only the beginning is kept */
+
+    if (p[0].revents)
+        feed(run, c);
+    if (p[1].revents)
+        take(&c->out, &output->out, run->output_max ? run->output_max : OUTPUT_MAX,
+             full);
+    if (p[2].revents)
+        take(&c->errors, &output->errors, ERRORS_MAX, &cut);
+}
+
 static int talk(const struct repx_run *run, struct child *c,
                 struct repx_run_output *output, struct repx_err *err)
 {
-    uint64_t max = run->output_max ? run->output_max : OUTPUT_MAX;
-    int full = 0, cut = 0;
+    int full = 0;
 
     while (c->out >= 0 || c->errors >= 0) {
         struct pollfd p[3] = {{.fd = c->in, .events = POLLOUT},
@@ -212,24 +237,11 @@ static int talk(const struct repx_run *run, struct child *c,
             look(c, WNOHANG);
         if (n <= 0)
             continue;
-        if (p[0].revents)
-            feed(run, c);
-        if (p[1].revents)
-            take(&c->out, &output->out, max, &full);
-        if (p[2].revents)
-            take(&c->errors, &output->errors, ERRORS_MAX, &cut);
+        serve(run, c, p, output, &full);
         if (full)
             return too_much(run, err);
     }
-    while (!c->ended) {
-        look(c, WNOHANG);
-        if (c->ended)
-            break;
-        if (is_late(run))
-            return late(run, err);
-        (void)poll(NULL, 0, 1);
-    }
-    return 0;
+    return await_end(run, c, err);
 }
 
 int repx_run_command(struct repx_run *run, struct repx_run_output *output,

@@ -35,3 +35,4 @@ repx_unit_test(slurm_commands kit_helper)
 target_compile_definitions(test-slurm_commands PRIVATE
   SCHED_SLURM="$<TARGET_FILE:${slurm_helper}>")
 add_dependencies(test-slurm_commands ${slurm_helper})
+repx_fuzz_target(helper_answer agent_sched)
