@@ -90,6 +90,7 @@ void submission_close(struct submission *s)
     event_reader_close(s->reader);
     scheduler_close(&s->scheduler);
     json_decref(s->steps);
+    free(s->refusal);
     repx_buf_free(&s->lines);
     repx_close_fd(&s->journal);
 }

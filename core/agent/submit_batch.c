@@ -273,8 +273,13 @@ static int write_refused(struct submission *s, struct pending *p, struct repx_er
     int before = d->what == DECIDE_REFUSED || d->what == DECIDE_BLOCKED;
 
     journal_line(s, "refused", p->key, json_pack("{s:s}", "text", text));
+    if (strncmp(p->phase, "step-", 5) == 0) {
+        if (!s->refusal) /* what comes after it is refused because of it */
+            s->refusal = repx_strdup(text);
+        return 0;
+    }
     live_clear(s->site, state_text(s->plan[p->job], "id", ""), s->run->id, NULL);
-    if (before || strncmp(p->phase, "step-", 5) == 0)
+    if (before)
         return 0;
     d->by = refused_producer(s, p->job);
     d->what = d->by == p->job ? DECIDE_REFUSED : DECIDE_BLOCKED;

@@ -186,8 +186,9 @@ static int branches_submit(struct submission *s, size_t index, size_t branches,
     const char *id = json_string_value(json_object_get(s->steps, sink));
     if (!id) {
         return repx_fail(err, REPX_E_FAILED,
-                         "the scheduler did not take the branches of %s",
-                         state_text(s->plan[index], "id", ""));
+                         "the scheduler did not take the %zu branches of %s: %s",
+                         branches, state_text(s->plan[index], "id", ""),
+                         s->refusal ? s->refusal : "no reason given");
     }
     return amend_gather(s, gather, id, err);
 }

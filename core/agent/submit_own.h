@@ -53,6 +53,7 @@ struct submission {
     struct pending *batch;
     size_t batch_count, batch_cap;
     json_t *steps; /* phase -> id of what was accepted, or NULL: nobody asks */
+    char *refusal; /* why a branch's unit was refused last, or NULL */
     size_t submitted, refused, left;
 };
 
