@@ -243,7 +243,7 @@ static int keep_own(struct keep *k, struct repx_err *err)
 
     if (is_kept(k, record))
         return 0;
-    if (find_source(k, err) < 0)
+    if (find_source(k, err) < 0 || !k->source)
         return -1;
     /* a Lab whose manifest carries its id already is a Lab of its own */
     if (strcmp(k->source, k->manifest) != 0 && make(k, err) < 0)

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/* The store and those who were there before: work in progress, other sessions, the dead. */
+#define _GNU_SOURCE /* O_PATH, usleep */
+
+#include "store_fixture.h"
+
+static void work_in_progress_keeps_its_package(void)
+{
+    static const struct file newer[] = {
+        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
+    struct digest d;
+    char hex[DIGEST_HEX];
+
+    site_make();
+    (void)transfer(JOB, package, COUNT(package));
+    (void)mkdirat(site.state_fd, "live", 0755);
+    ok(symlinkat("run 0 key", site.state_fd, "live/aaaa-hello-1.1") == 0, "a claim");
+    ok(transfer(JOB, newer, 1) == 1, "a newer package comes while somebody works");
+    holds(JOB "/bin/hello", package[0].text, "the old one keeps the name");
+    struct repx_entry e = entry_of(&newer[0]);
+    digest_tree(&e, 1, &d);
+    digest_hex(&d, hex);
+    REPX_AUTO_FREE char *waiting = repx_format(".repx/pkg/%s/bin/hello", hex);
+    holds(waiting, newer[0].text, "the new one waits under its digest");
+    ok(transfer(JOB, newer, 1) == 0, "again: nothing to send");
+    holds(JOB "/bin/hello", package[0].text, "still");
+    (void)unlinkat(site.state_fd, "live/aaaa-hello-1.1", 0);
+    ok(transfer(JOB, newer, 1) == 0, "the work has ended: nothing to send either");
+    holds(JOB "/bin/hello", newer[0].text, "but now it has the name");
+    holds(waiting, newer[0].text, "and its digest still leads to it");
+    ok(transfer(JOB, package, COUNT(package)) >= 0 && !is_there(waiting),
+       "replaced, its digest leads nowhere");
+    site_drop();
+}
+
+/* state_path on another file system: what is renamed must not be built there. */
+static void state_elsewhere(void)
+{
+    static const struct file newer[] = {
+        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
+    char elsewhere[] = "/dev/shm/repx-state-XXXXXX";
+    struct stat a, b;
+    struct repx_err err = {0};
+
+    site_make();
+    if (!mkdtemp(elsewhere) || stat(elsewhere, &a) < 0 || stat(base, &b) < 0 ||
+        a.st_dev == b.st_dev) {
+        ok(1, "state elsewhere # SKIP there is no second file system at /dev/shm");
+        site_drop();
+        return;
+    }
+    (void)close(site.state_fd);
+    site.state = elsewhere;
+    site.state_fd = open(elsewhere, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    ok(transfer(JOB, package, COUNT(package)) == 3, "a transfer");
+    holds(JOB "/bin/hello", package[0].text, "arrives");
+    ok(mkdirat(site.state_fd, "live", 0755) == 0 &&
+           symlinkat("run 0 key", site.state_fd, "live/aaaa-hello-1.1") == 0,
+       "somebody works");
+    ok(transfer(JOB, newer, 1) == 1, "a newer package comes");
+    ok(transfer(JOB, newer, 1) == 0, "and waits");
+    struct repx_entry e = entry_of(&newer[0]);
+    struct digest d;
+    char hex[DIGEST_HEX];
+    digest_tree(&e, 1, &d);
+    digest_hex(&d, hex);
+    REPX_AUTO_FREE char *waiting = repx_format("%s/pkg/%s/bin/hello", elsewhere, hex);
+    REPX_AUTO_BUF struct repx_buf text = {0};
+    ok(repx_read_file(AT_FDCWD, waiting, 99, &text, &err) == 0, "under its digest");
+    is(repx_buf_text(&text), newer[0].text, "whole");
+    ok(unlinkat(site.state_fd, "live/aaaa-hello-1.1", 0) == 0, "the work ends");
+    ok(transfer(JOB, newer, 1) == 0, "and it moves in");
+    text.len = 0;
+    ok(repx_read_file(AT_FDCWD, waiting, 99, &text, &err) == 0 &&
+           inode_of(JOB "/bin/hello") != 0,
+       "its digest leads there");
+    holds(JOB "/bin/hello", newer[0].text, "new");
+    (void)repx_remove_tree(AT_FDCWD, elsewhere, &err);
+    site_drop();
+}
+
+static void packages_that_are_the_same_tree(void)
+{
+    static const struct file newer[] = {
+        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
+    struct repx_entry entries[COUNT(package)];
+    struct digest d;
+    char hex[DIGEST_HEX];
+
+    site_make();
+    (void)transfer("artifacts/jobs/twin", package, COUNT(package));
+    (void)transfer(JOB, package, COUNT(package));
+    for (size_t i = 0; i < COUNT(package); i++)
+        entries[i] = entry_of(&package[i]);
+    digest_tree(entries, COUNT(package), &d);
+    digest_hex(&d, hex);
+    REPX_AUTO_FREE char *by_digest = repx_format(".repx/pkg/%s/bin/hello", hex);
+    holds(by_digest, package[0].text, "two jobs, one digest");
+    (void)transfer(JOB, newer, 1);
+    holds(by_digest, package[0].text, "one is replaced: the digest leads to the other");
+    (void)transfer("artifacts/jobs/twin", newer, 1);
+    ok(!is_there(by_digest), "both: it leads nowhere");
+    site_drop();
+}
+
+static void two_sessions_bring_the_same(void)
+{
+    struct repx_err err = {0};
+
+    site_make();
+    struct store *a = opened(), *b = opened();
+    (void)place(a, JOB, package, COUNT(package), NULL);
+    (void)place(b, JOB, package, COUNT(package), NULL);
+    ok(put(a, package, COUNT(package), &err) == 0 && store_verify(a, &err) == 0,
+       "first");
+    ino_t inode = inode_of(JOB);
+    ok(put(b, package, COUNT(package), &err) == 0 && store_verify(b, &err) == 0,
+       "second");
+    ok(inode_of(JOB) == inode, "what the first brought stays");
+    store_close(a);
+    store_close(b);
+    site_drop();
+}
+
+static void sets_are_known(void)
+{
+    const uint8_t set[REPX_DIGEST_LEN] = {1, 2, 3};
+    const uint8_t other[REPX_DIGEST_LEN] = {4};
+    struct repx_err err = {0};
+
+    site_make();
+    struct store *s = opened();
+    ok(!store_known(s, set), "unknown at first");
+    (void)place(s, JOB, package, COUNT(package), NULL);
+    ok(store_remember(s, set, &err) < 0, "not complete, not remembered: %s", err.text);
+    (void)put(s, package, COUNT(package), &err);
+    ok(store_verify(s, &err) == 0 && store_remember(s, set, &err) == 0, "remembered");
+    store_close(s);
+    s = opened();
+    ok(store_known(s, set) && !store_known(s, other), "known, and nothing else");
+    free(site.boot);
+    site.boot = repx_strdup("boot-2");
+    store_close(s);
+    s = opened();
+    int safe = 0;
+    for (int i = 0; i < 100 && !safe; i++) {
+        (void)usleep(20000);
+        safe = store_known(s, set);
+    }
+    ok(safe, "after another boot, too, once it was flushed");
+    (void)unlinkat(site.base_fd, JOB "/latest", 0);
+    ok(!store_known(s, set), "not when a package changed");
+    store_close(s);
+    site_drop();
+}
+
+static void interrupted_and_resumed(void)
+{
+    static struct asked a;
+    struct repx_err err = {0};
+    REPX_AUTO_BUF struct repx_buf pack = {0};
+
+    site_make();
+    pid_t child = fork();
+    if (child == 0) {
+        struct store *s = opened();
+        (void)place(s, JOB, package, COUNT(package), NULL);
+        pack_file(&pack, &package[0], package[0].text);
+        pack_file(&pack, &package[1], "{");
+        struct store_put *p = store_put_begin(s);
+        _exit(store_put_bytes(p, pack.data, pack.len, &err) == 0 ? 0 : 1);
+    }
+    int status = 1;
+    ok(waitpid(child, &status, 0) == child && status == 0,
+       "killed within the second file");
+    ok(!is_there(JOB), "nothing stands");
+    struct store *s = opened();
+    (void)place(s, JOB, package, COUNT(package), NULL);
+    ok(lacking(s, &a) == 2, "the first is not asked for again");
+    ok(put(s, package, COUNT(package), &err) == 0 && store_verify(s, &err) == 0,
+       "done");
+    holds(JOB "/bin/hello", package[0].text, "right");
+    store_close(s);
+    ok(stage_is_empty(), "what the dead left is gone");
+
+    s = opened();
+    const struct file more[] = {{"a", "alpha", 0, NULL}, {"b", "beta", 0, NULL}};
+    (void)place(s, "artifacts/jobs/b", more, 2, NULL);
+    ok(put(s, more, 1, &err) == 0, "a session that ends early");
+    store_close(s);
+    s = opened();
+    (void)place(s, "artifacts/jobs/b", more, 2, NULL);
+    store_close(s);
+    site_drop();
+}
+
+static void what_the_dead_left_is_removed(void)
+{
+    site_make();
+    ok(mkdirat(site.state_fd, "stage", 0755) == 0 &&
+           mkdirat(site.state_fd, "stage/node.boot-0.1.2.1", 0755) == 0 &&
+           mkdirat(site.state_fd, "stage/node.boot-0.1.2.1/t0", 0755) == 0,
+       "a session of an earlier boot died");
+    ok(transfer(JOB, package, COUNT(package)) == 3 && stage_is_empty(),
+       "the next transfer cleans up");
+    site_drop();
+}
+
+/* A layer that came before the session died is wanted by a later phase of the next one. */
+static void a_later_phase_finds_it_too(void)
+{
+    static const struct file other[] = {{"x", "something else", 0, NULL}};
+    static const struct file layer[] = {{"l", "a layer", 0, NULL}};
+    static struct asked a;
+    struct repx_err err = {0};
+
+    site_make();
+    ok(mkdirat(site.state_fd, "stage", 0755) == 0 &&
+           mkdirat(site.state_fd, "stage/node.boot-0.1.2.1", 0755) == 0 &&
+           repx_write_file(site.state_fd, "stage/node.boot-0.1.2.1/t0", layer[0].text,
+                           strlen(layer[0].text), 0644, 0, &err) == 0,
+       "a session of an earlier boot died");
+    struct store *s = opened();
+    (void)place(s, "artifacts/jobs/a", other, 1, NULL);
+    ok(put(s, other, 1, &err) == 0 && store_verify(s, &err) == 0, "one phase");
+    (void)place(s, "artifacts/images/i", layer, 1, NULL);
+    ok(lacking(s, &a) == 0 && store_verify(s, &err) == 0, "the next asks for nothing");
+    store_close(s);
+    ok(stage_is_empty(), "and then it is gone");
+    site_drop();
+}
+
+static const struct {
+    int error;
+    const char *word;
+} cures[] = {{ENOSPC, "no room"},
+             {EDQUOT, "quota"},
+             {EROFS, "read-only"},
+             {EACCES, "permission denied"},
+             {EPERM, "permission denied"},
+             {ELOOP, "remove it"},
+             {EIO, "/b/name: "}};
+
+static void errors_name_the_cure(void)
+{
+    for (size_t i = 0; i < COUNT(cures); i++) {
+        struct repx_err err = {0};
+        errno = cures[i].error;
+        ok(store_fail(&err, "/b", "name") < 0 && strstr(err.text, cures[i].word) &&
+               strncmp(err.text, "/b/name", 7) == 0,
+           "%s", err.text);
+    }
+}
+
+int main(void)
+{
+    if (!mkdtemp(base))
+        return 1;
+    work_in_progress_keeps_its_package();
+    state_elsewhere();
+    packages_that_are_the_same_tree();
+    two_sessions_bring_the_same();
+    sets_are_known();
+    interrupted_and_resumed();
+    what_the_dead_left_is_removed();
+    a_later_phase_finds_it_too();
+    errors_name_the_cure();
+    return tap_end();
+}
