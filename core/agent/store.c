@@ -16,6 +16,8 @@
 
 #include "store_session.h"
 
+#define HOST_TOOLS "artifacts/host-tools"
+
 struct store *store_open(const struct site *site, struct repx_err *err)
 {
     struct timespec now;
@@ -76,6 +78,9 @@ void store_note_name(struct store *s, const char *name)
         s->names = repx_grow(s->names, s->name_cap, sizeof(*s->names));
     }
     s->names[s->name_count++] = repx_strdup(name);
+    /* where users look for them; what else has that name keeps it */
+    if (strncmp(name, HOST_TOOLS "/", sizeof(HOST_TOOLS)) == 0)
+        (void)store_symlinkat(HOST_TOOLS, s->site->base_fd, "host-tools");
 }
 
 uint32_t store_name_hash(const char *name)

@@ -248,6 +248,14 @@ static void few_calls_a_package(void)
     site_drop();
 }
 
+static void host_tools_are_where_users_look(void)
+{
+    site_make();
+    (void)transfer("artifacts/host-tools/h", package, COUNT(package));
+    holds("host-tools/h/bin/hello", package[0].text, "below B/host-tools");
+    site_drop();
+}
+
 int main(void)
 {
     if (!mkdtemp(base))
@@ -260,6 +268,7 @@ int main(void)
     one_object_for_many_places();
     wrong_bytes_are_refused();
     links_on_the_way_are_not_followed();
+    host_tools_are_where_users_look();
     few_calls_a_file();
     few_calls_a_package();
     return tap_end();
