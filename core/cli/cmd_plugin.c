@@ -91,8 +91,8 @@ static const struct cmd cmd_plugin_list = {
     .main = plugin_list_main,
 };
 
-static const struct cmd *const plugin_subs[] = {&cmd_plugin_list, &cmd_plugin_show,
-                                                &cmd_plugin_check, NULL};
+static const struct cmd *const plugin_subs[] = {
+    &cmd_plugin_list, &cmd_plugin_show, &cmd_plugin_check, &cmd_plugin_new, NULL};
 
 const struct cmd cmd_plugin = {
     .name = "plugin",

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# What a stranger does: the installed SDK and nothing else, from `plugin new` to a job that
+# ran through it; with CMake and with make.
+# shellcheck source=lib.sh disable=SC2016,SC2119
+. "$(dirname "$0")/lib.sh"
+
+requires cmake make pkg-config python3
+[[ -f $REPX_BUILD/cmake_install.cmake ]] || skip_all 'not a build directory'
+grep -q '^REPX_SANITIZE:[A-Z]*=.' "$REPX_BUILD/CMakeCache.txt" &&
+	skip_all 'archives that need a sanitizer are not for strangers'
+cmake --install "$REPX_BUILD" --prefix "$WORK/usr" >"$WORK/install.log" 2>&1 ||
+	{ cat "$WORK/install.log"; exit 1; }
+export PATH=$WORK/usr/bin:$PATH
+PKG_CONFIG_PATH=$(dirname "$(find "$WORK/usr" -name repx-plugin.pc)")
+export PKG_CONFIG_PATH CMAKE_PREFIX_PATH=$WORK/usr
+export -n REPX_BUILD
+
+for kind in scheduler transport sync; do
+	export kind word=${kind/scheduler/sched}
+	check "a new $kind builds with CMake, and repx loads it" '
+		repx plugin new $kind my-own && cmake -S $word-my-own -B $word-my-own/build &&
+		cmake --build $word-my-own/build && repx plugin check $word-my-own/build/plugins/$word-my-own.so &&
+		repx --plugin-path $word-my-own/build/plugins plugin show $word-my-own'
+	check "the same with make, into a directory that was named" '
+		repx plugin new $kind mine made-$kind && make -C made-$kind CFLAGS="-O1 -Wall -Wextra -Werror" &&
+		repx plugin check made-$kind/plugins/$word-mine.so'
+	check "one symbol is exported, and none of ours is missing" '
+		test "$(nm -D --defined-only made-$kind/plugins/$word-mine.so | awk "{ print \$3 }")" = repx_plugin_v0 &&
+		must_fail grep -q repx <(nm -D --undefined-only made-$kind/plugins/$word-mine.so)'
+done
+check 'a directory that exists is left alone' '
+	must_fail repx plugin new sync mine made-sync 2>err; grep "exists" err'
+check 'a name that is none is refused' 'must_fail repx plugin new sync ../x 2>err; grep "no name for a plugin" err'
+
+make_lab "$TESTS/labs/reference"
+export BASE=$WORK/store BATCH_DIR=$WORK/batch
+cat >"$XDG_CONFIG_HOME/repx/config.toml" <<CONF
+[targets.local]
+base_path = "$BASE"
+lab = "mine"
+[targets.local.mine]
+execution_types = ["native"]
+command = "$WORK/made-scheduler/fake/mine-batch"
+[targets.local.local]
+execution_types = ["native"]
+CONF
+mkdir mine && cp made-*/plugins/* mine/
+export REPX_PLUGIN_PATH=$WORK/mine
+all_done() { [[ $(repx list jobs simulation-run --status succeeded --lab "$LAB" | grep -c "\[succeeded\]") == 16 ]]; }
+check 'a Lab is brought by the new sync plugin and run through the new scheduler' '
+	repx run simulation-run --lab "$LAB" --scheduler mine && within 100 all_done &&
+	same "540 540 595 595" "$(outputs_of "$BASE" E total.txt)"'
+printf '[targets.local]\ntransport = "mine"\n' >"$WORK/t.toml"
+mkdir -p "$XDG_CONFIG_HOME/repx/repx.d" && cp "$WORK/t.toml" "$XDG_CONFIG_HOME/repx/repx.d/"
+check 'and one through the new transport' '
+	rm -rf "$BASE" && repx run simulation-run --lab "$LAB" --scheduler local &&
+	same "540 540 595 595" "$(outputs_of "$BASE" E total.txt)"'
