@@ -179,11 +179,10 @@ static int perform(struct run_work *w, char **words, int count, struct repx_err 
         .detach = w->args->detach,
         .rerun_stale = w->args->stale && strcmp(w->args->stale, "rerun") == 0,
     };
-    struct run_report report = {
-        .ui = &w->cli->ui,
-        .plan = w->plan,
-        .timing = !w->args->no_timing,
-        .json = w->args->json};
+    struct run_report report = {.ui = &w->cli->ui,
+                                .plan = w->plan,
+                                .timing = !w->args->no_timing,
+                                .json = w->args->json};
 
     if (fill_limits(w->args, w->target, w->scheduler, &options, err) < 0)
         return -1;
