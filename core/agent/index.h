@@ -72,6 +72,8 @@ void index_tree_each(const struct object_index *ix, const char *name,
 const char *index_tree_elsewhere(const struct object_index *ix,
                                  const struct digest *digest, const char *name);
 
+/* Before a save that merges: forget files that are gone from B. */
+void index_prune(struct object_index *ix, int base_fd);
 /* Append what was added since the last time, and fsync. Merges old files into one when
  * there are many. */
 int index_save(struct object_index *ix, struct repx_err *err);

@@ -127,8 +127,8 @@ void index_read(struct object_index *ix, const char *text, size_t n)
 
     if (!nl || strncmp(text, FIRST_LINE, sizeof(FIRST_LINE) - 1) != 0)
         return;
-    int same_boot =
-        (size_t)(nl - text) == strlen(mine) && memcmp(text, mine, strlen(mine)) == 0;
+    int same_boot = *ix->boot && (size_t)(nl - text) == strlen(mine) &&
+                    memcmp(text, mine, strlen(mine)) == 0;
     size_t safe = same_boot ? n : safe_until(text, n);
     for (const char *p = nl + 1, *end = text + n; p < end; p = nl + 1) {
         nl = memchr(p, '\n', (size_t)(end - p));
@@ -210,6 +210,42 @@ static int append(struct object_index *ix, const char *path, struct repx_err *er
     return bad ? store_fail(err, "the state directory", path) : 0;
 }
 
+void index_prune(struct object_index *ix, int base_fd)
+{
+    struct stat st;
+
+    for (size_t i = 0; ix->old_count >= FILES_MANY && i < ix->count; i++) {
+        struct index_entry *e = &ix->entries[i];
+        if (!e->dropped && store_lstat(base_fd, e->path, &st) < 0 && errno == ENOENT)
+            index_drop(e);
+    }
+}
+
+static int by_name_and_time(const void *a, const void *b)
+{
+    const struct index_tree *const *x = a, *const *y = b;
+    int order = strcmp((*x)->name, (*y)->name);
+
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+/* Of each name the last word. */
+static void merge_trees(const struct object_index *ix, struct repx_buf *to)
+{
+    REPX_AUTO_FREE const struct index_tree **sorted =
+        repx_array(ix->tree_count + 1, sizeof(struct index_tree *));
+
+    for (size_t i = 0; i < ix->tree_count; i++)
+        sorted[i] = &ix->trees[i];
+    if (ix->tree_count)
+        qsort(sorted, ix->tree_count, sizeof(struct index_tree *), by_name_and_time);
+    for (size_t i = 0; i < ix->tree_count; i++) {
+        if (i + 1 == ix->tree_count ||
+            strcmp(sorted[i]->name, sorted[i + 1]->name) != 0)
+            index_tree_line(to, sorted[i]);
+    }
+}
+
 /* One file in place of many. What another writer adds to an old file in this moment is
  * forgotten: the index may forget. Nothing of another boot that was not safe gets in. */
 static void merge(struct object_index *ix)
@@ -222,8 +258,7 @@ static void merge(struct object_index *ix)
         if (!ix->entries[i].dropped)
             index_line(&all, &ix->entries[i]);
     }
-    for (size_t i = 0; i < ix->tree_count; i++)
-        index_tree_line(&all, &ix->trees[i]);
+    merge_trees(ix, &all);
     repx_buf_free(&ix->unsaved);
     ix->unsaved = all;
     all = (struct repx_buf){0};

@@ -225,7 +225,10 @@ int store_verify(struct store *s, struct repx_err *err)
                          "again: what did arrive is not sent twice",
                          files, trees, first->tree.name);
     }
-    return s->index ? index_save(s->index, err) : 0;
+    if (!s->index)
+        return 0;
+    index_prune(s->index, s->site->base_fd);
+    return index_save(s->index, err);
 }
 
 /* In collections of single files others come and go, so a directory's time says nothing. */

@@ -105,7 +105,7 @@ int store_known(struct store *s, const uint8_t digest[REPX_DIGEST_LEN])
     if (repx_read_file(s->site->state_fd, path, RECORD_LARGEST, &text, &ignored) < 0 ||
         !text.len || strncmp(text.data, FIRST_LINE, sizeof(FIRST_LINE) - 1) != 0)
         return 0;
-    int same_boot = strncmp(text.data, mine, strlen(mine)) == 0;
+    int same_boot = *s->site->boot && strncmp(text.data, mine, strlen(mine)) == 0;
     char *at = strchr(text.data, '\n');
     int known = at && all_agree(&w, at + 1, &rest) &&
                 (same_boot || strncmp(rest, "safe\n", 5) == 0);

@@ -104,6 +104,18 @@ static void many_files_become_one(void)
     ok(faccessat(state, "index/001", F_OK, 0) < 0, "the old files are gone");
 }
 
+static void a_merge_forgets_what_is_gone(void)
+{
+    for (int i = 30; i < 40; i++) {
+        REPX_AUTO_FREE char *writer = repx_format("%03d", i);
+        write_one("b1", writer, (uint8_t)i, i % 2 ? "index" : "gone");
+    }
+    struct object_index *ix = index_open(state, "n1", "b1", "098");
+    index_prune(ix, state);
+    ok(index_path(ix, "index") && !index_path(ix, "gone"), "files that are gone");
+    index_close(ix);
+}
+
 static const char *const broken[] = {
     "",
     "F",
@@ -174,6 +186,7 @@ int main(void)
     the_last_word_on_a_path_counts();
     another_boot_trusts_only_what_was_flushed();
     many_files_become_one();
+    a_merge_forgets_what_is_gone();
     what_is_broken_is_skipped();
     witnesses();
     (void)close(state);
