@@ -107,8 +107,8 @@ static int parse_long(struct parse *p, struct repx_err *err)
         s = find_row(global_options, p->cli, text, len, 0);
     if (!s.row)
         return repx_fail(err, REPX_E_USAGE,
-                         "unknown option --%.*s; `repx %s --help` lists them", (int)len,
-                         text, p->cmd->name);
+                         "unknown option --%.*s; `repx %s%s--help` lists them",
+                         (int)len, text, p->cmd->name, *p->cmd->name ? " " : "");
     if (!takes_value(s.row)) {
         if (text[len])
             return repx_fail(err, REPX_E_USAGE, "--%s takes no value", s.row->name);
@@ -129,8 +129,8 @@ static int parse_short(struct parse *p, struct repx_err *err)
             s = find_row(global_options, p->cli, NULL, 0, *c);
         if (!s.row)
             return repx_fail(err, REPX_E_USAGE,
-                             "unknown option -%c; `repx %s --help` lists them", *c,
-                             p->cmd->name);
+                             "unknown option -%c; `repx %s%s--help` lists them", *c,
+                             p->cmd->name, *p->cmd->name ? " " : "");
         if (!takes_value(s.row)) {
             if (set_value(s, NULL, err) < 0)
                 return -1;

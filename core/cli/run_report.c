@@ -276,7 +276,9 @@ static void say_json(const struct run_report *r, const struct pipeline *p, int r
     static const char *const words[] = {"unknown", "succeeded", "failed",
                                         "queued",  "running",   "blocked"};
     REPX_AUTO_BUF struct repx_buf b = {0};
+    struct session_stats stats;
 
+    session_stats(target_session(p->target), &stats);
     repx_buf_str(&b, "{\"run\":");
     json_put_string(&b, p->run);
     repx_buf_str(&b, ",\"target\":");
@@ -285,9 +287,11 @@ static void say_json(const struct run_report *r, const struct pipeline *p, int r
     json_put_string(&b, p->plan->scheduler);
     repx_buf_fmt(&b,
                  ",\"jobs\":%zu,\"todo\":%zu,\"submitted\":%zu,\"succeeded\":%zu,"
-                 "\"failed\":%zu,\"blocked\":%zu,\"stale\":%zu,\"logins\":%llu,",
+                 "\"failed\":%zu,\"blocked\":%zu,\"stale\":%zu,\"logins\":%llu,"
+                 "\"round_trips\":%llu,",
                  p->plan->count, r->todo, r->submitted, r->ok, r->failed, r->blocked,
-                 p->stale, (unsigned long long)target_logins(p->target));
+                 p->stale, (unsigned long long)target_logins(p->target),
+                 (unsigned long long)stats.round_trips);
     repx_buf_str(&b, "\"error\":");
     if (rc < 0)
         json_put_string(&b, err->text);
@@ -318,6 +322,22 @@ static int fail_summary(const struct run_report *r, struct repx_err *err)
         r->failed, r->blocked, r->ok, r->todo, repx_buf_text(&r->failures));
 }
 
+/* With -v: what the run cost on the wire. */
+static void log_cost(const struct run_report *r, const struct pipeline *p)
+{
+    char sent[32], received[32];
+    struct session_stats stats;
+
+    session_stats(target_session(p->target), &stats);
+    REPX_AUTO_FREE char *text =
+        repx_format("%llu login, %llu round trips, %s sent, %s received",
+                    (unsigned long long)target_logins(p->target),
+                    (unsigned long long)stats.round_trips,
+                    ui_bytes(stats.bytes_sent, sent, sizeof(sent)),
+                    ui_bytes(stats.bytes_received, received, sizeof(received)));
+    r->ui->log(r->ui->ctx, "wire", REPX_LOG_INFO, text);
+}
+
 int report_end(struct run_report *r, const struct pipeline *p, int rc,
                struct repx_err *err)
 {
@@ -325,6 +345,7 @@ int report_end(struct run_report *r, const struct pipeline *p, int rc,
         rc = fail_summary(r, err);
     if (r->json)
         say_json(r, p, rc, err);
+    log_cost(r, p);
     if (p->stale && !p->options->rerun_stale)
         ui_warn(
             "%zu results were made by other scripts, parameters or images and were "

@@ -14,7 +14,7 @@
 
 /* gcroots/auto/<project>/<time>_<lab id>: the project is the Lab's path as it was given,
  * so that a link that is rebuilt stays one project. */
-static int keep_root(struct pipeline *p, struct repx_err *err)
+static void keep_root(struct pipeline *p)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
     REPX_AUTO_FREE char *real = realpath(p->lab->path, NULL);
@@ -33,8 +33,9 @@ static int keep_root(struct pipeline *p, struct repx_err *err)
     REPX_AUTO_FREE char *link = repx_format("%s-lab-metadata.json", p->lab->id);
     msg_put_text(&msg, F_NAME, name);
     msg_put_text(&msg, F_LINK, link);
-    return session_ask(target_session(p->target), V_GCROOT, msg.data, msg.len, NULL,
-                       NULL, err);
+    /* Nothing waits for it: submit takes the answer with its own first one. */
+    p->root = session_call(target_session(p->target), V_GCROOT, msg.data, msg.len, NULL,
+                           NULL);
 }
 
 static int lab_perform(struct pipeline *p, struct repx_err *err)
@@ -52,7 +53,7 @@ static int lab_perform(struct pipeline *p, struct repx_err *err)
     if (rc == 0)
         p->listener->synced(p->listener->ctx, "lab", &sent);
     if (rc == 0)
-        rc = keep_root(p, err);
+        keep_root(p);
     return rc;
 }
 

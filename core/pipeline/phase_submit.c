@@ -67,6 +67,14 @@ static int submit_all(struct pipeline *p, const char *helper, struct repx_err *e
     return watch_run(p, err);
 }
 
+static int take_root(struct pipeline *p, struct repx_err *err)
+{
+    struct session_call *root = p->root;
+
+    p->root = NULL;
+    return root ? session_finish(root, NULL, err) : 0;
+}
+
 static int submit_perform(struct pipeline *p, struct repx_err *err)
 {
     REPX_AUTO_FREE char *file = NULL;
@@ -79,7 +87,7 @@ static int submit_perform(struct pipeline *p, struct repx_err *err)
         return -1;
     }
     p->status = plan_status(p->target, p->plan, helper, err);
-    if (!p->status)
+    if (!p->status || take_root(p, err) < 0)
         return -1;
     count_status(p);
     p->listener->status(p->listener->ctx, p->plan, p->status);

@@ -27,6 +27,9 @@ int pipeline_perform(struct pipeline *p, struct repx_err *err)
 
 void pipeline_finish(struct pipeline *p)
 {
+    if (p->root)
+        session_cancel(p->root);
+    p->root = NULL;
     if (p->status)
         job_status_release(p->status, p->plan->count);
     p->status = NULL;

@@ -48,6 +48,7 @@ struct pipeline {
     const struct pipeline_options *options;
     const struct pipeline_listener *listener;
     /* filled by the phases */
+    struct session_call *root; /* lab: the garbage collector's root, not yet answered */
     struct job_status *status; /* per plan job */
     size_t todo;               /* jobs that are not complete */
     size_t stale;              /* results of another work key that were kept */

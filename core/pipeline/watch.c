@@ -102,7 +102,8 @@ static int heed_interrupts(struct pipeline *p, int *canceled, struct repx_err *e
 }
 
 /* Like session_poll, but a Ctrl-C only ends the waiting: heed_interrupts deals with it. */
-static int wait_a_while(struct pipeline *p, struct session_call *call, struct repx_err *err)
+static int wait_a_while(struct pipeline *p, struct session_call *call,
+                        struct repx_err *err)
 {
     const struct repx_host *clock = target_clock(p->target);
     struct repx_err why = {0};

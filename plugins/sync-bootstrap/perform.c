@@ -153,18 +153,54 @@ static int put_all(const struct repx_sync_host *sync, const struct items *items,
     return 0;
 }
 
+/* A name for the whole set: all of it as one tree. */
+static int set_digest(const struct repx_sync_host *sync, const struct items *items,
+                      uint8_t digest[REPX_DIGEST_LEN], struct repx_err *err)
+{
+    struct repx_entry *all = repx_array(items->count, sizeof(*all));
+    char **paths = repx_array(items->count, sizeof(*paths));
+
+    for (size_t i = 0; i < items->count; i++) {
+        paths[i] = repx_format("%s/%s", items->list[i].tree, items->list[i].path);
+        all[i] = items->list[i].entry;
+        all[i].path = paths[i];
+    }
+    const struct repx_tree tree = {.size = sizeof(tree),
+                                   .entries = all,
+                                   .count = items->count,
+                                   .stride = sizeof(*all)};
+    int rc = sync->tree_digest(sync->ctx, &tree, digest, err);
+    for (size_t i = 0; i < items->count; i++)
+        free(paths[i]);
+    free(paths);
+    free(all);
+    return rc;
+}
+
+static int send_missing(const struct repx_sync_host *sync, struct items *items,
+                        struct repx_err *err)
+{
+    uint8_t digest[REPX_DIGEST_LEN];
+
+    if (set_digest(sync, items, digest, err) < 0)
+        return -1;
+    int known = sync->known(sync->ctx, digest, err);
+    if (known != 0)
+        return known < 0 ? -1 : 0;
+    if (place_all(sync, items, err) < 0 ||
+        sync->lacking(sync->ctx, want, items, err) < 0 ||
+        put_all(sync, items, err) < 0 || sync->verify(sync->ctx, err) < 0)
+        return -1;
+    return sync->remember(sync->ctx, digest, err);
+}
+
 int32_t bootstrap_perform(const struct repx_sync_host *sync, struct repx_err *err)
 {
     struct items items = {0};
     int rc = items_get(sync, &items, err);
 
-    if (rc == 0 && items.count) {
-        rc = place_all(sync, &items, err) < 0 ||
-                     sync->lacking(sync->ctx, want, &items, err) < 0 ||
-                     put_all(sync, &items, err) < 0 || sync->verify(sync->ctx, err) < 0
-                 ? -1
-                 : 0;
-    }
+    if (rc == 0 && items.count)
+        rc = send_missing(sync, &items, err);
     items_free(&items);
     return rc;
 }

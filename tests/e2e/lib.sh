@@ -9,8 +9,8 @@
 #
 # What a check runs sees: $TESTS, $WORK (the test's own directory, removed at the end), $HOME
 # and the XDG directories inside it, $LAB (by make_lab), `repx` in PATH, and TB_* and
-# SLURM_CONF of the cluster. A check is evaluated in a subshell with `set -e`: its last command
-# decides, and variables set inside do not outlive it.
+# SLURM_CONF of the cluster. A check is evaluated in a subshell with `set -e`, and
+# variables set inside do not outlive it.
 # shellcheck shell=bash
 
 set -u
@@ -70,19 +70,25 @@ end_of_work() {
 
 # ---- telling ----
 
-# check SENTENCE COMMANDS
+# check SENTENCE COMMANDS. Every command of it must succeed; so a check itself never stands in a
+# condition or before && or ||, where the shell would overlook failures.
 check() {
-	local log=$WORK/check.log
+	local log=$WORK/check.log status
 	tap_count=$((tap_count + 1))
-	if (set -e; eval "$2") >"$log" 2>&1; then
+	(
+		set -e
+		eval "$2"
+	) >"$log" 2>&1
+	status=$?
+	if ((status == 0)); then
 		echo "ok $tap_count - $1"
 		return 0
 	fi
 	tap_failed=$((tap_failed + 1))
 	echo "not ok $tap_count - $1"
 	sed 's/^/#   /' "$log" | tail -n 60
-	echo "#   in: $2" | head -n 20
-	return 1
+	echo "#   status $status, in: $2" | sed '2,$s/^/#   /' | head -n 20
+	return 0
 }
 
 # The command fails, and not by a signal or for want of the program.
@@ -90,6 +96,14 @@ must_fail() {
 	local status=0
 	"$@" || status=$?
 	((status > 0 && status < 126)) || { echo "must_fail: status $status of: $*"; return 1; }
+}
+
+# exits STATUS COMMAND...: with that status.
+exits() {
+	local status=0 want=$1
+	shift
+	"$@" || status=$?
+	((status == want)) || { echo "exits: status $status instead of $want of: $*"; return 1; }
 }
 
 # same EXPECTED GOT: texts, with a diff when they differ.

@@ -90,6 +90,5 @@ check '--dry-run shows the plan and touches nothing' '
 	test ! -e "$WORK/dry"'
 
 check 'usage errors are 2, run-time errors 1' '
-	(repx run simulation-run --scheduler nosuch --lab "$LAB"; test $? -eq 2) &&
-	(repx run nosuch --lab "$LAB"; test $? -eq 1) &&
-	(repx --nosuch; test $? -eq 2) && (repx run --lab "$LAB"; test $? -eq 1)'
+	exits 2 repx run simulation-run --scheduler nosuch --lab "$LAB" && exits 1 repx run nosuch --lab "$LAB" &&
+	exits 2 repx --nosuch && exits 1 repx run --lab "$LAB"'

@@ -21,4 +21,4 @@ check 'the manual page is well formed' '! man --warnings -E UTF-8 -l -Tutf8 -Z "
 check 'no command shows the help, exit 0' 'repx | grep "usage: repx" && repx --version | grep "^repx "'
 
 check 'what is mistyped is answered with what there is' '
-	(repx rnu 2>err; test $? -eq 2) && grep "did you mean .run" err && (repx run --nosuch 2>err; test $? -eq 2) && grep -- "--nosuch" err'
+	exits 2 repx rnu 2>err && grep "did you mean .run" err && exits 2 repx run --nosuch 2>err && grep -- "--nosuch" err'

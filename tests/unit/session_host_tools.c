@@ -15,6 +15,7 @@ struct fake {
     const struct repx_entry *entries;
     size_t count;
     uint8_t lacks;    /* first byte of the digest that is missing; 0: nothing */
+    int known;        /* the answer of known */
     const char *fail; /* service that fails, or NULL */
     struct repx_buf log;
 };
@@ -47,6 +48,35 @@ static int32_t source_entry(void *ctx, uint64_t i, struct repx_entry *entry,
     entry->path = path;
     entry->link = entry->link ? link : NULL;
     return fails(f, "entry", err);
+}
+
+static int32_t known(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
+                     struct repx_err *err)
+{
+    struct fake *f = ctx;
+
+    if (digest[0] != 77)
+        return repx_fail(err, REPX_E_FAILED, "another digest than tree_digest gave");
+    repx_buf_str(&f->log, "known\n");
+    return fails(f, "known", err) < 0 ? -1 : f->known;
+}
+
+static int32_t remember(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
+                        struct repx_err *err)
+{
+    struct fake *f = ctx;
+
+    (void)digest;
+    repx_buf_str(&f->log, "remember\n");
+    return fails(f, "remember", err);
+}
+
+static int32_t tree_digest(void *ctx, const struct repx_tree *tree,
+                           uint8_t digest[REPX_DIGEST_LEN], struct repx_err *err)
+{
+    (void)tree;
+    digest[0] = 77;
+    return fails(ctx, "tree_digest", err);
 }
 
 static int32_t place(void *ctx, const struct repx_tree *tree, const char *name,
@@ -102,6 +132,9 @@ static int perform(struct fake *f, struct repx_err *err)
                                         .ctx = f,
                                         .source_count = source_count,
                                         .source_entry = source_entry,
+                                        .known = known,
+                                        .remember = remember,
+                                        .tree_digest = tree_digest,
                                         .place = place,
                                         .lacking = lacking,
                                         .put = put,
@@ -136,13 +169,26 @@ static void trees_go_to_their_places(void)
 
     ok(perform(&f, &err) == 0, "performs %s", err.text);
     is(repx_buf_text(&f.log),
+       "known\n"
        "place artifacts/host-tools/h1: bin/awk->busybox bin/busybox bin/jq\n"
        "place artifacts/host-tools/h2: bin/jq\n"
        "place bin/abc: sched-local\n"
        "lacking\n"
        "put host-tools/h1/bin/jq\n"
-       "verify\n",
+       "verify\n"
+       "remember\n",
        "each tree once, each missing object once, the agent not at all");
+    repx_buf_free(&f.log);
+}
+
+static void what_is_known_costs_one_question(void)
+{
+    struct fake f = {
+        .entries = tools, .count = sizeof(tools) / sizeof(tools[0]), .known = 1};
+    struct repx_err err = {0};
+
+    ok(perform(&f, &err) == 0, "performs %s", err.text);
+    is(repx_buf_text(&f.log), "known\n", "and asks no more");
     repx_buf_free(&f.log);
 }
 
@@ -157,8 +203,9 @@ static void nothing_to_place_costs_nothing(void)
 
 static void failures_come_through(void)
 {
-    static const char *const services[] = {"entry", "place", "lacking", "put",
-                                           "verify"};
+    static const char *const services[] = {"entry",  "tree_digest", "known",
+                                           "place",  "lacking",     "put",
+                                           "verify", "remember"};
 
     for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
         struct fake f = {.entries = tools,
@@ -190,6 +237,7 @@ static void strange_names_are_refused(void)
 int main(void)
 {
     trees_go_to_their_places();
+    what_is_known_costs_one_question();
     nothing_to_place_costs_nothing();
     failures_come_through();
     strange_names_are_refused();
