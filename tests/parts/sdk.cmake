@@ -10,3 +10,7 @@ repx_broken_plugin(loading BROKEN_LOADING=abort\(\))
 repx_broken_plugin(lies BROKEN_LIE BROKEN_SIZE=65536)
 add_dependencies(test-plugin_probe test-plugin broken-exits broken-exits0 broken-crashes
   broken-hangs broken-loading broken-lies)
+
+add_test(NAME sdk-headers COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/headers.sh
+  ${PROJECT_SOURCE_DIR} ${REPX_PLUGIN_DIR})
+set_tests_properties(sdk-headers PROPERTIES LABELS sdk TIMEOUT 120)

@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# headers.sh SOURCE PLUGINS: each header of the contract stands alone, in C99 and C++11, for
+# gcc and clang; layouts are what they were; a plugin exports one symbol.
+# shellcheck disable=SC2317 # the checks are called by name
+set -u
+declare -A cxx=([gcc]=g++ [clang]=clang++)
+source=$1 plugins=$2 number=0 failed=0
+dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT
+
+check() { # SENTENCE COMMAND...
+	number=$((number + 1))
+	local sentence=$1
+	shift
+	if "$@" >"$dir/said" 2>&1; then
+		echo "ok $number - $sentence"
+	else
+		echo "not ok $number - $sentence"
+		sed 's/^/# /' "$dir/said" | head -n 20
+		failed=1
+	fi
+}
+
+compile() { # COMPILER FLAGS... FILE
+	"$@" -Wall -Wextra -Werror -pedantic-errors -fsyntax-only -I "$source/sdk/include"
+}
+
+one_symbol() { [ "$(nm -D --defined-only "$1" | awk '{ print $3 }')" = repx_plugin_v0 ]; }
+none_of_ours_missing() { ! nm -D --undefined-only "$1" | grep -i repx; }
+includes_only() { ! grep -hE '^ *# *include' "$1" | grep -vE '<(repx/[a-z]+|stddef|stdint)\.h>'; }
+
+for header in "$source"/sdk/include/repx/*.h; do
+	name=${header##*/}
+	# twice: a header may be included again
+	printf '#include <repx/%s>\n#include <repx/%s>\nextern int repx_test;\n' "$name" "$name" |
+		tee "$dir/a.c" >"$dir/a.cc"
+	check "$name includes only the contract and two headers of C" includes_only "$header"
+	for cc in gcc clang; do
+		command -v $cc >/dev/null || { echo "# there is no $cc"; continue; }
+		check "$name is C99 for $cc" compile $cc -std=c99 "$dir/a.c"
+		check "$name is C++11 for $cc" compile "${cxx[$cc]}" -std=c++11 "$dir/a.cc"
+	done
+done
+for cc in gcc clang; do
+	command -v $cc >/dev/null || continue
+	check "layouts are as they were, for $cc" compile $cc -std=c11 "$source/tests/sdk/layout.c"
+done
+for so in "$plugins"/*.so; do
+	check "${so##*/} exports one symbol" one_symbol "$so"
+	check "${so##*/} needs no symbol of ours" none_of_ours_missing "$so"
+done
+echo "1..$number"
+exit $failed
