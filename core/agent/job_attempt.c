@@ -14,6 +14,7 @@
 #include <kit/file.h>
 
 #include "core/agent/job.h"
+#include "core/agent/manifest.h"
 #include "core/agent/state_once.h"
 
 #define ATTEMPT_MAX 100000
@@ -166,6 +167,8 @@ int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o
         repx_format("%s/repx/%s", a->dir, o->ok ? "SUCCESS" : "FAIL");
     json_t *line = outcome_json(o);
 
+    if (o->ok)
+        (void)manifest_write(u->site, a->dir, NULL); /* who misses it makes one */
     json_object_set_new(line, "t", json_integer(state_now_ms()));
     int bad = line_write(a->record_fd, line) < 0;
     REPX_AUTO_CLOSE int fd = openat(u->site->base_fd, marker,

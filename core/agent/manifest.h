@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* manifest.h: the list of what a job left in `out`, with digests, beside its attempt. */
+#ifndef REPX_AGENT_MANIFEST_H
+#define REPX_AGENT_MANIFEST_H
+
+#include "core/agent/agent.h"
+#include "core/wire/results.h"
+
+#define MANIFEST "manifest"
+
+/* Everything below the directory, sorted; links are not followed; sockets and the like are
+ * left out. Takes dir over. Files that cannot be read stay without a digest and are counted
+ * in *unread (may be NULL). */
+int results_scan(int dir, struct results *to, size_t *unread, struct repx_err *err);
+/* Write B/<attempt>/repx/manifest from B/<attempt>/out, whole or not at all. Nothing is
+ * flushed: who finds none makes one. */
+int manifest_write(const struct site *site, const char *attempt, struct repx_err *err);
+/* The manifest of a job's result into *to: 1; 0 when there is none for the `out` that
+ * counts. */
+int manifest_of_job(const struct site *site, int outputs, const char *job,
+                    struct results *to);
+
+#endif
