@@ -35,20 +35,24 @@ static uint32_t three_of(const unsigned char *in, size_t left)
            (uint32_t)(left > 2 ? in[2] : 0);
 }
 
+/* Four characters of three bytes; those past the end are padding, or nothing. */
+static void add_four(struct repx_buf *to, uint32_t three, size_t left, int pad)
+{
+    for (size_t k = 0; k < 4; k++) {
+        if (k <= left) {
+            repx_buf_char(to, alphabet[three >> (18 - 6 * k) & 63]);
+        } else if (pad) {
+            repx_buf_char(to, '=');
+        }
+    }
+}
+
 char *base64_encode(const void *bytes, size_t n, int pad)
 {
     const unsigned char *in = bytes;
     struct repx_buf b = {0};
 
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t three = three_of(in + i, n - i);
-        for (size_t k = 0; k < 4; k++) {
-            if (k <= n - i) {
-                repx_buf_char(&b, alphabet[three >> (18 - 6 * k) & 63]);
-            } else if (pad) {
-                repx_buf_char(&b, '=');
-            }
-        }
-    }
+    for (size_t i = 0; i < n; i += 3)
+        add_four(&b, three_of(in + i, n - i), n - i, pad);
     return repx_buf_detach(&b);
 }
