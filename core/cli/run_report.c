@@ -212,6 +212,7 @@ static void on_event(void *ctx, const struct run_event *e)
     } else if (strcmp(e->name, "lost") == 0 || strcmp(e->name, "cancelled") == 0) {
         on_lost(r, e);
     }
+    ui_flush(); /* whoever reads the pipe sees it now */
     r->ui->progress(r->ui->ctx, "jobs", "jobs", r->ok + r->failed + r->blocked,
                     r->todo);
 }
