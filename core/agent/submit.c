@@ -18,6 +18,7 @@
 #include "core/wire/verbs.h"
 
 #define BATCH_MAX 1000
+#define BATCH_FIRST 100 /* so that work begins while the rest is being written down */
 #define LEASE_WAIT_MS 600000
 
 /* ---- beginning and end ---- */
@@ -212,7 +213,9 @@ static int submit_job(struct submission *s, size_t i, struct repx_err *err)
         return refuse_stale(s, i, stale, err);
     if (add_job(s, i, err) < 0)
         return -1;
-    return s->batch_count >= BATCH_MAX ? submission_flush(s, err) : 0;
+    return s->batch_count >= (s->submitted ? BATCH_MAX : BATCH_FIRST)
+               ? submission_flush(s, err)
+               : 0;
 }
 
 static int submit_jobs(struct submission *s, struct repx_err *err)
