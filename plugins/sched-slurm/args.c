@@ -205,9 +205,10 @@ int dependency_text(struct repx_buf *to, const struct repx_dep *deps, uint64_t c
 
     for (uint64_t i = 0; i < count; i++) {
         const char *id = dep_at(deps, i, stride)->id;
-        if (!id || !slurm_id_ok(id))
+        if (!id || !slurm_id_ok(id)) {
             return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job",
                              id ? id : "");
+        }
     }
     for (uint32_t type = REPX_DEP_OK; type <= REPX_DEP_CORR; type++) {
         const char *lead = names[type];

@@ -212,9 +212,10 @@ static void serve(const struct repx_run *run, struct child *c, const struct poll
 
     if (p[0].revents)
         feed(run, c);
-    if (p[1].revents)
+    if (p[1].revents) {
         take(&c->out, &output->out, run->output_max ? run->output_max : OUTPUT_MAX,
              full);
+    }
     if (p[2].revents)
         take(&c->errors, &output->errors, ERRORS_MAX, &cut);
 }
