@@ -58,10 +58,8 @@ static int bootstrap_perform(struct pipeline *p, struct repx_err *err)
     struct stat st;
 
     if (pipeline_helper(p->target, p->plan->scheduler, &file, &remote, &h.digest, err) <
-        0) {
-        file = remote = NULL;
+        0)
         return -1;
-    }
     h.path = remote;
     h.fd = open(file, O_RDONLY | O_CLOEXEC);
     if (h.fd < 0 || fstat(h.fd, &st) < 0)

@@ -82,10 +82,8 @@ static int submit_perform(struct pipeline *p, struct repx_err *err)
     struct digest digest;
 
     if (pipeline_helper(p->target, p->plan->scheduler, &file, &helper, &digest, err) <
-        0) {
-        file = helper = NULL;
+        0)
         return -1;
-    }
     p->status = plan_status(p->target, p->plan, helper, err);
     if (!p->status || take_root(p, err) < 0)
         return -1;

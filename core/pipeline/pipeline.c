@@ -42,21 +42,15 @@ int pipeline_helper(struct target *target, const char *scheduler, char **file,
         plugin_load(target_paths(target), REPX_KIND_SCHEDULER, scheduler, err);
     char hex[DIGEST_HEX];
 
-    if (!plugin)
+    *remote = NULL;
+    *file = plugin ? plugin_helper(&plugin->info, target_arch(target), err) : NULL;
+    if (!*file)
         return -1;
-    *file = repx_format("%s/sched-%s-linux-%s", plugin->info.helper_dir, scheduler,
-                        target_arch(target));
     REPX_AUTO_CLOSE int fd = open(*file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        (void)repx_fail_errno(err, "scheduler %s has no helper for %s: %s", scheduler,
-                              target_arch(target), *file);
-        free(*file);
-        return -1;
-    }
-    if (digest_fd(fd, digest, NULL, err) < 0) {
-        free(*file);
-        return -1;
-    }
+    if (fd < 0)
+        return repx_fail_errno(err, "%s", *file);
+    if (digest_fd(fd, digest, NULL, err) < 0)
+        return repx_wrap(err, "%s", *file);
     digest_hex(digest, hex);
     *remote = repx_format("bin/%s/sched-%s", hex, scheduler);
     return 0;

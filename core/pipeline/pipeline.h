@@ -70,7 +70,7 @@ int pipeline_perform(struct pipeline *p, struct repx_err *err);
 void pipeline_finish(struct pipeline *p);
 
 /* The helper of the plan's scheduler for the target's architecture: its file here, and
- * its path below the target's base. Caller frees both. */
+ * its path below the target's base. Caller frees both, after a failure too. */
 int pipeline_helper(struct target *target, const char *scheduler, char **file,
                     char **remote, struct digest *digest, struct repx_err *err);
 
