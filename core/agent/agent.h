@@ -44,9 +44,12 @@ struct verb {
 };
 
 /* Tables, each defined in its own file, ending with number 0. */
-extern const struct verb store_verbs[]; /* store_verbs.c */
-extern const struct verb run_verbs[];   /* run_verbs.c */
-extern const struct verb file_verbs[];  /* file_verbs.c */
+extern const struct verb store_verbs[];  /* store_verbs.c */
+extern const struct verb run_verbs[];    /* run_verbs.c */
+extern const struct verb file_verbs[];   /* file_verbs.c */
+extern const struct verb follow_verbs[]; /* follow_verbs.c */
+extern const struct verb pull_verbs[];   /* pull.c */
+extern const struct verb gc_verbs[];     /* gc_verbs.c */
 
 struct site *call_site(struct call *c);
 void *call_own(struct call *c); /* what the verb keeps; NULL at first */

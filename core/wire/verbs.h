@@ -94,6 +94,23 @@
  * F_SCHEDULER and F_HELPER may be given: then the queue is asked, too. */
 #define V_STATUS 24
 
+/* ---- following runs (answers are lines of JSON: docs/following.md) ------------------- */
+
+/* F_LIMIT: the newest so many -> data: a line for each run. */
+#define V_RUN_LIST 60
+/* F_RUN: an id, its unique beginning, or "last"; F_OPTIONS RUN_SHOW_* -> data: a line with
+ * all that one screen holds; when followed, one more with each change until all has ended.
+ * Result: F_RUN, the whole id. */
+#define V_RUN_SHOW 61
+#define RUN_SHOW_FOLLOW 1 /* until every job has ended */
+/* F_RUN as above -> data: the run record, then a line for each job. Result: F_RUN. */
+#define V_RUN_JOBS 62
+/* F_RUN as above, or data: job ids, one a line. End them and what waits for them, and wait
+ * for that for a while -> data: a line for each run; result: F_COUNT left over. */
+#define V_JOBS_CANCEL 63
+/* F_NAME: job id -> data: one line with what records and queue tell of it. */
+#define V_JOB_EXPLAIN 64
+
 /* ---- files of jobs ---------------------------------------------------------------- */
 
 /* F_NAME: path below outputs/ -> F_ENTRY fields as data, recursive, sorted. */
@@ -105,5 +122,35 @@
 /* F_NAME: a link in gcroots/auto/..., F_LINK: manifest name below artifacts/lab. Keeps
  * the newest 5 of its directory. */
 #define V_GCROOT 43
+
+/* ---- the way back ------------------------------------------------------------------ */
+
+/* data: lines "<job id>\n" -> data: for each, in that order, F_JOB (F_NAME F_STATUS) and
+ * then F_ENTRY fields of what it left, F_NAME relative to the job: out/... and
+ * repx/stdout.log, repx/stderr.log. Of a success's `out` its manifest speaks, unseen. A
+ * file without F_DIGEST cannot be read. */
+#define V_PULL_LIST 44
+/* data: F_ENTRY fields: F_NAME (below outputs/) F_OFFSET F_LENGTH -> data: for each file in
+ * that order chunks: length (4, le) and bytes; length 0 ends the file. A length of
+ * PULL_BROKEN is followed by a length and a text, and ends the file, too. At most F_LENGTH
+ * bytes from F_OFFSET on come. */
+#define V_PULL_READ 45
+#define PULL_BROKEN 0xffffffffu
+#define PULL_CHUNK 262144
+
+/* ---- collection -------------------------------------------------------------------- */
+
+/* F_OPTIONS (GC_*) -> data: lines for the user; F_COUNT artifacts, F_INDEX job outputs,
+ * F_BYTES. */
+#define V_GC 50
+#define GC_DRY_RUN 1
+#define GC_PINNED_ONLY 2 /* automatic roots do not count, and go */
+/* F_OPTIONS (1: sizes) -> data: F_ENTRY fields, one a root: F_KIND (0 auto, 1 pinned),
+ * F_NAME, F_KEY lab id, F_LINK project or absent, F_BYTES. */
+#define V_GC_ROOTS 51
+/* F_NAME F_KEY (lab id): a root in gcroots/pinned. */
+#define V_GC_PIN 52
+/* F_NAME: the beginning of a pin's name -> F_NAME. */
+#define V_GC_UNPIN 53
 
 #endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "status_screen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <kit/alloc.h>
+
+#include "cli.h"
+#include "core/json/json.h"
+
+static const char *text_of(const struct json *v, const char *key)
+{
+    const char *s = json_string(json_get(v, key));
+
+    return s ? s : "";
+}
+
+static int64_t number_of(const struct json *v, const char *key)
+{
+    return (int64_t)json_number(json_get(v, key), 0);
+}
+
+const char *status_time(int64_t ms, char *buf, size_t n)
+{
+    time_t t = (time_t)(ms / 1000);
+    struct tm tm;
+
+    if (!localtime_r(&t, &tm) || !strftime(buf, n, "%Y-%m-%d %H:%M:%S", &tm))
+        (void)snprintf(buf, n, "?");
+    return buf;
+}
+
+char *status_clean(const char *text)
+{
+    char *copy = repx_strdup(text);
+
+    for (char *p = copy; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    }
+    return copy;
+}
+
+const char *status_waiting(const char *word)
+{
+    static const struct {
+        const char *word, *means;
+    } words[] = {
+        {"Resources", "for free nodes"},
+        {"Priority", "behind jobs of higher priority"},
+        {"Dependency", "for other jobs"},
+        {"dependency", "for other jobs"},
+        {"DependencyNeverSatisfied", "for a job that failed: it will never start"},
+        {"JobHeldUser", "held by its user"},
+        {"JobHeldAdmin", "held by an administrator"},
+        {"BeginTime", "until its begin time (or after a requeue)"},
+        {"JobArrayTaskLimit", "for other indices of its array"},
+        {"PartitionDown", "the partition is down"},
+        {"PartitionInactive", "the partition is inactive"},
+        {"PartitionTimeLimit", "it asks for more time than the partition allows"},
+        {"PartitionNodeLimit", "it asks for more nodes than the partition has"},
+        {"ReqNodeNotAvail", "for nodes that are not available now"},
+        {"NodeDown", "for a node that is down"},
+        {"Licenses", "for licenses"},
+        {"Reservation", "for its reservation"},
+        {"QOSMaxJobsPerUserLimit", "the QOS allows no more jobs at a time"},
+        {"AssocMaxJobsLimit", "the account allows no more jobs at a time"},
+        {"AssocGrpCpuLimit", "the account's CPUs are in use"},
+        {"AssocGrpMemLimit", "the account's memory is in use"},
+        {"launch failed requeued held", "held: it could not be started"},
+        {"waiting", "for its turn"},
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(words[i].word, word) == 0)
+            return words[i].means;
+    }
+    return NULL;
+}
+
+/* "3 succeeded, 1 failed" without what is zero. */
+static void put_counts(const struct json *run, struct repx_buf *to)
+{
+    const struct json *states = json_get(run, "states");
+    size_t start = to->len;
+
+    for (const struct json *s = json_first(states); s; s = json_next(s)) {
+        long long n = (long long)json_number(s, 0);
+        if (n)
+            repx_buf_fmt(to, "%s%lld %s", to->len > start ? ", " : "", n,
+                         strcmp(json_key(s), "unsubmitted") == 0 ? "not submitted"
+                                                                 : json_key(s));
+    }
+    if (to->len == start)
+        repx_buf_str(to, "no jobs");
+}
+
+static void put_specs(const struct json *run, struct repx_buf *to)
+{
+    for (const struct json *s = json_first(json_get(run, "specs")); s;
+         s = json_next(s)) {
+        REPX_AUTO_FREE char *text = status_clean(json_string(s) ? json_string(s) : "");
+        if (to->len > 200) {
+            repx_buf_str(to, " ...");
+            return;
+        }
+        repx_buf_fmt(to, "%s%s", to->len ? " " : "", text);
+    }
+}
+
+void status_say_run(const struct json *run)
+{
+    REPX_AUTO_BUF struct repx_buf specs = {0};
+    REPX_AUTO_BUF struct repx_buf counts = {0};
+    char when[32];
+
+    if (json_string(json_get(run, "error"))) {
+        REPX_AUTO_FREE char *why = status_clean(text_of(run, "error"));
+        ui_say("%s  cannot be read: %s", text_of(run, "run"), why);
+        return;
+    }
+    REPX_AUTO_FREE char *user = status_clean(text_of(run, "user"));
+    REPX_AUTO_FREE char *host = status_clean(text_of(run, "host"));
+    REPX_AUTO_FREE char *lab = status_clean(text_of(run, "lab"));
+    put_specs(run, &specs);
+    put_counts(run, &counts);
+    ui_say("%s  %s  %s@%s  %s: %s", text_of(run, "run"),
+           status_time(number_of(run, "t"), when, sizeof(when)), user, host,
+           text_of(run, "scheduler"), repx_buf_text(&specs));
+    ui_say("    %s%s: %s",
+           json_is_true(json_get(run, "cancelled")) ? "cancelled, " : "",
+           json_is_true(json_get(run, "ended")) ? "ended" : "going on",
+           repx_buf_text(&counts));
+    if (*lab)
+        ui_say("    Lab %.16s", lab);
+}
+
+void status_line(const struct json *run, struct repx_buf *to)
+{
+    REPX_AUTO_BUF struct repx_buf counts = {0};
+    char when[32];
+
+    put_counts(run, &counts);
+    repx_buf_fmt(to, "%s  %s%s", status_time(number_of(run, "now"), when, sizeof(when)),
+                 repx_buf_text(&counts),
+                 json_is_true(json_get(run, "ended")) ? "; all have ended" : "");
+    /* the time of an unchanged state is no news */
+    if (!json_is_true(json_get(run, "ended"))) {
+        to->len = 0;
+        repx_buf_fmt(to, "%s", repx_buf_text(&counts));
+    }
+}
+
+/* ---- the screen ---- */
+
+static void put_head(const struct json *run, struct repx_buf *to)
+{
+    REPX_AUTO_BUF struct repx_buf specs = {0};
+    REPX_AUTO_FREE char *user = status_clean(text_of(run, "user"));
+    REPX_AUTO_FREE char *host = status_clean(text_of(run, "host"));
+    char when[32], age[32];
+    int64_t t = number_of(run, "t");
+
+    put_specs(run, &specs);
+    repx_buf_fmt(to, "Run %s (%s)\n", text_of(run, "run"), repx_buf_text(&specs));
+    repx_buf_fmt(to, "  submitted %s by %s@%s, %s ago, scheduler %s%s\n",
+                 status_time(t, when, sizeof(when)), user, host,
+                 ui_duration(number_of(run, "now") - t, age, sizeof(age)),
+                 text_of(run, "scheduler"),
+                 json_is_true(json_get(run, "cancelled")) ? ", cancelled" : "");
+}
+
+static void put_rates(const struct json *run, struct repx_buf *to)
+{
+    const struct json *rates = json_get(run, "rates");
+    const struct json *states = json_get(run, "states");
+    int64_t left = number_of(states, "queued") + number_of(states, "running") +
+                   number_of(states, "unsubmitted");
+    int64_t one = number_of(rates, "ended_1min"), ten = number_of(rates, "ended_10min");
+    char text[32];
+
+    repx_buf_fmt(to, "  Jobs: %lld", (long long)number_of(run, "count"));
+    if (number_of(run, "complete_before"))
+        repx_buf_fmt(to, " (%lld were complete before)",
+                     (long long)number_of(run, "complete_before"));
+    repx_buf_str(to, ": ");
+    put_counts(run, to);
+    repx_buf_char(to, '\n');
+    if (!ten)
+        return;
+    repx_buf_fmt(to, "  Rate: %lld ended in the last minute, %lld in ten",
+                 (long long)one, (long long)ten);
+    if (left && one)
+        repx_buf_fmt(to, "; about %s left at that rate",
+                     ui_duration(left * 60000 / one, text, sizeof(text)));
+    repx_buf_char(to, '\n');
+}
+
+static void put_failures(const struct json *run, struct repx_buf *to)
+{
+    const struct json *first = json_first(json_get(run, "failed_first"));
+    const struct json *kinds = json_get(run, "failures");
+    char when[32];
+
+    if (!first)
+        return;
+    repx_buf_str(to, "\nFailed:");
+    for (const struct json *k = json_first(kinds); k; k = json_next(k)) {
+        REPX_AUTO_FREE char *why = status_clean(json_key(k));
+        repx_buf_fmt(to, "%s %lld with \"%.80s\"", k == json_first(kinds) ? "" : ",",
+                     (long long)json_number(k, 0), why);
+    }
+    repx_buf_str(to, "; first:\n");
+    for (; first; first = json_next(first)) {
+        REPX_AUTO_FREE char *why = status_clean(text_of(first, "reason"));
+        repx_buf_fmt(to, "  %s  %s: %.200s\n",
+                     status_time(number_of(first, "t"), when, sizeof(when)),
+                     text_of(first, "id"), why);
+    }
+}
+
+static void put_blocked(const struct json *run, struct repx_buf *to)
+{
+    const struct json *by = json_first(json_get(run, "blocked_by"));
+
+    if (!by)
+        return;
+    repx_buf_str(to, "\nBlocked:\n");
+    for (; by; by = json_next(by))
+        repx_buf_fmt(to, "  %lld by %s\n", (long long)number_of(by, "blocks"),
+                     text_of(by, "id"));
+}
+
+static void put_oldest(const struct json *run, struct repx_buf *to)
+{
+    const struct json *job = json_first(json_get(run, "oldest_running"));
+    char age[32];
+
+    if (!job)
+        return;
+    repx_buf_str(to, "\nRunning longest:\n");
+    for (; job; job = json_next(job))
+        repx_buf_fmt(to, "  %s for %s\n", text_of(job, "id"),
+                     ui_duration(number_of(run, "now") - number_of(job, "since"), age,
+                                 sizeof(age)));
+}
+
+static void put_waiting(const struct json *run, struct repx_buf *to)
+{
+    int64_t asked = number_of(run, "queue_t"), gone = number_of(run, "gone");
+    const struct json *why = json_first(json_get(run, "waiting"));
+    const char *error = json_string(json_get(run, "queue_error"));
+    char age[32];
+
+    if (why)
+        repx_buf_fmt(to, "\nWaiting, as the scheduler said %s ago:\n",
+                     ui_duration(number_of(run, "now") - asked, age, sizeof(age)));
+    for (; why; why = json_next(why)) {
+        REPX_AUTO_FREE char *word = status_clean(json_key(why));
+        const char *means = status_waiting(word);
+        repx_buf_fmt(to, "  %lld %s%s%s%s\n", (long long)json_number(why, 0),
+                     means ? means : word, means ? " (" : "", means ? word : "",
+                     means ? ")" : "");
+    }
+    if (gone)
+        repx_buf_fmt(to,
+                     "\n%lld jobs have left the queue without a record of their end; "
+                     "`repx attach %s` finds out\n",
+                     (long long)gone, text_of(run, "run"));
+    if (error) {
+        REPX_AUTO_FREE char *text = status_clean(error);
+        repx_buf_fmt(to, "\nThe scheduler could not be asked just now: %.300s\n", text);
+    }
+}
+
+void status_screen(const struct json *run, struct repx_buf *to)
+{
+    put_head(run, to);
+    put_rates(run, to);
+    put_failures(run, to);
+    put_blocked(run, to);
+    put_oldest(run, to);
+    put_waiting(run, to);
+    if (json_is_true(json_get(run, "ended")))
+        repx_buf_str(to, "\nAll jobs have ended.\n");
+}
+
+size_t status_draw(const struct repx_buf *screen, size_t drawn)
+{
+    const char *at = repx_buf_text(screen);
+    size_t lines = 0;
+
+    ui_flush();
+    if (drawn)
+        printf("\033[%zuA", drawn);
+    while (*at) {
+        size_t n = strcspn(at, "\n");
+        printf("%.*s%s\n", (int)n, at, drawn ? "\033[K" : "");
+        at += n + (at[n] == '\n');
+        lines++;
+    }
+    if (drawn)
+        (void)fputs("\033[J", stdout);
+    (void)fflush(stdout);
+    return lines;
+}
