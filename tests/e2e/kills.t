@@ -50,20 +50,21 @@ round() {
 	repx run simulation-run --lab "$LAB" --target "$target" >round.log 2>&1 &
 	client=$!
 	sleep "$delay"
-	strike "$victim"
-	wait "$client" 2>/dev/null
+	strike "$victim" || true
+	wait "$client" 2>/dev/null || true
 	until right "$base"; do
 		tries=$((tries + 1))
 		[[ $tries -le 6 ]] || { echo "no right result after $tries runs"; cat round.log; return 1; }
-		timeout 120 repx run simulation-run --lab "$LAB" --target "$target" >>round.log 2>&1
-		local status=$?
+		local status=0
+		timeout 120 repx run simulation-run --lab "$LAB" --target "$target" >>round.log 2>&1 ||
+			status=$?
 		[[ $status -ne 124 ]] || { echo "hangs"; cat round.log; return 1; }
 		[[ $target != cluster ]] || within 150 settled "$base" || { cat round.log; return 1; }
 	done
 	# Only what was killed itself may have run again.
 	if [[ $victim != supervisor ]]; then
 		local twice
-		twice=$(ran_twice "$base")
+		twice=$(ran_twice "$base" 2>/dev/null || true)
 		[[ -z $twice ]] || { echo "ran twice: $twice"; cat round.log; return 1; }
 	fi
 	repx run simulation-run --lab "$LAB" --target "$target" | grep -q "already complete"
