@@ -45,11 +45,27 @@ static struct def_phase *phase(struct def *d, struct def_stage *s, const char *n
     return p;
 }
 
+/* Names that the runtime or a reduction gives are not for a stage's inputs. */
+static int check_free(const char *name, struct repx_err *err)
+{
+    size_t n = strlen(name), digits = n;
+
+    while (digits && name[digits - 1] >= '0' && name[digits - 1] <= '9')
+        digits--;
+    if (strncmp(name, "worker__", 8) == 0 ||
+        (digits < n && digits > 2 && strncmp(name + digits - 2, "__", 2) == 0))
+        return repx_fail(
+            err, REPX_E_USAGE,
+            "worker__... and ...__0 are names that inputs get by themselves");
+    return 0;
+}
+
 static int add_input(struct def *d, const char *name, const struct def_entry *e,
                      int is_step, struct def_input *to, struct repx_err *err)
 {
     *to = (struct def_input){.name = name, .line = e->line};
-    if (def_name_check(name, "an input", err) < 0)
+    if (def_name_check(name, "an input", err) < 0 ||
+        (!is_step && check_free(name, err) < 0))
         return -1;
     return is_step ? def_step_input_parse(&d->pool, e->value, to, err)
                    : def_stage_input_parse(&d->pool, e->value, to, err);
