@@ -44,5 +44,5 @@ check 'resources reach Slurm, each as its own argument' '
 	printf "#!/bin/sh\nenv | grep SLURM_ >\$1/x\n" >def/s.sh && repx lab pack def -o res &&
 	printf "[defaults]\nmem = \"300M\"\ncpus-per-task = 2\ntime = \"00:03:00\"\npartition = \"highmem\"\nsbatch_opts = [\"--nice=7\"]\n" >res.toml &&
 	repx run r --lab res --target cluster --resources res.toml >out 2>&1 || { cat out; exit 1; }
-	within 60 eval "test -f \"$TB_BASE\"/outputs/*-s-*/repx/SUCCESS" && cat "$s/out/x" &&
+	s=$TB_BASE/outputs/$(ls res/jobs) && within 60 test -f "$s/repx/SUCCESS" && cat "$s/out/x" &&
 	grep -q SLURM_JOB_PARTITION=highmem "$s/out/x" && grep -q SLURM_CPUS_PER_TASK=2 "$s/out/x"'
