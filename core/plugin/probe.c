@@ -34,8 +34,7 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* ".../KIND-NAME.so" -> kind and name; the caller frees name. */
-static uint32_t split(const char *file, char **name)
+uint32_t plugin_file_split(const char *file, char **name)
 {
     const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;
     size_t n = strlen(base);
@@ -130,7 +129,7 @@ int plugin_probe(const char *file, int timeout_ms, struct repx_err *err)
 {
     REPX_AUTO_FREE char *name = NULL;
     const char *slash = strrchr(file, '/');
-    uint32_t kind = split(file, &name);
+    uint32_t kind = plugin_file_split(file, &name);
     int ends[2];
 
     if (!kind) {

@@ -4,7 +4,12 @@
 #ifndef REPX_PLUGIN_PROBE_H
 #define REPX_PLUGIN_PROBE_H
 
+#include <stdint.h>
+
 #include <kit/err.h>
+
+/* ".../KIND-NAME.so": the kind, or 0; the caller frees *name. */
+uint32_t plugin_file_split(const char *file, char **name);
 
 /* file: .../KIND-NAME.so, its manifest beside it. All that loading checks is checked. A
  * child that has not answered after timeout_ms is killed: REPX_E_TIMEOUT. */

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* MAP_ANONYMOUS, strsignal */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "conform.h"
+
+#define UNTESTED_MAX 64
+#define LINE_MAX_LEN 256
+
+/* Shared with the children. */
+struct report {
+    unsigned count, failed, untested_count;
+    char last[LINE_MAX_LEN]; /* the check before whatever happens next */
+    char untested[UNTESTED_MAX][LINE_MAX_LEN];
+};
+static struct report *report;
+
+void report_begin(void)
+{
+    report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (report == MAP_FAILED) {
+        perror("repx-plugin-test");
+        _exit(1);
+    }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+int check(int ok, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(report->last, sizeof(report->last), fmt, args);
+    va_end(args);
+    for (char *p = report->last; *p; p++)
+        *p = (unsigned char)*p < ' ' || *p == '#' ? ' ' : *p;
+    report->count++;
+    report->failed += !ok;
+    (void)printf("%s %u - %s\n", ok ? "ok" : "not ok", report->count, report->last);
+    (void)fflush(stdout);
+    return ok;
+}
+
+void untested(const char *fmt, ...)
+{
+    va_list args;
+
+    if (report->untested_count == UNTESTED_MAX)
+        return;
+    va_start(args, fmt);
+    (void)vsnprintf(report->untested[report->untested_count++], LINE_MAX_LEN, fmt,
+                    args);
+    va_end(args);
+}
+
+void group(const char *name, void (*run)(struct conform *c), struct conform *c,
+           unsigned seconds)
+{
+    int status = 0;
+
+    (void)printf("# %s\n", name);
+    (void)fflush(stdout);
+    (void)snprintf(report->last, sizeof(report->last), "its beginning");
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)setpgid(0, 0);
+        (void)alarm(seconds);
+        run(c);
+        (void)fflush(stdout);
+        _exit(0);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    (void)kill(-pid, SIGKILL); /* what it left behind in its group */
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+        (void)check(0, "%s: comes to its end within %u s; hangs after: %s", name,
+                    seconds, report->last);
+    } else if (WIFSIGNALED(status)) {
+        (void)check(0, "%s: does not crash (%s); last: %s", name,
+                    strsignal(WTERMSIG(status)), report->last);
+    } else if (WEXITSTATUS(status) != 0) {
+        (void)check(0, "%s: never ends the process (status %d); last: %s", name,
+                    WEXITSTATUS(status), report->last);
+    }
+}
+
+int report_end(void)
+{
+    for (unsigned i = 0; i < report->untested_count; i++)
+        (void)printf("# not tested: %s\n", report->untested[i]);
+    (void)printf("1..%u\n", report->count);
+    if (report->failed)
+        (void)printf("# %u of %u failed\n", report->failed, report->count);
+    return report->failed > 0;
+}
