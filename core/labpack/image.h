@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* image.h: a container image from a docker-archive file, laid out by layer.
+/* image.h: a container image from a docker-archive or a tar of an OCI layout, laid out by
+ * layer.
  *
  *     images/<id>-<name>/manifest.json
  *     images/<id>-<name>/<config digest>.json
