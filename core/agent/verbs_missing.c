@@ -10,6 +10,9 @@
 ABSENT const struct verb store_verbs[] = {{0}};
 ABSENT const struct verb run_verbs[] = {{0}};
 ABSENT const struct verb file_verbs[] = {{0}};
+ABSENT const struct verb follow_verbs[] = {{0}};
+ABSENT const struct verb pull_verbs[] = {{0}};
+ABSENT const struct verb gc_verbs[] = {{0}};
 
 static int absent(const char *program)
 {
