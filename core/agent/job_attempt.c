@@ -165,12 +165,15 @@ int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o
 {
     REPX_AUTO_FREE char *marker =
         repx_format("%s/repx/%s", a->dir, o->ok ? "SUCCESS" : "FAIL");
+    REPX_AUTO_FREE char *good = repx_format("%s/repx/SUCCESS", a->dir);
     json_t *line = outcome_json(o);
 
     if (o->ok)
         (void)manifest_write(u->site, a->dir, NULL); /* who misses it makes one */
     json_object_set_new(line, "t", json_integer(state_now_ms()));
     int bad = line_write(a->record_fd, line) < 0;
+    if (!o->ok)
+        (void)unlinkat(u->site->base_fd, good, 0); /* a script can make one itself */
     REPX_AUTO_CLOSE int fd = openat(u->site->base_fd, marker,
                                     O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (bad || fd < 0)

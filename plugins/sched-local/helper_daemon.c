@@ -24,6 +24,8 @@
 #define LOCK_TRIES \
     100 /* of 10 ms: a queue that is about to end needs that long at most */
 
+#define BEGIN_MS 5000
+
 struct lease {
     char *host, *boot;
     pid_t pid;
@@ -119,13 +121,13 @@ int queue_become(int dir, int *lock, struct repx_err *err)
 
 /* ---- starting ---- */
 
-static void detach(const char *path)
+static void detach(const char *path, int report)
 {
     char *const argv[] = {repx_strdup("sched-local"), repx_strdup("queue"),
                           repx_strdup(path), NULL};
     int null = open("/dev/null", O_RDWR);
 
-    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+    if (null < 0 || dup2(null, 0) < 0 || dup2(report, 1) < 0 || dup2(null, 2) < 0)
         _exit(1);
     if (close_range(3, ~0u, 0) < 0) {
         for (int fd = 3; fd < 1024; fd++)
@@ -137,28 +139,54 @@ static void detach(const char *path)
     _exit(1);
 }
 
+/* The queue closes its end when it has begun, and says before why it cannot. One that
+ * takes its time is left to it. */
+static int began(int report, struct repx_err *err)
+{
+    struct pollfd p = {.fd = report, .events = POLLIN};
+    char why[400];
+    int rc;
+
+    do {
+        rc = poll(&p, 1, BEGIN_MS);
+    } while (rc < 0 && errno == EINTR);
+    ssize_t n = rc > 0 ? read(report, why, sizeof(why)) : 0;
+    if (n <= 0)
+        return 0;
+    return repx_fail(err, REPX_E_FAILED, "the queue cannot begin: %.*s", (int)n, why);
+}
+
 int queue_start(int dir, const char *path, struct repx_err *err)
 {
     struct lease l;
     sigset_t none;
-    int status;
+    int status, report[2];
 
     int alive = lease_read(dir, &l) && lease_alive(&l);
     lease_free(&l);
     if (alive)
         return 0;
+    if (pipe2(report, O_CLOEXEC) < 0)
+        return repx_fail_errno(err, "cannot start the queue: pipe");
     pid_t pid = fork();
-    if (pid < 0)
-        return repx_fail_errno(err, "cannot start the queue: fork");
+    if (pid < 0) {
+        (void)repx_fail_errno(err, "cannot start the queue: fork");
+        (void)close(report[0]);
+        (void)close(report[1]);
+        return -1;
+    }
     if (pid == 0) {
         (void)sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         (void)signal(SIGPIPE, SIG_DFL);
         if (setsid() < 0 || (pid = fork()) != 0)
             _exit(pid < 0);
-        detach(path);
+        detach(path, report[1]);
     }
+    (void)close(report[1]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    return 0;
+    int rc = began(report[0], err);
+    (void)close(report[0]);
+    return rc;
 }

@@ -7,8 +7,9 @@
 
 #define LEASE_FRESH_S 60 /* a queue on another host counts as alive that long */
 
-/* Start a detached queue unless one is known to be there. It shares nothing with this
- * process: own session, no descriptor, directory "/". */
+/* Start a detached queue unless one is known to be there, and see it begin; fails with
+ * what keeps it from that. It shares nothing with this process: own session, no descriptor
+ * (but a pipe for that word, until it has begun), directory "/". */
 int queue_start(int dir, const char *path, struct repx_err *err);
 
 /* In the queue: become the one of this directory. 1 yes, 0 another one lives, -1. The

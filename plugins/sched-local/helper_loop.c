@@ -243,17 +243,19 @@ static void queue_run(struct queue *q)
 
 /* ---- beginning and end ---- */
 
-static int open_log(int dir)
+static int open_log(int dir, struct repx_err *err)
 {
     struct stat st;
     int fd = openat(dir, "log", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
                     0600);
 
     if (fd < 0)
-        return -1;
+        return repx_fail_errno(err, "log");
     if (fstat(fd, &st) == 0 && st.st_size > LOG_MAX)
         (void)!ftruncate(fd, 0);
-    int rc = dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ? -1 : 0;
+    int rc = 0;
+    if (dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
+        rc = repx_fail_errno(err, "log");
     (void)close(fd);
     return rc;
 }
@@ -288,7 +290,7 @@ static int queue_open(struct queue *q, const char *path, struct repx_err *err)
     q->boot = boot_id();
     q->cpus = capacity_cpus();
     q->memory = capacity_memory();
-    if (open_log(q->dir) < 0 || open_events(q, err) < 0)
+    if (open_log(q->dir, err) < 0 || open_events(q, err) < 0)
         return -1;
     REPX_AUTO_FREE char *spool = repx_format("%s/spool", path);
     if (q->watch >= 0 && inotify_add_watch(q->watch, spool, IN_MOVED_TO) < 0) {
@@ -334,9 +336,11 @@ int queue_main(const char *path)
 {
     struct queue q;
     struct repx_err err = {0};
+    int report = fcntl(1, F_DUPFD_CLOEXEC, 3);
     int rc = queue_open(&q, path, &err);
 
     if (rc > 0 && resume(&q, &err) == 0) {
+        (void)close(report);
         start_what_fits(&q);
         queue_run(&q);
         if (q.left == 0)
@@ -346,6 +350,9 @@ int queue_main(const char *path)
     }
     if (rc == 0)
         return 0;
-    (void)fprintf(stderr, "sched-local: %s\n", err.text);
+    if (rc > 0)
+        lease_remove(q.dir);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)repx_write_all(report, err.text, strlen(err.text));
     return 1;
 }

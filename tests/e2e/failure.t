@@ -29,8 +29,13 @@ output.x = $out/x
 [stage slow]
 script = slow.sh
 output.x = $out/x
+[stage boast]
+script = boast.sh
+output.x = $out/x
 [run quick]
 stages = other
+[run boast]
+stages = boast
 [run wait]
 stages = slow
 [run chain]
@@ -40,6 +45,7 @@ printf '#!/bin/sh\necho no luck >&2\ntest -f "%s/heal" || exit 3\necho x >"$1/x"
 printf '#!/bin/sh\necho x >"$1/x"\n' >"$WORK/def/copy.sh"
 printf '#!/bin/sh\necho x >"$1/x"\n' >"$WORK/def/other.sh"
 printf '#!/bin/sh\necho started\nsleep 30\necho x >"$1/x"\n' >"$WORK/def/slow.sh"
+printf '#!/bin/sh\n: >"${1%%/out}/repx/SUCCESS"\nexit 3\n' >"$WORK/def/boast.sh"
 make_lab "$WORK/def"
 
 check 'a failure is exit 1, with the summary and the reason' '
@@ -72,3 +78,14 @@ check '--detach returns at once, the queue goes on, and a second run follows it'
 	repx run wait --lab "$LAB" >out2 2>&1 & pid=$!; sleep 3;
 	test "$(find "$BASE/outputs/$(jobs_of slow)/attempts" -mindepth 1 -maxdepth 1 | wc -l)" -eq 2 &&
 	kill -INT $pid; wait $pid || true'
+
+check 'a success that a failing script wrote itself does not count' '
+	must_fail repx run boast --lab "$LAB" && must_fail repx run boast --lab "$LAB" &&
+	boast=$(jobs_of boast) && test -f "$BASE/outputs/$boast/repx/FAIL" &&
+	test ! -e "$BASE/outputs/$boast/repx/SUCCESS"'
+
+check 'a queue that cannot begin is an error, not a wait' '
+	export XDG_STATE_HOME=$WORK/stuck && repx run quick --lab "$LAB" >/dev/null && sleep 1.5 &&
+	queue=$WORK/stuck/repx/.repx/queue && rm -f "$queue/lock" "$queue/lease" && mkdir "$queue/lock" &&
+	rm -r "$WORK/stuck/repx/outputs" && must_fail timeout 30 repx run quick --lab "$LAB" 2>err;
+	cat err; grep "queue cannot begin: lock" err && rmdir "$queue/lock" && timeout 60 repx run quick --lab "$LAB"'
