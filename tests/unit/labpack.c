@@ -77,6 +77,24 @@ static void ids_are_golden(void)
        "the job that reduces them");
 }
 
+static void ids_of_every_kind_of_line_are_golden(void)
+{
+    static const char text[] =
+        "[run r]\nstages = s\n[stage p]\nscript = s\nparam.z = \"q \\\"1\\\" "
+        "\xc3\xa9\"\noutput.o = $out/o\n"
+        "[stage s]\nversion = 2.1\ntype = scatter-gather\nscatter = s\ngather = s\n"
+        "files = s\ninherit = z\ninput.i = p.o\ninput.store__base = base\n"
+        "input.m = run:r\nstep.x = s\nstep.x.input.i = job\nstep.x.output.v = $out/v\n"
+        "step.y = s\nstep.y.input.v = x.v\nstep.y.output.w = $out/w\n";
+
+    ok(pack(text, "golden2") == 0, "packs: %s", err.text);
+    REPX_AUTO_FREE char *p = ids("golden2", "r", "p", NULL);
+    REPX_AUTO_FREE char *s = ids("golden2", "r", "s", NULL);
+    is(p, "vdjrji3azndckcvzlk3ib8fjw6zsklpg-p-1.0", "a text with quotes and an accent");
+    is(s, "ci557gaxr77vbiq92rawvzm3avz79srq-s-2.1",
+       "scatter-gather, files, base, run, inherited");
+}
+
 static void a_new_value_changes_no_other_id(void)
 {
     const char *at = strstr(sweep, "1, 2"); /* 2 stays, 31 is new */
@@ -333,6 +351,7 @@ int main(void)
     put("def/sim.sh", "#!/bin/sh\necho 1 >\"$1/o\"\n");
     put("def/table.sh", "#!/bin/sh\necho 2 >\"$1/t\"\n");
     ids_are_golden();
+    ids_of_every_kind_of_line_are_golden();
     a_new_value_changes_no_other_id();
     what_does_not_enter_an_id();
     what_enters_an_id();
