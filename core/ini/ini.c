@@ -9,7 +9,7 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
-#define INI_FILE_MAX (16 * 1024 * 1024)
+#define INI_FILE_MAX 16777216
 
 /* inih's handler gets no line number in Debian's build, so the reader counts lines: the
  * handler runs right after its line was read. */
@@ -67,11 +67,12 @@ static int check_lines(const char *path, const char *text, size_t n,
     for (size_t i = 0; i <= n; i++) {
         if (i < n && text[i] != '\n')
             continue;
-        if (i - start > INI_LINE)
+        if (i - start > INI_LINE) {
             return repx_fail(err, REPX_E_USAGE,
                              "%s:%d: line longer than %d bytes; continue the value on "
                              "an indented line",
                              path, line, INI_LINE);
+        }
         start = i + 1;
         line++;
     }
@@ -90,9 +91,10 @@ int ini_each_text(const char *path, const char *text, size_t n,
     int bad = ini_parse_stream(next_line, &w, one, &w);
     if (w.failed)
         return repx_wrap(err, "%s:%d", path, w.failed);
-    if (bad)
+    if (bad) {
         return repx_fail(err, REPX_E_USAGE,
                          "%s:%d: neither a [section] nor name = value", path, bad);
+    }
     return 0;
 }
 
