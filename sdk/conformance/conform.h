@@ -21,6 +21,7 @@ struct conform {
     const char *fault; /* --fault-cmd, or NULL */
     const char *peer;  /* path of the peer program here */
     char *dir;         /* scratch */
+    int patience;      /* seconds for what should take one */
     size_t batch;      /* units of the large batch */
     int canceled;
     int cancel[2]; /* pipe behind the host's cancel descriptor */

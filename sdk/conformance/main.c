@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* repx-plugin-test PLUGIN.so [--config TARGET.toml] [--fault-cmd CMD] [--batch N]: does a
- * plugin keep the promises of the contract? Answers in TAP; 0 when all hold. */
+/* repx-plugin-test PLUGIN.so [--config TARGET.toml] [--fault-cmd CMD] [--batch N] [--patience S]:
+ * does a plugin keep the promises of the contract? Answers in TAP; 0 when all hold. */
 #define _GNU_SOURCE /* mkdtemp, pipe2 */
 #include <fcntl.h>
 #include <limits.h>
@@ -64,13 +64,15 @@ static int parse(int argc, char **argv, struct arguments *a, struct conform *c)
             c->fault = argv[++i];
         } else if (strcmp(argv[i], "--batch") == 0 && more) {
             c->batch = strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--patience") == 0 && more) {
+            c->patience = atoi(argv[++i]);
         } else if (argv[i][0] != '-' && !a->plugin) {
             a->plugin = argv[i];
         } else {
             return -1;
         }
     }
-    return a->plugin && c->batch > 0 && c->batch <= 100000 ? 0 : -1;
+    return a->plugin && c->batch > 0 && c->batch <= 100000 && c->patience > 0 ? 0 : -1;
 }
 
 /* The file becomes the configuration of this process, alone. */
@@ -184,12 +186,12 @@ int main(int argc, char **argv)
 {
     char dir[] = "/tmp/repx-plugin-test.XXXXXX";
     struct arguments a = {0};
-    struct conform c = {.batch = 1000};
+    struct conform c = {.batch = 1000, .patience = 60};
 
     if (parse(argc, argv, &a, &c) < 0) {
         (void)fprintf(stderr,
                       "usage: repx-plugin-test PLUGIN.so [--config TARGET.toml] "
-                      "[--fault-cmd CMD] [--batch N]\n");
+                      "[--fault-cmd CMD] [--batch N] [--patience S]\n");
         return 2;
     }
     if (!mkdtemp(dir) || pipe2(c.cancel, O_CLOEXEC) < 0) {

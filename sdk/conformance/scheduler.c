@@ -17,7 +17,7 @@
 #include "helper.h"
 
 #define CALL_S 60
-#define WAIT_S 90 /* for a unit to end */
+
 #define KEY_LEN 26
 
 struct trial {
@@ -110,7 +110,7 @@ static const char *end_of(struct trial *t, const char *id, int64_t index, int64_
 {
     const char *state = "";
 
-    for (int i = 0; i < WAIT_S * 5; i++) {
+    for (int i = 0; i < t->c->patience * 5; i++) {
         state = state_of(t, id, index, exit);
         if (!is_open(state) && strcmp(state, "?") != 0)
             return state;
@@ -121,7 +121,7 @@ static const char *end_of(struct trial *t, const char *id, int64_t index, int64_
 
 static int wait_file(const struct trial *t, const char *key, const char *name)
 {
-    for (int i = 0; i < WAIT_S * 5; i++) {
+    for (int i = 0; i < t->c->patience * 5; i++) {
         if (has_file(t, key, name))
             return 1;
         (void)poll(NULL, 0, 200);

@@ -17,7 +17,6 @@
 #include "talk.h"
 
 #define BULK (8u << 20)
-#define PATIENCE 60 /* seconds for what should take one */
 
 struct far {
     struct conform *c;
@@ -30,6 +29,12 @@ static int64_t now(const struct far *f)
     return f->c->services->now_ms(f->c->services->ctx);
 }
 
+/* The deadline of what should take a second. */
+static int64_t soon(const struct far *f)
+{
+    return now(f) + (int64_t)f->c->patience * 1000;
+}
+
 static struct repx_endpoint endpoint(const struct far *f)
 {
     const struct config_target *target = f->c->target;
@@ -39,7 +44,7 @@ static struct repx_endpoint endpoint(const struct far *f)
         .address = target && target->address ? target->address : "",
         .target = target ? target->name : "test",
         .mode = REPX_OPEN_BATCH,
-        .deadline_ms = now(f) + PATIENCE * 1000,
+        .deadline_ms = soon(f),
     };
 }
 
@@ -56,7 +61,7 @@ static int far_open(struct far *f, struct repx_err *err)
 static int ask(struct far *f, const char *mode, struct repx_err *err)
 {
     REPX_AUTO_FREE char *command = repx_format("%s/peer %s", f->dir, mode);
-    int rc = talk(&f->t, command, PATIENCE, err);
+    int rc = talk(&f->t, command, f->c->patience, err);
 
     f->t.input = NULL;
     f->t.len = 0;
@@ -81,7 +86,7 @@ static int bring_peer(struct far *f)
         return check(0, "the peer is there: %s", err.text);
     f->t.input = peer.data;
     f->t.len = peer.len;
-    int rc = talk(&f->t, command, PATIENCE, &err);
+    int rc = talk(&f->t, command, f->c->patience, &err);
     f->t.input = NULL;
     f->t.len = 0;
     const char *out = repx_buf_text(&f->t.out), *line = strrchr(out, '/');
@@ -161,7 +166,7 @@ static void *silent(struct far *f, struct repx_err *err)
     REPX_AUTO_FREE char *command = repx_format("%s/peer echo", f->dir);
     void *stream = NULL;
 
-    if (f->t.ops->start(f->t.self, command, now(f) + PATIENCE * 1000, &stream, err) < 0)
+    if (f->t.ops->start(f->t.self, command, soon(f), &stream, err) < 0)
         return NULL;
     return stream;
 }
@@ -229,10 +234,9 @@ static void *holder(struct far *f, struct repx_err *err)
     struct repx_wait w = {.want = REPX_READY_READ};
     char said_it[4];
 
-    if (f->t.ops->start(f->t.self, command, now(f) + PATIENCE * 1000, &w.stream, err) <
-        0)
+    if (f->t.ops->start(f->t.self, command, soon(f), &w.stream, err) < 0)
         return NULL;
-    (void)f->t.ops->wait(f->t.self, &w, 1, sizeof(w), now(f) + PATIENCE * 1000, err);
+    (void)f->t.ops->wait(f->t.self, &w, 1, sizeof(w), soon(f), err);
     if (f->t.ops->read(w.stream, REPX_STREAM_OUT, said_it, 4, err) <= 0)
         return NULL;
     return w.stream;
@@ -344,9 +348,9 @@ void transport_faults(struct conform *c)
     f.t.len = BULK;
     f.t.keep_open = 1;
     for (int i = 0; i < 20 && rc > 0; i++)
-        rc = talk_turn(&f.t, &turn, now(&f) + PATIENCE * 1000, &err);
+        rc = talk_turn(&f.t, &turn, soon(&f), &err);
     (void)check(system(c->fault) == 0, "the fault command succeeds");
-    int64_t until = now(&f) + 3 * PATIENCE * 1000;
+    int64_t until = now(&f) + 3000 * (int64_t)c->patience;
     while (rc > 0 && now(&f) < until && turn.sent < f.t.len)
         rc = talk_turn(&f.t, &turn, until, &err);
     (void)check(rc < 0 && (err.code == REPX_E_LINK || err.code == REPX_E_TIMEOUT),

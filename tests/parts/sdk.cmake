@@ -14,3 +14,42 @@ add_dependencies(test-plugin_probe test-plugin broken-exits broken-exits0 broken
 add_test(NAME sdk-headers COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/headers.sh
   ${PROJECT_SOURCE_DIR} ${REPX_PLUGIN_DIR})
 set_tests_properties(sdk-headers PROPERTIES LABELS sdk TIMEOUT 120)
+
+# The conformance kit: bundled plugins pass, wrong ones fail on the check made for them.
+function(repx_conformance name)
+  add_test(NAME conformance-${name} COMMAND repx-plugin-test ${REPX_PLUGIN_DIR}/${name}.so ${ARGN})
+  set_tests_properties(conformance-${name} PROPERTIES LABELS conformance TIMEOUT 600)
+endfunction()
+foreach(plugin transport-local sched-local sync-bootstrap sync-lab sync-image)
+  repx_conformance(${plugin})
+endforeach()
+
+# Its helper is a script; only we may be able to change that.
+set(exec_script ${CMAKE_CURRENT_BINARY_DIR}/background.py)
+file(COPY ${PROJECT_SOURCE_DIR}/examples/plugins/sched-exec/background.py
+  DESTINATION ${CMAKE_CURRENT_BINARY_DIR} FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/exec.toml
+  "[targets.test]\naddress = \"test\"\nbase_path = \"/tmp\"\n[targets.test.exec]\nhelper = \"${exec_script}\"\n")
+repx_conformance(sched-exec --config ${CMAKE_CURRENT_BINARY_DIR}/exec.toml --batch 50)
+
+function(repx_wrong_plugin name)
+  add_library(wrong-${name} MODULE ${CMAKE_CURRENT_SOURCE_DIR}/plugins/wrong.c)
+  target_link_libraries(wrong-${name} PRIVATE kit)
+  string(TOUPPER ${name} define)
+  target_compile_definitions(wrong-${name} PRIVATE WRONG_${define})
+  target_compile_options(wrong-${name} PRIVATE -Wno-unused-function)
+  set_target_properties(wrong-${name} PROPERTIES PREFIX "" OUTPUT_NAME transport-local
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/wrong/${name})
+  add_dependencies(wrong-${name} repx-manifest)
+  add_custom_command(TARGET wrong-${name} POST_BUILD
+    COMMAND repx-manifest $<TARGET_FILE:wrong-${name}>)
+endfunction()
+foreach(name status bytes errors deadline stride leak end half crash exit field)
+  repx_wrong_plugin(${name})
+endforeach()
+add_test(NAME conformance-wrong COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/wrong.sh
+  $<TARGET_FILE:repx-plugin-test> ${CMAKE_CURRENT_BINARY_DIR}/wrong)
+set_tests_properties(conformance-wrong PROPERTIES LABELS conformance TIMEOUT 300)
+add_test(NAME conformance-wrong-sched COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/wrong_sched.sh
+  $<TARGET_FILE:repx-plugin-test> ${REPX_PLUGIN_DIR}/sched-exec.so ${exec_script})
+set_tests_properties(conformance-wrong-sched PROPERTIES LABELS conformance TIMEOUT 600)

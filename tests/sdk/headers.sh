@@ -29,6 +29,14 @@ one_symbol() { [ "$(nm -D --defined-only "$1" | awk '{ print $3 }')" = repx_plug
 none_of_ours_missing() { ! nm -D --undefined-only "$1" | grep -i repx; }
 includes_only() { ! grep -hE '^ *# *include' "$1" | grep -vE '<(repx/[a-z]+|stddef|stdint)\.h>'; }
 
+# Each function of a header is in the page about it.
+documented() { # HEADER PAGE
+	grep -oE '\(\*[a-z_]+\)\(' "$source/sdk/include/repx/$1" | tr -d '(*)' | sort -u |
+		while read -r name; do
+			grep -qw -- "$name" "$source/sdk/man/$2" || echo "$name"
+		done | { ! grep .; }
+}
+
 for header in "$source"/sdk/include/repx/*.h; do
 	name=${header##*/}
 	# twice: a header may be included again
@@ -44,6 +52,10 @@ done
 for cc in gcc clang; do
 	command -v $cc >/dev/null || continue
 	check "layouts are as they were, for $cc" compile $cc -std=c11 "$source/tests/sdk/layout.c"
+done
+check 'repx-plugin(3) has every service of the host' documented plugin.h repx-plugin.3
+for kind in transport scheduler sync; do
+	check "repx-$kind(3) has every function" documented $kind.h repx-$kind.3
 done
 for so in "$plugins"/*.so; do
 	check "${so##*/} exports one symbol" one_symbol "$so"
