@@ -13,6 +13,7 @@
 #include "core/target/exchange.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
+#include "retry.h"
 #include "status_screen.h"
 
 struct cancel_args {
@@ -31,12 +32,6 @@ struct canceling {
     int64_t ended, left;
     struct repx_buf problems;
 };
-
-static int is_run_id(const char *word)
-{
-    return strcmp(word, "last") == 0 ||
-           (strspn(word, "0123456789") == 8 && word[8] == 'T');
-}
 
 static void note_problem(struct canceling *c, const struct json *run)
 {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* run: make a target run jobs of the Lab. What it prints is in run_report.c. */
+/* run, retry: make a target run jobs of the Lab. What they print is in run_report.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>
 
 #include "cli.h"
+#include "retry.h"
 #include "run_report.h"
 
 struct run_args {
     struct option_int jobs;
     const char *mem, *artifact_store, *stale;
-    int keep_going, no_timing, detach, dry_run, json;
+    int keep_going, no_timing, detach, wait, dry_run, json;
 };
 
 static const struct option run_options[] = {
@@ -23,6 +24,8 @@ static const struct option run_options[] = {
      "after a failure go on with what does not depend on it", 0},
     {"detach", 0, OPTION_FLAG, NULL, offsetof(struct run_args, detach),
      "return after submission (local scheduler)", 0},
+    {"wait", 0, OPTION_FLAG, NULL, offsetof(struct run_args, wait),
+     "stay until all have ended (batch systems)", 0},
     {"dry-run", 0, OPTION_FLAG, NULL, offsetof(struct run_args, dry_run),
      "show the plan; contact nobody", 0},
     {"stale", 0, OPTION_WORD, "keep|rerun", offsetof(struct run_args, stale),
@@ -177,6 +180,7 @@ static int perform(struct run_work *w, char **words, int count, struct repx_err 
         .spec_count = (size_t)count,
         .keep_going = w->args->keep_going,
         .detach = w->args->detach,
+        .wait = w->args->wait,
         .rerun_stale = w->args->stale && strcmp(w->args->stale, "rerun") == 0,
     };
     struct run_report report = {.ui = &w->cli->ui,
@@ -209,6 +213,8 @@ static int run_main(struct cli *cli, const void *args, char **words, int count,
     struct run_work w = {.cli = cli, .args = args};
     int rc;
 
+    if (w.args->wait && w.args->detach)
+        return repx_fail(err, REPX_E_USAGE, "--wait and --detach: one or the other");
     if (!count)
         return repx_fail(err, REPX_E_USAGE,
                          "nothing named to run; give a run, @group or job "
@@ -238,6 +244,57 @@ static int run_main(struct cli *cli, const void *args, char **words, int count,
     resources_close(w.resources);
     return rc;
 }
+
+/* Of every run that is named the jobs that ended and did not succeed; what else is named
+ * stands for itself. */
+static int retry_words(struct cli *cli, struct run_args *args, char **words, int count,
+                       struct retry_set *set, struct repx_err *err)
+{
+    for (int i = 0; i < count; i++) {
+        if (!is_run_id(words[i])) {
+            retry_add(set, words[i]);
+            continue;
+        }
+        const char *target = cli->config->submission_target;
+        if (cli_target(cli, target ? target : "local", err) < 0 ||
+            retry_ask(cli->target, words[i], set, err) < 0)
+            return -1;
+    }
+    args->keep_going |= set->keep_going;
+    if (!cli->scheduler)
+        cli->scheduler = set->scheduler;
+    return 0;
+}
+
+static int retry_main(struct cli *cli, const void *args, char **words, int count,
+                      struct repx_err *err)
+{
+    struct run_args own = *(const struct run_args *)args;
+    struct retry_set set = {0};
+
+    if (cli_config(cli, err) < 0)
+        return -1;
+    int rc = retry_words(cli, &own, words, count, &set, err);
+    if (rc == 0 && set.count) {
+        rc = run_main(cli, &own, set.names, (int)set.count, err);
+    } else if (rc == 0) {
+        ui_say("Nothing to retry: no job of it has failed%s.",
+               set.going ? " so far" : "");
+    }
+    retry_free(&set);
+    return rc;
+}
+
+const struct cmd cmd_retry = {
+    .name = "retry",
+    .usage = "RUN|JOB...",
+    .summary = "run again what failed, was blocked, lost or cancelled",
+    .options = run_options,
+    .args_size = sizeof(struct run_args),
+    .min_words = 1,
+    .max_words = -1,
+    .main = retry_main,
+};
 
 const struct cmd cmd_run = {
     .name = "run",

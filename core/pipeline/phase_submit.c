@@ -62,7 +62,7 @@ static int submit_all(struct pipeline *p, const char *helper, struct repx_err *e
     if (scheduler_check_plan(p, err) < 0 || create_run(p, helper, err) < 0 ||
         submit_run(p, err) < 0)
         return -1;
-    if (!is_local || p->options->detach)
+    if ((!is_local && !p->options->wait) || p->options->detach)
         return 0;
     return watch_run(p, err);
 }

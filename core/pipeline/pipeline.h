@@ -21,6 +21,7 @@ struct pipeline_options {
     size_t spec_count;
     int keep_going;     /* --continue-on-failure */
     int detach;         /* do not watch the local queue */
+    int wait;           /* watch also where a batch system needs nobody to */
     int rerun_stale;    /* --stale rerun */
     int64_t jobs_limit; /* -j, or the target's local_concurrency; -1: unset */
     int64_t mem_limit;  /* --mem in bytes; -1: unset */
