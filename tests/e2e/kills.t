@@ -46,7 +46,7 @@ right() { [[ $(outputs_of "$1" E total.txt 2>/dev/null) == "$TOTALS" ]]; }
 round() {
 	local target=$1 victim=$2 delay=$3 base=$TB_BASE tries=0
 	[[ $target != local ]] || base=$WORK/store
-	rm -rf "$base"
+	within 30 rm -rf "$base" # the last round may still be ending
 	repx run simulation-run --lab "$LAB" --target "$target" >round.log 2>&1 &
 	client=$!
 	sleep "$delay"
