@@ -5,7 +5,7 @@
 
 #include <kit/alloc.h>
 
-#include "lab_source.h"
+#include "image_source.h"
 #include "pipeline.h"
 
 static int by_text(const void *a, const void *b)
@@ -35,7 +35,7 @@ static const char **images_in_use(const struct plan *plan, size_t *count)
 
 static int image_perform(struct pipeline *p, struct repx_err *err)
 {
-    struct lab_source files = {0};
+    struct image_source files = {.fd = -1};
     struct sync_sent sent = {0};
     size_t count;
     REPX_AUTO_FREE const char **paths = images_in_use(p->plan, &count);
@@ -43,13 +43,14 @@ static int image_perform(struct pipeline *p, struct repx_err *err)
 
     if (!count)
         return 0;
-    rc = lab_source_below(&files, p->lab, paths, count, err);
+    rc = image_source_open(&files, p->lab, paths, count, err);
     if (rc == 0) {
-        struct sync_source source = lab_source_sync(&files);
+        struct sync_source source = image_source_sync(&files);
         rc = target_sync(p->target, target_config(p->target)->image, REPX_PHASE_IMAGE,
                          &source, &sent, err);
     }
-    lab_source_free(&files);
+    image_source_settle(&files, rc, err->code);
+    image_source_free(&files);
     if (rc == 0)
         p->listener->synced(p->listener->ctx, "image", &sent);
     return rc;

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Images as archives and OCI layouts: reduced to layers, and only missing layers travel.
+# shellcheck source=lib.sh disable=SC2016,SC2119
+. "$(dirname "$0")/lib.sh"
+
+requires sshd bwrap busybox jq
+start_sshd
+sh "$TESTS/labs/reference-image/make.sh" "$WORK/imaged" || exit 1
+TOTALS='540 540 595 595'
+sed -i 's/execution_types = .*/execution_types = ["bwrap"]/' "$XDG_CONFIG_HOME/repx/config.toml"
+
+# form NAME: $LAB and $LAB_TAR have the image in that form.
+form() {
+	rm -rf "$WORK/lab" "$WORK/lab.tar"
+	make_lab "$WORK/imaged"
+	sh "$TESTS/labs/image_form.sh" "$LAB" "$1"
+	make_tar
+}
+runs_here() { rm -rf "$WORK/store" && repx run simulation-run "$@" && same "$TOTALS" "$(outputs_of "$WORK/store" E total.txt)"; }
+# Every layer in the store is a tar, named after its digest; the image leads there.
+is_exploded() {
+	local image link name
+	for image in "$1"/artifacts/images/*/; do
+		test -f "$image/manifest.json" && jq -e '.[0].Config' "$image/manifest.json" >/dev/null
+		test -f "$image/$(jq -r '.[0].Config' "$image/manifest.json")"
+		for link in $(jq -r '.[0].Layers[]' "$image/manifest.json"); do
+			name=$(readlink -f "$image/$link")
+			same "$1/artifacts/store/${link%/*}-layer.tar" "$name"
+			same "${link%/*}  $name" "$(sha256sum "$name")"
+			tar -tf "$name" >/dev/null
+		done
+	done
+	test -n "$name"
+}
+nothing_kept() { test -z "$(find "$XDG_CACHE_HOME/repx/images" -name '*layer.tar' -o -name '.part*')"; }
+
+for kind in tar tar.gz oci oci.tar; do
+	check "$kind: from a directory" '
+		form '$kind' && runs_here --lab "$LAB" && is_exploded "$WORK/store" && nothing_kept'
+	form $kind
+	check "$kind: from a tar, with what is remembered" '
+		runs_here --lab "$LAB_TAR" && is_exploded "$WORK/store" && nothing_kept'
+done
+
+check 'the same content in another form is the same image' '
+	form tar && cp -r "$WORK/store/artifacts/store" layers && runs_here --lab "$LAB" &&
+	same "$(ls layers)" "$(ls "$WORK/store/artifacts/store")"'
+
+check 'over ssh' '
+	form tar.gz && repx run simulation-run --lab "$LAB" --target queue &&
+	same "$TOTALS" "$(outputs_of "$TB_BASE" E total.txt)" && is_exploded "$TB_BASE"'
+
+check 'again: nothing is sent' '
+	form tar.gz && as_user rm -rf "$TB_BASE/outputs" &&
+	repx run simulation-run --lab "$LAB" --target queue >again.log 2>&1 &&
+	grep "image: nothing was missing" again.log'
+
+# twelve N: an image of twelve layers of 1 MiB, the last with content N.
+twelve() {
+	local dir=$WORK/twelve layers='' ids='' k id
+	rm -rf "$dir" && mkdir -p "$dir/root/bin" "$dir/image"
+	tar -xf "$WORK/imaged/busybox.tar" -C "$dir"
+	for k in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		case $k in
+		1) id=$(jq -r '.[0].Layers[0]' "$dir/manifest.json") && cp "$dir/$id" "$dir/layer.tar" ;;
+		*)
+			rm -rf "$dir/root" && mkdir "$dir/root"
+			openssl enc -aes-128-ctr -nosalt -K "$(printf '%032x' $((k == 12 ? $1 : k)))" \
+				-iv 0 </dev/zero 2>/dev/null | head -c 1048576 >"$dir/root/data$k"
+			tar --mtime=@0 -cf "$dir/layer.tar" -C "$dir/root" . ;;
+		esac
+		id=$(sha256sum "$dir/layer.tar" | cut -d" " -f1)
+		mkdir "$dir/image/$id" && mv "$dir/layer.tar" "$dir/image/$id/layer.tar"
+		layers+=${layers:+,}\"$id/layer.tar\" ids+=${ids:+,}\"sha256:$id\"
+	done
+	printf '{"os":"linux","rootfs":{"type":"layers","diff_ids":[%s]}}' "$ids" >"$dir/image/c.json"
+	printf '[{"Config":"c.json","Layers":[%s]}]' "$layers" >"$dir/image/manifest.json"
+	rm -f "$WORK/imaged/busybox.tar" && tar -cf "$WORK/imaged/busybox.tar" -C "$dir/image" .
+	rm -rf "$dir"
+}
+check 'one layer of twelve changed: that layer travels' '
+	twelve 100 && form tar && repx run simulation-run --lab "$LAB" --target queue 2>&1 | tee one.log &&
+	twelve 101 && form tar.gz && repx run simulation-run --lab "$LAB" --target queue 2>&1 | tee two.log &&
+	grep "image: sent 3 files, 1.0 MiB" two.log'
+
+check 'a layer that is not what the configuration says is refused' '
+	form tar && mkdir x && tar -xf "$LAB"/images/*.tar -C x &&
+	for layer in x/*/layer.tar; do echo >>"$layer"; break; done &&
+	tar -cf "$(echo "$LAB"/images/*.tar)" -C x . && rm -rf "$WORK/store" &&
+	must_fail repx run simulation-run --lab "$LAB" >no.log 2>&1 && grep "configuration says" no.log'
