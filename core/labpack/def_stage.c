@@ -53,10 +53,11 @@ static int check_free(const char *name, struct repx_err *err)
     while (digits && name[digits - 1] >= '0' && name[digits - 1] <= '9')
         digits--;
     if (strncmp(name, "worker__", 8) == 0 ||
-        (digits < n && digits > 2 && strncmp(name + digits - 2, "__", 2) == 0))
+        (digits < n && digits > 2 && strncmp(name + digits - 2, "__", 2) == 0)) {
         return repx_fail(
             err, REPX_E_USAGE,
             "worker__... and ...__0 are names that inputs get by themselves");
+    }
     return 0;
 }
 

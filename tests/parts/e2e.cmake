@@ -5,6 +5,6 @@ foreach(session ${sessions})
   get_filename_component(name ${session} NAME_WE)
   add_test(NAME e2e-${name} COMMAND bash ${session})
   set_tests_properties(e2e-${name} PROPERTIES
-    LABELS e2e TIMEOUT 300 RUN_SERIAL TRUE SKIP_RETURN_CODE 77
+    LABELS e2e TIMEOUT 600 RUN_SERIAL TRUE SKIP_RETURN_CODE 77
     ENVIRONMENT "REPX_BUILD=${PROJECT_BINARY_DIR}")
 endforeach()
