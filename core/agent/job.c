@@ -64,6 +64,64 @@ static int unit_claim(const struct unit *u, struct repx_err *err)
     return mine;
 }
 
+static int64_t producer_wait_ms(const struct unit *u)
+{
+    struct statfs fs;
+
+    if (fstatfs(u->run->dir, &fs) < 0 || fs.f_type != NFS_MAGIC)
+        return 0;
+    return NFS_WAIT_MS;
+}
+
+/* Did the attempt that counts come from this very submission, and end? */
+static int unit_ended(const struct unit *u)
+{
+    REPX_AUTO_FREE char *dir = repx_format("outputs/%s/repx", u->id);
+    json_t *first = NULL, *second = NULL;
+
+    attempt_read(u->site->base_fd, dir, &first, &second);
+    int is = second && strcmp(state_text(first, "sub", ""), u->key) == 0;
+    json_decref(first);
+    json_decref(second);
+    return is;
+}
+
+/* 1 when S/live does not say that somebody else works on the job, or that all is over:
+ * a scheduler may start again what has ended (a queue that lost its journal, a unit that
+ * was put back), and by then the job may be another run's. */
+static int unit_live(const struct unit *u)
+{
+    REPX_AUTO_FREE char *run = NULL;
+    char key[27];
+    size_t index;
+    int stale, whole = strcmp(u->phase, "main") == 0 || strcmp(u->phase, "gather") == 0;
+    int there = live_get(u->site, u->id, &run, &index, key, NULL);
+
+    if (there > 0)
+        return strcmp(run, u->run->id) == 0 && (!whole || strcmp(key, u->key) == 0);
+    if (!whole)
+        return 1;
+    return !unit_ended(u) &&
+           result_status(u->site, u->id, state_text(u->plan, "key", NULL), &stale,
+                         NULL) != JOB_SUCCEEDED;
+}
+
+/* Another node may see late whose job it is. */
+static int unit_is_live(const struct unit *u)
+{
+    const struct timespec pause = {1, 0};
+    int live = unit_live(u);
+
+    for (int64_t left = live ? 0 : producer_wait_ms(u); !live && left > 0;
+         left -= 1000) {
+        REPX_AUTO_CLOSE int fd =
+            openat(u->site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        (void)nanosleep(&pause, NULL);
+        live = unit_live(u);
+    }
+    return live;
+}
+
 /* The run was cancelled or stopped: says who did it. */
 static const char *run_over(const struct unit *u)
 {
@@ -72,15 +130,6 @@ static const char *run_over(const struct unit *u)
     if (faccessat(u->run->dir, "stop", F_OK, 0) == 0)
         return "stop";
     return NULL;
-}
-
-static int64_t producer_wait_ms(const struct unit *u)
-{
-    struct statfs fs;
-
-    if (fstatfs(u->run->dir, &fs) < 0 || fs.f_type != NFS_MAGIC)
-        return 0;
-    return NFS_WAIT_MS;
 }
 
 /* Opening a directory anew makes an NFS client drop what it remembers of it. */
@@ -201,7 +250,7 @@ int unit_run(struct unit *u, struct repx_err *err)
     size_t by = 0;
     int mine = unit_claim(u, err);
 
-    if (mine != 1)
+    if (mine != 1 || !unit_is_live(u))
         return mine < 0;
     const char *who = run_over(u);
     if (who) {

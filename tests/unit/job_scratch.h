@@ -145,6 +145,7 @@ __attribute__((unused)) static pid_t scratch_start(struct scratch *s, size_t ind
     if (rc == 0) {
         submission_key(RUN_ID, u.id, what, 0, key);
         u.key = key;
+        (void)live_set(&s->site, u.id, RUN_ID, index, key, NULL); /* as a submitter */
         rc = unit_run(&u, &err);
     }
     if (err.code)
