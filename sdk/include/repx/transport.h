@@ -83,11 +83,14 @@ struct repx_transport_ops {
     int64_t (*wait)(void *self, struct repx_wait *items, uint64_t count,
                     uint64_t stride, int64_t deadline_ms, struct repx_err *err);
 
-    /* After the end of output: the exit status, or 128 + signal. Waits to the deadline. */
+    /* After the end of output: the exit status, or 128 + signal. Waits to the deadline.
+     * Where the far end's protocol does not tell a signal from a link that broke, the
+     * answer is REPX_E_LINK, never a status. */
     int32_t (*exit_status)(void *stream, int64_t deadline_ms, int32_t *status,
                            struct repx_err *err);
 
-    /* Release a stream; ends its command if it still runs. Takes NULL. */
+    /* Release a stream. A command that still runs sees the end of its input and can write
+     * no more; whether it is killed as well depends on the transport. Takes NULL. */
     void (*end)(void *stream);
 
     /* Counters since open. */
