@@ -233,7 +233,10 @@ static int write_accepted(struct submission *s, struct pending *p, struct repx_e
     json_decref(claim);
     if (rc < 0)
         return -1;
-    journal_line(s, "accepted", p->key, json_pack("{s:s}", "id", p->id));
+    json_t *how = json_pack("{s:s}", "id", p->id);
+    if (p->text && *p->text)
+        (void)json_object_set_new(how, "command", json_string(p->text));
+    journal_line(s, "accepted", p->key, how);
     json_t *event = json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)p->job, "e",
                               "submitted", "key", p->key, "id", p->id);
     if (strcmp(p->phase, "main") != 0)

@@ -13,9 +13,10 @@
 #include "core/plugin/nearest.h"
 
 const struct cmd *const commands[] = {
-    &cmd_run,         &cmd_status, &cmd_attach, &cmd_retry,  &cmd_cancel,
-    &cmd_list,        &cmd_show,   &cmd_log,    &cmd_pull,   &cmd_trace_params,
-    &cmd_lab,         &cmd_plugin, &cmd_login,  &cmd_logout, &cmd_internal_execute,
+    &cmd_run,         &cmd_status, &cmd_explain,      &cmd_attach,
+    &cmd_retry,       &cmd_cancel, &cmd_list,         &cmd_show,
+    &cmd_log,         &cmd_pull,   &cmd_trace_params, &cmd_lab,
+    &cmd_plugin,      &cmd_login,  &cmd_logout,       &cmd_internal_execute,
     &cmd_internal_gc, NULL,
 };
 

@@ -8,12 +8,13 @@
  * A layer overrides what it sets and nothing else. */
 #include <string.h>
 
+#include "explain.h"
 #include "plan.h"
 
 /* What is done with each layer. */
 typedef void layer_fn(void *ctx, const struct resource_rule *layer);
 
-static struct resource_rule from_hints(const struct lab_hints *hints)
+static struct resource_rule from_hints(const struct lab_hints *hints, const char *where)
 {
     struct resource_rule r = {
         .cpus = hints->cpus,
@@ -24,6 +25,7 @@ static struct resource_rule from_hints(const struct lab_hints *hints)
         .partition = hints->partition,
         .sbatch_opts = hints->sbatch_opts,
         .sbatch_opt_count = hints->sbatch_opt_count,
+        .where = where,
     };
 
     if (hints->mem)
@@ -33,11 +35,12 @@ static struct resource_rule from_hints(const struct lab_hints *hints)
     return r;
 }
 
-static void hints_layer(const struct lab_hints *hints, layer_fn *each, void *ctx)
+static void hints_layer(const struct lab_hints *hints, const char *where,
+                        layer_fn *each, void *ctx)
 {
     if (!hints)
         return;
-    const struct resource_rule layer = from_hints(hints);
+    const struct resource_rule layer = from_hints(hints, where);
 
     each(ctx, &layer);
 }
@@ -61,7 +64,7 @@ static void each_layer(const struct resources *resources, const struct place *at
 
     if (resources)
         each(ctx, &resources->defaults);
-    hints_layer(at->job->hints, each, ctx);
+    hints_layer(at->job->hints, "the job's own hints in the Lab", each, ctx);
     for (size_t i = 0; resources && i < resources->rule_count; i++) {
         if (!matches(&resources->rules[i], at->job->id, at->target))
             continue;
@@ -72,7 +75,7 @@ static void each_layer(const struct resources *resources, const struct place *at
         return;
     const struct lab_exe *exe = lab_exe_find(at->job, at->phase);
 
-    hints_layer(exe ? exe->hints : NULL, each, ctx);
+    hints_layer(exe ? exe->hints : NULL, "hints of this phase in the Lab", each, ctx);
     if (strncmp(at->phase, "step-", 5) == 0 && last && last->worker)
         each(ctx, last->worker);
 }
@@ -135,5 +138,43 @@ const struct config_value *resolve_native(const struct resources *resources,
     const struct place at = {job, phase, target};
 
     each_layer(resources, &at, overlay_native, &search);
+    return search.found;
+}
+
+struct origin_search {
+    const char *scheduler;
+    struct resource_origin found;
+};
+
+static void overlay_origin(void *ctx, const struct resource_rule *layer)
+{
+    struct origin_search *search = ctx;
+    struct resource_origin *o = &search->found;
+
+    if (layer->partition)
+        o->partition = layer->where;
+    if (layer->cpus != CONFIG_UNSET)
+        o->cpus = layer->where;
+    if (layer->mem_text)
+        o->mem = layer->where;
+    if (layer->time_text)
+        o->time = layer->where;
+    if (layer->sbatch_opt_count)
+        o->sbatch_opts = layer->where;
+    for (size_t i = 0; i < layer->native_count; i++) {
+        if (layer->native[i].count &&
+            strcmp(layer->native[i].key, search->scheduler) == 0)
+            o->native = layer->native[i].where;
+    }
+}
+
+struct resource_origin resolve_origin(const struct resources *resources,
+                                      const struct lab_job *job, const char *phase,
+                                      const char *target, const char *scheduler)
+{
+    struct origin_search search = {.scheduler = scheduler};
+    const struct place at = {job, phase, target};
+
+    each_layer(resources, &at, overlay_origin, &search);
     return search.found;
 }

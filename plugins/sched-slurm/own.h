@@ -43,6 +43,12 @@ int slurm_fail(const struct repx_run *run, const char *command, struct repx_err 
 /* Its messages as one line, without "sbatch: error: ". Caller frees. */
 char *slurm_message(const char *errors);
 
+/* ---- command.c ---- */
+
+/* A command with its input, as a person would type it, from the word `sbatch` on: the
+ * environment before that is left out. Caller frees. */
+char *command_text(const char *const *argv, const char *input);
+
 /* ---- submit.c, query.c: the vtable ---- */
 int32_t slurm_submit(void *self, const struct repx_unit *units, uint64_t count,
                      uint64_t stride, const struct repx_submit_sink *sink,

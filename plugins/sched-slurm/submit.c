@@ -178,6 +178,7 @@ struct answer {
     uint32_t result;
     char id[SLURM_ID_MAX];
     char *text;
+    char *command; /* what was run, script included; or NULL */
 };
 
 static void read_answer(const struct submission *s, const struct repx_unit *u, int rc,
@@ -208,6 +209,7 @@ static void ask_sbatch(const struct submission *s, const struct repx_unit *u,
     struct repx_run run;
 
     build_script(u, &script);
+    a->command = command_text((const char *const *)args->list, script.data);
     if (s->deadline_ms && s->deadline_ms < deadline)
         deadline = s->deadline_ms;
     int rc = slurm_run(s->slurm, (const char *const *)args->list, script.data, deadline,
@@ -244,13 +246,15 @@ static void submit_one(struct submission *s, uint64_t i, const struct repx_unit 
         s->done[s->done_count].key = u->key;
         memcpy(s->done[s->done_count++].id, a.id, sizeof(a.id));
     }
-    s->sink->answer(s->sink->ctx, i, a.result, accepted ? a.id : NULL, a.text);
+    s->sink->answer(s->sink->ctx, i, a.result, accepted ? a.id : NULL,
+                    accepted ? a.command : a.text);
     if (a.result == REPX_SUBMIT_ROOM) {
         s->stopped = "there was no room for a unit before it";
     } else if (a.result == REPX_SUBMIT_PERHAPS) {
         s->stopped = "the controller gave no answer for a unit before it";
     }
     free(a.text);
+    free(a.command);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): as the vtable has it */

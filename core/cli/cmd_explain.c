@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* explain: why a job is as it is: what it waits for, what ended it, which rule gave it its
+ * resources, and what exactly was submitted. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+
+#include "cli.h"
+#include "core/json/json.h"
+#include "core/pipeline/follow.h"
+#include "core/plan/explain.h"
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+#include "status_screen.h"
+
+struct explain_args {
+    int json;
+};
+
+static const struct option explain_options[] = {
+    {"json", 0, OPTION_FLAG, NULL, offsetof(struct explain_args, json), "as JSON", 0},
+    {0},
+};
+
+struct explanation {
+    const struct lab_job *job;
+    const char *target, *scheduler;
+    struct resources *resources;
+    struct json *told; /* what the target answered */
+};
+
+static const char *text_of(const struct json *v, const char *key)
+{
+    const char *s = json_string(json_get(v, key));
+
+    return s ? s : "";
+}
+
+static int64_t number_of(const struct json *v, const char *key, int64_t absent)
+{
+    return (int64_t)json_number(json_get(v, key), (double)absent);
+}
+
+static int has(const struct json *v, const char *key)
+{
+    return json_type(json_get(v, key)) != JSON_NULL;
+}
+
+/* ---- state ---- */
+
+static void say_state(const struct json *told)
+{
+    static const char *const words[] = {"not submitted", "succeeded", "failed",
+                                        "queued",        "running",   "blocked"};
+    int64_t status = number_of(told, "status", 0);
+    REPX_AUTO_FREE char *why = status_clean(text_of(told, "reason"));
+
+    ui_say("State: %s%s%s (run %s)",
+           words[status >= 0 && status <= JOB_BLOCKED ? status : 0], *why ? ": " : "",
+           why, text_of(told, "run"));
+    if (has(told, "blocked_by"))
+        ui_say("  because %s did not succeed", text_of(told, "blocked_by"));
+    if (json_is_true(json_get(told, "cancelled")))
+        ui_say("  its run was cancelled");
+}
+
+static void say_row(const struct json *row)
+{
+    REPX_AUTO_FREE char *word = status_clean(text_of(row, "reason"));
+    REPX_AUTO_FREE char *node = status_clean(text_of(row, "node"));
+    const char *means = status_waiting(word);
+    int64_t index = number_of(row, "index", -1);
+    REPX_AUTO_FREE char *part =
+        index >= 0 ? repx_format("_%lld", (long long)index) : repx_strdup("");
+
+    ui_say("  %s%s is %s%s%s%s%s%s%s%s", text_of(row, "id"), part,
+           text_of(row, "state"), *word ? ": waits " : "", *word && means ? means : "",
+           *word ? (means ? " (" : "") : "", word, *word && means ? ")" : "",
+           *node ? " on " : "", node);
+}
+
+static void say_waiting(const struct json *told)
+{
+    const struct json *producer = json_first(json_get(told, "producers"));
+
+    if (json_is_true(json_get(told, "ended")))
+        return;
+    for (; producer; producer = json_next(producer))
+        if (strcmp(text_of(producer, "status"), "succeeded") != 0)
+            ui_say("  depends on %s, which is %s", text_of(producer, "id"),
+                   text_of(producer, "status"));
+    for (const struct json *row = json_first(json_get(told, "queue")); row;
+         row = json_next(row))
+        say_row(row);
+    if (has(told, "queue_error")) {
+        REPX_AUTO_FREE char *why = status_clean(text_of(told, "queue_error"));
+        ui_say("  the scheduler could not be asked just now: %.300s", why);
+    }
+}
+
+/* ---- use beside limit ---- */
+
+static const struct json *main_resources(const struct json *told)
+{
+    const struct json *all = json_get(told, "resources");
+    const struct json *own = json_get(all, "main");
+
+    return own ? own : json_get(all, "gather");
+}
+
+static void say_use(const struct json *told)
+{
+    const struct json *end = json_get(told, "end"), *begin = json_get(told, "attempt");
+    const struct json *res = main_resources(told);
+    char a[32], b[32];
+
+    if (json_type(begin) == JSON_NULL)
+        return;
+    ui_say("\nLast attempt, on %s:", text_of(begin, "node"));
+    if (json_type(end) == JSON_NULL) {
+        ui_say(
+            "  no record of its end: it goes on, or was killed together with its "
+            "supervisor");
+        return;
+    }
+    int64_t limit = number_of(res, "time", -1), mem = number_of(res, "mem", -1);
+    ui_say("  elapsed %s%s%s", ui_duration(number_of(end, "ms", 0), a, sizeof(a)),
+           limit > 0 ? " of " : "",
+           limit > 0 ? ui_duration(limit * 1000, b, sizeof(b)) : "");
+    ui_say("  peak memory %s%s%s",
+           ui_bytes((uint64_t)number_of(end, "mem", 0), a, sizeof(a)),
+           mem > 0 ? " of " : "", mem > 0 ? ui_bytes((uint64_t)mem, b, sizeof(b)) : "");
+    ui_say("  CPU time %s", ui_duration(number_of(end, "cpu_ms", 0), a, sizeof(a)));
+    if (has(end, "reason")) {
+        REPX_AUTO_FREE char *why = status_clean(text_of(end, "reason"));
+        ui_say("  ended: %s", why);
+    }
+}
+
+/* ---- resources and where they come from ---- */
+
+struct field {
+    const char *name, *value, *origin;
+};
+
+static size_t fields_of(const struct explanation *x, const char *phase,
+                        struct field *fields, char *cpus, size_t n)
+{
+    struct resource_rule r = resolve_resources(x->resources, x->job, phase, x->target);
+    struct resource_origin o =
+        resolve_origin(x->resources, x->job, phase, x->target, x->scheduler);
+    size_t count = 0;
+
+    (void)snprintf(cpus, n, "%lld", (long long)r.cpus);
+    const struct field all[] = {
+        {"cpus", r.cpus >= 0 ? cpus : NULL, o.cpus},
+        {"mem", r.mem_text, o.mem},
+        {"time", r.time_text, o.time},
+        {"partition", r.partition, o.partition},
+        {"sbatch_opts", r.sbatch_opt_count ? r.sbatch_opts[0] : NULL, o.sbatch_opts},
+        {"native", o.native ? "set" : NULL, o.native},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i].value)
+            fields[count++] = all[i];
+    }
+    return count;
+}
+
+static void say_resources(const struct explanation *x)
+{
+    struct field fields[6];
+    char cpus[24];
+
+    ui_say("\nResources, as the files and the Lab say now:");
+    for (size_t e = 0; e < x->job->exe_count; e++) {
+        const char *phase = x->job->exes[e].name;
+        size_t n = fields_of(x, phase, fields, cpus, sizeof(cpus));
+        int alone = x->job->exe_count == 1;
+        if (!n)
+            ui_say("  %s%snothing is set: the scheduler's own defaults hold",
+                   alone ? "" : phase, alone ? "" : ": ");
+        for (size_t i = 0; i < n; i++)
+            ui_say("  %s%s%s = %s, from %s", alone ? "" : phase, alone ? "" : ": ",
+                   fields[i].name, fields[i].value, fields[i].origin);
+    }
+}
+
+/* ---- what was submitted ---- */
+
+static void say_units(const struct json *told)
+{
+    const struct json *unit = json_first(json_get(told, "units"));
+    char when[32];
+
+    if (!unit)
+        return;
+    ui_say("\nSubmitted:");
+    for (; unit; unit = json_next(unit)) {
+        const char *phase = text_of(unit, "phase");
+        ui_say("  %s as %s%s%s%s",
+               status_time(number_of(unit, "t", 0), when, sizeof(when)),
+               text_of(unit, "id"), *phase ? " (" : "", phase, *phase ? ")" : "");
+        if (has(unit, "command"))
+            ui_say("%s", text_of(unit, "command"));
+    }
+}
+
+static void say_all(const struct explanation *x)
+{
+    ui_say("Job: %s", x->job->id);
+    if (!has(x->told, "run")) {
+        ui_say("State: no run of this target has it yet");
+    } else {
+        say_state(x->told);
+        say_waiting(x->told);
+        say_use(x->told);
+    }
+    say_resources(x);
+    say_units(x->told);
+}
+
+static void put_member(struct repx_buf *b, const char *key, const char *value)
+{
+    repx_buf_fmt(b, "%s\"%s\":", b->data[b->len - 1] == '{' ? "" : ",", key);
+    json_put_string(b, value);
+}
+
+/* The target's object with one more member. */
+static void say_json(const struct explanation *x)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    struct field fields[6];
+    char cpus[24];
+
+    json_put_value(&b, x->told, 0);
+    b.len -= b.len ? 1 : 0; /* its closing brace */
+    repx_buf_str(&b, ",\"rules\":{");
+    for (size_t e = 0; e < x->job->exe_count; e++) {
+        const char *phase = x->job->exes[e].name;
+        size_t n = fields_of(x, phase, fields, cpus, sizeof(cpus));
+        repx_buf_str(&b, e ? "," : "");
+        json_put_string(&b, phase);
+        repx_buf_str(&b, ":{");
+        for (size_t i = 0; i < n; i++)
+            put_member(&b, fields[i].name, fields[i].origin);
+        repx_buf_char(&b, '}');
+    }
+    repx_buf_str(&b, "}}");
+    ui_say("%s", repx_buf_text(&b));
+}
+
+/* ---- the command ---- */
+
+static int on_line(void *ctx, const char *line, size_t n, struct repx_err *err)
+{
+    struct explanation *x = ctx;
+
+    json_free(x->told);
+    x->told = json_parse(line, n, err);
+    return x->told ? 0 : -1;
+}
+
+static const char *scheduler_of(const struct cli *cli, const struct explanation *x)
+{
+    const struct config_target *t = target_config(cli->target);
+
+    if (x->told && has(x->told, "scheduler"))
+        return text_of(x->told, "scheduler");
+    if (cli->scheduler)
+        return cli->scheduler;
+    return t->default_scheduler ? t->default_scheduler : "local";
+}
+
+static int explain_main(struct cli *cli, const void *args, char **words, int count,
+                        struct repx_err *err)
+{
+    const struct explain_args *a = args;
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+    struct explanation x = {0};
+    size_t index;
+
+    (void)count;
+    if (cli_lab(cli, err) < 0 || resolve_one(cli->lab, words[0], &index, err) < 0 ||
+        cli_config(cli, err) < 0)
+        return -1;
+    const char *target = cli->config->submission_target;
+    x.resources = resources_open(cli->resources_path, err);
+    int rc = x.resources ? cli_target(cli, target ? target : "local", err) : -1;
+    if (rc == 0) {
+        x.job = &cli->lab->jobs[index];
+        x.target = target_config(cli->target)->name;
+        msg_put_text(&msg, F_NAME, x.job->id);
+        rc = follow_ask(cli->target, V_JOB_EXPLAIN, &msg, on_line, &x, NULL, err);
+    }
+    if (rc == 0 && !x.told)
+        rc = repx_fail(err, REPX_E_CORRUPT, "the answer is empty");
+    if (rc == 0) {
+        x.scheduler = scheduler_of(cli, &x);
+        if (a->json)
+            say_json(&x);
+        else
+            say_all(&x);
+    }
+    json_free(x.told);
+    resources_close(x.resources);
+    return rc;
+}
+
+const struct cmd cmd_explain = {
+    .name = "explain",
+    .usage = "JOB [--json]",
+    .summary = "why a job waits or ended, its limits and rules, what was submitted",
+    .options = explain_options,
+    .args_size = sizeof(struct explain_args),
+    .min_words = 1,
+    .max_words = 1,
+    .main = explain_main,
+};
