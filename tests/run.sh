@@ -35,11 +35,12 @@ build() {
 
 # tests WHAT DIR CTEST-OPTIONS...: its summary lines are counted.
 tests() {
-	local what=$1 dir=$2 line
+	local what=$1 dir=$2 line quiet='^Internal ctest|^Test project'
 	shift 2
+	[[ $* != *-j2* ]] || quiet+='|^ *Start ' # what takes long tells that it has begun
 	say "$what"
 	ctest --test-dir "$dir" --output-on-failure --no-tests=error "$@" 2>&1 | tee "$log" |
-		grep -v '^Internal ctest\|^Test project\|^ *Start ' || true
+		grep --line-buffered -vE "$quiet" || true
 	line=$(grep -E '^[0-9]+% tests passed' "$log" || true)
 	if [[ $line =~ ,\ ([0-9]+)\ tests?\ failed\ out\ of\ ([0-9]+) ]]; then
 		failed=$((failed + BASH_REMATCH[1]))
