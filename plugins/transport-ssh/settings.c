@@ -143,11 +143,13 @@ static void take_connect_timeout(struct settings *s, const char *value)
         s->connect_ms = seconds * 1000;
 }
 
+/* Only to ask more often: Debian's ssh says 300 for whoever has BatchMode, and a link that
+ * died would be noticed after twenty minutes. The key `keepalive` may ask less often. */
 static void take_alive_interval(struct settings *s, const char *value)
 {
     long seconds = strtol(value, NULL, 10);
 
-    if (seconds > 0 && seconds < 86400)
+    if (seconds > 0 && seconds * 1000 < s->keepalive_ms)
         s->keepalive_ms = seconds * 1000;
 }
 

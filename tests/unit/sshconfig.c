@@ -99,6 +99,12 @@ static void lines_of_ssh_become_settings(void)
     ok(s.known_hosts.count == 3, "several known_hosts files on a line");
     ok(s.connect_ms == 7000, "connecttimeout in seconds");
     ok(s.keepalive_ms == 15000, "no serveraliveinterval: ours stays");
+    static const char batch[] = "serveraliveinterval 300\n";
+    settings_parse(batch, strlen(batch), &s);
+    ok(s.keepalive_ms == 15000, "a longer one is what a batchmode brought: ours stays");
+    static const char often[] = "serveraliveinterval 5\n";
+    settings_parse(often, strlen(often), &s);
+    ok(s.keepalive_ms == 5000, "a shorter one counts");
     ok(!s.agent, "identityagent none");
     ok(!s.has_master, "no controlpath");
     ok(!s.uncovered, "nothing that libssh2 lacks: %s", s.uncovered ? s.uncovered : "");
