@@ -78,6 +78,12 @@ static int all_zero(const uint8_t *b)
 int tar_data(struct tar_in *in, uint64_t size, int to, struct repx_err *err)
 {
     uint64_t left = size, pad = (BLOCK - size % BLOCK) % BLOCK;
+
+    if (in->glance && to < 0 && size < INT64_MAX - BLOCK) {
+        return lseek(in->fd, (off_t)(size + pad), SEEK_CUR) < 0
+                   ? repx_fail_errno(err, "layer")
+                   : 0;
+    }
     size_t room = left < CHUNK ? (size_t)left + BLOCK : CHUNK;
     REPX_AUTO_FREE uint8_t *chunk = left ? repx_alloc(room) : NULL;
 
@@ -113,6 +119,13 @@ static char *long_data(struct tar_in *in, uint64_t size, struct repx_err *err)
     return text;
 }
 
+/* A file that leaves its holes out would come out as something else. */
+static int sparse(struct repx_err *err)
+{
+    return repx_fail(err, REPX_E_UNSUPPORTED,
+                     "layer: a sparse file; make the image without them");
+}
+
 static void pax_take(struct tar_in *in, const char *key, const char *value)
 {
     char **to = strcmp(key, "path") == 0       ? &in->long_name
@@ -141,6 +154,8 @@ static int pax_read(struct tar_in *in, char *text, size_t n, struct repx_err *er
             return repx_fail(err, REPX_E_CORRUPT, "layer: damaged pax header");
         *equals = 0;
         text[at + len - 1] = 0;
+        if (strncmp(end + 1, "GNU.sparse.", 11) == 0)
+            return sparse(err);
         pax_take(in, end + 1, equals + 1);
         at += (size_t)len;
     }
@@ -220,6 +235,8 @@ int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err)
             return -1;
         if (rc == 1)
             continue;
+        if (in->block[156] == 'S' || in->block[156] == 'M') /* M: of several volumes */
+            return sparse(err);
         *m = (struct tar_member){.size = (uint64_t)size};
         member_fill(in, m);
         return 1;

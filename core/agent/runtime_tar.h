@@ -27,6 +27,7 @@ struct tar_in {
     uint8_t *block;              /* of 512 bytes */
     char *long_name, *long_link; /* of the next member */
     int64_t long_size;           /* -1: none */
+    int glance;                  /* skip by lseek */
 };
 
 /* 1 with *m (tar_member_finish it), 0 at the end, -1. Afterwards the member's data has
@@ -36,7 +37,7 @@ int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err);
 int tar_data(struct tar_in *in, uint64_t size, int to, struct repx_err *err);
 void tar_member_finish(struct tar_member *m);
 
-/* Unpack the archive read from fd over the directory root. tick is called now and then. */
+/* Unpack the archive in file fd over the directory root. tick is called now and then. */
 int layer_unpack(int fd, int root, void (*tick)(void *ctx), void *ctx,
                  struct repx_err *err);
 

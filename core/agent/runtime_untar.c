@@ -4,6 +4,7 @@
  * The directory belongs to us alone until it is renamed, so paths can be resolved as text
  * against what lies there: `done` holds components that are real directories, `rest` what
  * is still to come; a symbolic link puts its target in front of the rest. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -122,37 +123,106 @@ static char *place_of(int root, const char *name, struct repx_err *err)
     return repx_format("%s/%s", done.data, leaf);
 }
 
-/* ---- whiteouts ---- */
+/* ---- whiteouts ----
+ *
+ * They hide what earlier layers had and nothing of their own, wherever they stand in the
+ * layer: so they are all applied before any member is put into place. */
+
+/* Is every directory on the way a real one? No link is followed: what lies behind one has
+ * whiteouts of its own. */
+static int lies_there(int root, const char *path)
+{
+    REPX_AUTO_FREE char *part = repx_strdup(path);
+    struct stat st;
+
+    for (char *slash = strchr(part, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        if (fstatat(root, part, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+            return 0;
+        *slash = '/';
+    }
+    return 1;
+}
+
+/* "./a//b/" as "a/b"; NULL when it climbs, or is root. Caller frees. */
+static char *plain_path(const char *name)
+{
+    struct repx_buf path = {0};
+
+    for (const char *at = name; *at;) {
+        size_t n = strcspn(at, "/");
+        if (n == 2 && at[0] == '.' && at[1] == '.') {
+            repx_buf_free(&path);
+            return NULL;
+        }
+        if (n && !(n == 1 && *at == '.')) {
+            if (path.len)
+                repx_buf_char(&path, '/');
+            repx_buf_add(&path, at, n);
+        }
+        at += n + (at[n] == '/');
+    }
+    return path.len ? repx_buf_detach(&path) : NULL;
+}
+
+static const char *leaf_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static int is_whiteout(const char *path)
+{
+    return strncmp(leaf_of(path), ".wh.", 4) == 0;
+}
 
 static int clear_dir(int root, const char *dir, struct repx_err *err)
 {
     struct stat st;
 
+    if (fstatat(root, dir, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+        return 0;
     if (repx_remove_tree(root, dir, err) < 0)
         return -1;
-    if (mkdirat(root, dir, 0755) < 0 || fstatat(root, dir, &st, 0) < 0)
-        return repx_fail_errno(err, "%s", dir);
-    return 0;
+    return mkdirat(root, dir, st.st_mode & 0777) < 0 ? repx_fail_errno(err, "%s", dir)
+                                                     : 0;
 }
 
-/* 1 when the member was a whiteout and is dealt with, 0 it is none, -1. */
-static int whiteout(int root, const char *place, struct repx_err *err)
+static int clear_root(int root, struct repx_err *err)
 {
-    const char *slash = strrchr(place, '/');
-    const char *leaf = slash ? slash + 1 : place;
+    int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *d;
+    int rc = 0;
 
-    if (strncmp(leaf, ".wh.", 4) != 0)
+    if (!dir) {
+        repx_close_fd(&fd);
+        return repx_fail_errno(err, "layer: /");
+    }
+    while (rc == 0 && (d = readdir(dir))) {
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+            rc = repx_remove_tree(root, d->d_name, err);
+    }
+    (void)closedir(dir);
+    return rc;
+}
+
+static int whiteout(int root, const char *path, struct repx_err *err)
+{
+    const char *leaf = leaf_of(path);
+    size_t front = (size_t)(leaf - path); /* with its slash */
+    REPX_AUTO_FREE char *dir = repx_strndup(path, front ? front - 1 : 0);
+
+    if (!lies_there(root, path))
         return 0;
-    REPX_AUTO_FREE char *dir =
-        slash ? repx_strndup(place, (size_t)(slash - place)) : repx_strdup("");
     if (strcmp(leaf, ".wh..wh..opq") == 0)
-        return !*dir || clear_dir(root, dir, err) == 0 ? 1 : -1;
+        return front ? clear_dir(root, dir, err) : clear_root(root, err);
     leaf += 4;
     if (!*leaf || strcmp(leaf, ".") == 0 || strcmp(leaf, "..") == 0)
-        return 1;
-    REPX_AUTO_FREE char *gone =
-        *dir ? repx_format("%s/%s", dir, leaf) : repx_strdup(leaf);
-    return repx_remove_tree(root, gone, err) < 0 ? -1 : 1;
+        return 0;
+    REPX_AUTO_FREE char *gone = repx_format("%.*s%s", (int)front, path, leaf);
+    return repx_remove_tree(root, gone, err);
 }
 
 /* ---- members ---- */
@@ -196,7 +266,10 @@ static int put_hard_link(const struct tar_member *m, int root, const char *place
     struct repx_err why = {0};
     REPX_AUTO_FREE char *from = place_of(root, m->link, &why);
 
-    if (!from || linkat(root, from, root, place, 0) < 0)
+    if (from && strcmp(from, place) == 0)
+        return 0;
+    if (!from || repx_remove_tree(root, place, err) < 0 ||
+        linkat(root, from, root, place, 0) < 0)
         return repx_fail_errno(err, "layer: %s: link to %s", place, m->link);
     return 0;
 }
@@ -208,14 +281,12 @@ static int put_member(struct tar_in *in, const struct tar_member *m, int root,
         return put_dir(m, root, place, err);
     if (m->type != '0' && m->type != '1' && m->type != '2')
         return tar_data(in, m->size, -1, err); /* devices, pipes */
-    if (m->type == '1' && strcmp(m->name, m->link) == 0)
-        return 0;
+    if (m->type == '1')
+        return put_hard_link(m, root, place, err);
     if (repx_remove_tree(root, place, err) < 0)
         return -1;
     if (m->type == '0')
         return put_file(in, m, root, place, err);
-    if (m->type == '1')
-        return put_hard_link(m, root, place, err);
     if (symlinkat(m->link, root, place) < 0)
         return repx_fail_errno(err, "%s", place);
     return 0;
@@ -225,35 +296,61 @@ static int one_member(struct tar_in *in, const struct tar_member *m, int root,
                       struct repx_err *err)
 {
     struct repx_err why = {0};
-    REPX_AUTO_FREE char *place = place_of(root, m->name, &why);
+    REPX_AUTO_FREE char *path = plain_path(m->name);
 
+    if (is_whiteout(path ? path : m->name))
+        return tar_data(in, m->size, -1, err);
+    REPX_AUTO_FREE char *place = place_of(root, m->name, &why);
     if (why.code)
         return repx_fail(err, why.code, "%s", why.text);
     if (!place) /* the root directory itself */
         return tar_data(in, m->size, -1, err);
-    int rc = whiteout(root, place, err);
-    if (rc == 0)
-        return put_member(in, m, root, place, err);
-    return rc < 0 ? -1 : tar_data(in, m->size, -1, err);
+    return put_member(in, m, root, place, err);
 }
 
-int layer_unpack(int fd, int root, void (*tick)(void *ctx), void *ctx,
-                 struct repx_err *err)
+static int one_whiteout(struct tar_in *in, const struct tar_member *m, int root,
+                        struct repx_err *err)
 {
-    uint8_t block[512];
-    struct tar_in in = {.fd = fd, .block = block, .long_size = -1};
+    REPX_AUTO_FREE char *path = plain_path(m->name);
+
+    if (path && is_whiteout(path) && whiteout(root, path, err) < 0)
+        return -1;
+    return tar_data(in, m->size, -1, err);
+}
+
+typedef int member_fn(struct tar_in *in, const struct tar_member *m, int root,
+                      struct repx_err *err);
+
+static int each_member(struct tar_in *in, int root, member_fn *each,
+                       void (*tick)(void *ctx), void *ctx, struct repx_err *err)
+{
     struct tar_member m = {0};
     int rc;
 
-    for (unsigned n = 0; (rc = tar_next(&in, &m, err)) == 1; n++) {
-        rc = one_member(&in, &m, root, err);
+    for (unsigned n = 0; (rc = tar_next(in, &m, err)) == 1; n++) {
+        rc = each(in, &m, root, err);
         tar_member_finish(&m);
         if (tick && n % 256 == 0)
             tick(ctx);
         if (rc < 0)
             break;
     }
-    free(in.long_name);
-    free(in.long_link);
+    free(in->long_name);
+    free(in->long_link);
+    in->long_name = in->long_link = NULL;
     return rc;
+}
+
+int layer_unpack(int fd, int root, void (*tick)(void *ctx), void *ctx,
+                 struct repx_err *err)
+{
+    uint8_t block[512];
+    struct tar_in glance = {.fd = fd, .block = block, .long_size = -1, .glance = 1};
+    struct tar_in in = {.fd = fd, .block = block, .long_size = -1};
+
+    if (each_member(&glance, root, one_whiteout, tick, ctx, err) < 0)
+        return -1;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return repx_fail_errno(err, "layer");
+    return each_member(&in, root, one_member, tick, ctx, err);
 }

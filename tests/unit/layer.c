@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT */
+/* Layers of hostile images: what they may do to the directory, and that they do nothing
+ * outside of it. */
+#define _GNU_SOURCE /* memfd_create */
+#include "core/agent/runtime_tar.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/buf.h>
+#include <kit/file.h>
+
+#include "tap.h"
+
+#define BLOCK 512
+
+/* One member. name "" ends a list; a name of "@" is the marker of a new layer. */
+struct row {
+    const char *name;
+    char type;
+    const char *text; /* content, or the target of a link */
+    unsigned mode;
+};
+
+static void header_add(struct repx_buf *tar, const char *name, char type,
+                       const char *link, size_t size, unsigned mode)
+{
+    char b[BLOCK + 1] = {0};
+    unsigned sum = 0;
+
+    (void)snprintf(b, 100, "%.99s", name);
+    (void)snprintf(b + 100, 8, "%07o", mode);
+    (void)snprintf(b + 124, 12, "%011zo", size);
+    (void)snprintf(b + 136, 12, "%011o", 1u);
+    memset(b + 148, ' ', 8);
+    b[156] = type;
+    (void)snprintf(b + 157, 100, "%.99s", link);
+    memcpy(b + 257, "ustar\00000", 8);
+    for (size_t i = 0; i < BLOCK; i++)
+        sum += (unsigned char)b[i];
+    (void)snprintf(b + 148, 8, "%06o", sum);
+    repx_buf_add(tar, b, BLOCK);
+}
+
+static void data_add(struct repx_buf *tar, const char *text, size_t n)
+{
+    static const char zeros[BLOCK];
+
+    repx_buf_add(tar, text, n);
+    repx_buf_add(tar, zeros, (BLOCK - n % BLOCK) % BLOCK);
+}
+
+static void member_add(struct repx_buf *tar, const struct row *r)
+{
+    int has_data = r->type != '1' && r->type != '2' && r->type != '5';
+    size_t n = has_data && r->text ? strlen(r->text) : 0;
+
+    header_add(tar, r->name, r->type, has_data || !r->text ? "" : r->text, n,
+               r->mode ? r->mode : 0644);
+    data_add(tar, n ? r->text : "", n);
+}
+
+static int unpack(const struct repx_buf *tar, int root, struct repx_err *err)
+{
+    int fd = memfd_create("layer", MFD_CLOEXEC);
+
+    if (fd < 0 || repx_write_all(fd, tar->data, tar->len) < 0 ||
+        lseek(fd, 0, SEEK_SET) < 0)
+        return -2;
+    int rc = layer_unpack(fd, root, NULL, NULL, err);
+    (void)close(fd);
+    return rc;
+}
+
+/* Layers of a list, one over the other. */
+static int unpack_rows(const struct row *rows, int root, struct repx_err *err)
+{
+    int rc = 0;
+
+    for (const struct row *r = rows; rc == 0 && *r->name;) {
+        struct repx_buf tar = {0};
+        for (; *r->name && strcmp(r->name, "@") != 0; r++)
+            member_add(&tar, r);
+        r += *r->name ? 1 : 0;
+        rc = unpack(&tar, root, err);
+        repx_buf_free(&tar);
+    }
+    return rc;
+}
+
+/* The directory's content: "path", "path=text", "path->target", "path/", each with a blank
+ * behind it. */
+static void list(const char *root, struct repx_buf *to)
+{
+    REPX_AUTO_FREE char *command = repx_format(
+        "cd %s && find . -mindepth 1 \\( -type d -printf '%%P/ ' -o -type l "
+        "-printf '%%P->%%l ' -o -type f -printf '%%P=' -exec cat {} \\; -printf ' ' -o "
+        "-printf '%%P? ' \\) | tr ' ' '\\n' | LC_ALL=C sort | tr '\\n' ' '",
+        root);
+    FILE *f = popen(command, "r");
+    char text[4096];
+
+    for (size_t n; f && (n = fread(text, 1, sizeof text, f)) > 0;)
+        repx_buf_add(to, text, n);
+    if (f)
+        (void)pclose(f);
+    while (to->len && to->data[to->len - 1] == ' ')
+        to->data[--to->len] = 0;
+}
+
+static const struct {
+    const char *what;
+    struct row rows[12];
+    const char *gives; /* the directory afterwards; NULL: refused */
+    const char *says;
+} table[] = {
+    {"a plain layer",
+     {{"d", '5', NULL, 0755}, {"d/f", '0', "x", 0}, {"l", '2', "d/f", 0}, {""}},
+     "d/ d/f=x l->d/f",
+     NULL},
+    {"names that climb",
+     {{"../../escape", '0', "x", 0}, {"d/../../escape2", '0', "x", 0}, {""}},
+     "d/ escape2=x escape=x",
+     NULL},
+    {"a name that ends in ..", {{"d/..", '0', "x", 0}, {""}}, NULL, "no such name"},
+    {"absolute names",
+     {{"/abs", '0', "x", 0}, {"//d//f", '0', "x", 0}, {""}},
+     "abs=x d/ d/f=x",
+     NULL},
+    {"a file through a link that leads outside",
+     {{"out", '2', "/", 0}, {"out/escape", '0', "x", 0}, {""}},
+     "escape=x out->/",
+     NULL},
+    {"a file through a link that climbs",
+     {{"a", '5', NULL, 0755},
+      {"a/out", '2', "../../../..", 0},
+      {"a/out/escape", '0', "x", 0},
+      {""}},
+     "a/ a/out->../../../.. escape=x",
+     NULL},
+    {"through a link of an earlier layer",
+     {{"out", '2', "/", 0}, {"@"}, {"out/escape", '0', "x", 0}, {""}},
+     "escape=x out->/",
+     NULL},
+    {"links in a circle",
+     {{"a", '2', "b", 0}, {"b", '2', "a", 0}, {"a/f", '0', "x", 0}, {""}},
+     NULL,
+     "too many links"},
+    {"a file in the place of a link is no write through it",
+     {{"f", '0', "old", 0}, {"l", '2', "f", 0}, {"l", '0', "new", 0}, {""}},
+     "f=old l=new",
+     NULL},
+    {"a hard link", {{"f", '0', "x", 0}, {"h", '1', "f", 0}, {""}}, "f=x h=x", NULL},
+    {"a hard link to itself",
+     {{"f", '0', "x", 0}, {"f", '1', "./f", 0}, {""}},
+     "f=x",
+     NULL},
+    {"a hard link that climbs stays inside",
+     {{"f", '0', "x", 0}, {"h", '1', "../../f", 0}, {""}},
+     "f=x h=x",
+     NULL},
+    {"a hard link to a file outside",
+     {{"h", '1', "/etc/passwd", 0}, {""}},
+     NULL,
+     "link to /etc/passwd"},
+    {"a hard link through a link to the outside",
+     {{"out", '2', "/etc", 0}, {"h", '1', "out/passwd", 0}, {""}},
+     NULL,
+     "link to out/passwd"},
+    {"a hard link to a link leaves the link",
+     {{"out", '2', "/etc/passwd", 0}, {"h", '1', "out", 0}, {"h", '0', "x", 0}, {""}},
+     "h=x out->/etc/passwd",
+     NULL},
+    {"devices and pipes are left out",
+     {{"c", '3', NULL, 0},
+      {"b", '4', NULL, 0},
+      {"p", '6', NULL, 0},
+      {"f", '0', "x", 0},
+      {""}},
+     "f=x",
+     NULL},
+    {"one name twice: the later one",
+     {{"f", '0', "one", 0}, {"f", '0', "two", 0}, {""}},
+     "f=two",
+     NULL},
+    {"a file over a directory",
+     {{"d/a/b", '0', "x", 0}, {"d", '0', "y", 0}, {""}},
+     "d=y",
+     NULL},
+    {"a directory over a file",
+     {{"d", '0', "y", 0}, {"d", '5', NULL, 0755}, {"d/f", '0', "x", 0}, {""}},
+     "d/ d/f=x",
+     NULL},
+    {"a directory over a link",
+     {{"r", '5', NULL, 0755},
+      {"d", '2', "r", 0},
+      {"d", '5', NULL, 0755},
+      {"d/f", '0', "x", 0},
+      {""}},
+     "d/ d/f=x r/",
+     NULL},
+    {"a file below a file",
+     {{"f", '0', "x", 0}, {"f/g", '0', "y", 0}, {""}},
+     NULL,
+     "not a directory"},
+    {"a directory again keeps what is in it",
+     {{"d/f", '0', "x", 0}, {"@"}, {"d", '5', NULL, 0700}, {""}},
+     "d/ d/f=x",
+     NULL},
+    {"a whiteout",
+     {{"d/f", '0', "x", 0}, {"d/g", '0', "y", 0}, {"@"}, {"d/.wh.f", '0', "", 0}, {""}},
+     "d/ d/g=y",
+     NULL},
+    {"a whiteout of a directory",
+     {{"d/e/f", '0', "x", 0}, {"@"}, {".wh.d", '0', "", 0}, {""}},
+     "",
+     NULL},
+    {"a whiteout hides nothing of its own layer",
+     {{"d/f", '0', "old", 0},
+      {"@"},
+      {"d/f", '0', "new", 0},
+      {"d/.wh.f", '0', "", 0},
+      {""}},
+     "d/ d/f=new",
+     NULL},
+    {"an opaque directory hides nothing of its own layer",
+     {{"d/f", '0', "old", 0},
+      {"d/g", '0', "old", 0},
+      {"@"},
+      {"d/f", '0', "new", 0},
+      {"d/.wh..wh..opq", '0', "", 0},
+      {""}},
+     "d/ d/f=new",
+     NULL},
+    {"an opaque root",
+     {{"f", '0', "old", 0},
+      {"d/g", '0', "old", 0},
+      {"@"},
+      {".wh..wh..opq", '0', "", 0},
+      {"n", '0', "x", 0},
+      {""}},
+     "n=x",
+     NULL},
+    {"whiteouts that climb or lead away",
+     {{"d/f", '0', "x", 0},
+      {"out", '2', "d", 0},
+      {"@"},
+      {"d/../.wh.d", '0', "", 0},
+      {"out/.wh.f", '0', "", 0},
+      {".wh...", '0', "", 0},
+      {".wh..", '0', "", 0},
+      {".wh.", '0', "", 0},
+      {"d/f/.wh.x", '0', "", 0},
+      {""}},
+     "d/ d/f=x out->d",
+     NULL},
+    {"a whiteout whose name is taken by a directory",
+     {{"f", '0', "x", 0}, {"@"}, {".wh.f", '5', NULL, 0755}, {""}},
+     "",
+     NULL},
+    {"a sparse file", {{"f", 'S', "x", 0}, {""}}, NULL, "sparse"},
+    {"a pax sparse file",
+     {{"x", 'x', "22 GNU.sparse.major=1\n", 0}, {"f", '0', "x", 0}, {""}},
+     NULL,
+     "sparse"},
+    {"a damaged pax header",
+     {{"x", 'x', "99 path=a\n", 0}, {"f", '0', "x", 0}, {""}},
+     NULL,
+     "pax"},
+    {"a pax name that climbs",
+     {{"x", 'x', "21 path=../../escape\n", 0}, {"f", '0', "x", 0}, {""}},
+     "escape=x",
+     NULL},
+    {"a pax size that is negative",
+     {{"x", 'x', "11 size=-9\n", 0}, {"f", '0', "x", 0}, {""}},
+     "f=x",
+     NULL},
+    {"a pax size beyond the end",
+     {{"x", 'x', "28 size=9223372036854775807\n", 0}, {"f", '0', "x", 0}, {""}},
+     NULL,
+     "layer"},
+    {"a type that nobody knows",
+     {{"q", 'Q', "x", 0}, {"f", '0', "x", 0}, {""}},
+     "f=x",
+     NULL},
+    {"the root itself, as a link",
+     {{".", '2', "/etc", 0}, {"./", '5', NULL, 0777}, {"f", '0', "x", 0}, {""}},
+     "f=x",
+     NULL},
+};
+
+/* The directory is two levels below one that is watched. */
+struct place {
+    char top[64];
+    char *root;
+    int fd;
+};
+
+static void place_make(struct place *p)
+{
+    struct repx_err err = {0};
+
+    (void)strcpy(p->top, "/var/tmp/repx-layer.XXXXXX");
+    if (!mkdtemp(p->top))
+        abort();
+    p->root = repx_format("%s/a/b", p->top);
+    (void)repx_make_dirs(p->root, 0755, &err);
+    p->fd = open(p->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Does nothing but the directory exist around it? Removes it. */
+static int place_clean(struct place *p)
+{
+    struct stat st;
+    REPX_AUTO_FREE char *command = repx_format(
+        "test \"$(ls -A %s)$(ls -A %s/a)\" = ab && ! test -e /escape", p->top, p->top);
+    int good = system(command) == 0 && stat(p->root, &st) == 0;
+
+    (void)close(p->fd);
+    (void)repx_remove_tree(AT_FDCWD, p->top, NULL);
+    free(p->root);
+    return good;
+}
+
+static void hostile_layers(void)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct place p;
+        struct repx_err err = {0};
+        REPX_AUTO_BUF struct repx_buf got = {0};
+        place_make(&p);
+        int rc = unpack_rows(table[i].rows, p.fd, &err);
+        list(p.root, &got);
+        if (table[i].gives) {
+            ok(rc == 0, "%s: is unpacked: %s", table[i].what, err.text);
+            is(repx_buf_text(&got), table[i].gives, table[i].what);
+        } else {
+            ok(rc < 0 && strstr(err.text, table[i].says), "%s: is refused: %s",
+               table[i].what, err.text);
+        }
+        ok(place_clean(&p), "%s: nothing outside", table[i].what);
+    }
+}
+
+static void set_id_bits_are_dropped(void)
+{
+    static const struct row rows[] = {
+        {"f", '0', "x", 06755}, {"d", '5', NULL, 07777}, {"u", '0', "x", 0}, {""}};
+    struct place p;
+    struct repx_err err = {0};
+    struct stat f, d;
+
+    place_make(&p);
+    ok(unpack_rows(rows, p.fd, &err) == 0 && fstatat(p.fd, "f", &f, 0) == 0 &&
+           (f.st_mode & 07777) == 0755,
+       "set-user-id and set-group-id of a file");
+    ok(fstatat(p.fd, "d", &d, 0) == 0 && (d.st_mode & 07000) == 0, "of a directory");
+    ok(f.st_uid == geteuid() && f.st_mtime == 1, "owner and time");
+    (void)place_clean(&p);
+}
+
+/* A name or a target of a megabyte, and one more. */
+static void long_names(void)
+{
+    static const struct {
+        char type, member;
+        size_t n;
+        const char *says;
+    } rows[] = {
+        {'L', '0', 1u << 20, "layer"},   {'L', '0', (1u << 20) + 1, "a name of"},
+        {'L', '5', 1u << 20, "layer"},   {'K', '2', 1u << 20, ""},
+        {'K', '1', 1u << 20, "link to"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        REPX_AUTO_BUF struct repx_buf tar = {0};
+        REPX_AUTO_FREE char *name = repx_alloc(rows[i].n + 1);
+        struct place p;
+        struct repx_err err = {0};
+        for (size_t k = 0; k < rows[i].n; k++)
+            name[k] = k % 2 || rows[i].type == 'K' ? 'a' : '/';
+        header_add(&tar, "long", rows[i].type, "", rows[i].n, 0644);
+        data_add(&tar, name, rows[i].n);
+        header_add(&tar, "f", rows[i].member, "", 0, 0644);
+        place_make(&p);
+        ok(unpack(&tar, p.fd, &err) == -1 && err.code, "%c of %zu: %.60s", rows[i].type,
+           rows[i].n, err.text);
+        ok(place_clean(&p), "nothing outside");
+    }
+}
+
+/* Every length: an error, or what a shorter archive gives; and never more. */
+static void cut_archives(void)
+{
+    static const struct row rows[] = {{"d", '5', NULL, 0755},
+                                      {"d/f", '0', "some text", 0},
+                                      {"l", '2', "d/f", 0},
+                                      {""}};
+    REPX_AUTO_BUF struct repx_buf tar = {0};
+    int bad = 0, good = 0;
+
+    for (const struct row *r = rows; *r->name; r++)
+        member_add(&tar, r);
+    for (size_t n = 0; n < tar.len; n += 64) {
+        struct repx_buf cut = tar;
+        struct place p;
+        struct repx_err err = {0};
+        cut.len = n;
+        place_make(&p);
+        int rc = unpack(&cut, p.fd, &err);
+        bad += rc < 0 && err.code;
+        good += rc == 0 && n % BLOCK == 0;
+        if (!place_clean(&p))
+            bad -= 1000;
+    }
+    ok(bad + good == (int)(tar.len / 64) && bad > 20, "%d cut, %d at an end", bad,
+       good);
+}
+
+int main(void)
+{
+    (void)umask(022);
+    hostile_layers();
+    set_id_bits_are_dropped();
+    long_names();
+    cut_archives();
+    return tap_end();
+}
