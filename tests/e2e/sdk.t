@@ -29,6 +29,11 @@ for kind in scheduler transport sync; do
 		test "$(nm -D --defined-only made-$kind/plugins/$word-mine.so | awk "{ print \$3 }")" = repx_plugin_v0 &&
 		must_fail grep -q repx <(nm -D --undefined-only made-$kind/plugins/$word-mine.so)'
 done
+check 'a new scheduler passes the kit against its fake' '
+	BATCH_DIR=$WORK/kit repx-plugin-test made-scheduler/plugins/sched-mine.so --config made-scheduler/test.toml --batch 30'
+check 'so do a new transport and a new sync plugin' '
+	repx-plugin-test made-transport/plugins/transport-mine.so &&
+	repx-plugin-test made-sync/plugins/sync-mine.so'
 check 'a directory that exists is left alone' '
 	must_fail repx plugin new sync mine made-sync 2>err; grep "exists" err'
 check 'a name that is none is refused' 'must_fail repx plugin new sync ../x 2>err; grep "no name for a plugin" err'
