@@ -40,3 +40,12 @@ if has strace && strace -o /dev/null true 2>/dev/null; then
 else
 	check 'list and show open no plugin # SKIP no strace' true
 fi
+
+# Rights that its user does not have are no rights to load plugins with.
+if [[ $(id -u) == 0 ]] && has runuser; then
+	check 'a set-uid repx refuses' '
+		mkdir -m 755 suid && install -m 4755 "$REPX" suid/repx &&
+		must_fail runuser -u nobody -- "$WORK/suid/repx" --plugin-path "$PLUGINS" plugin list 2>err; cat err; grep -i "set-user-id\|privilege\|set-uid" err'
+else
+	check 'a set-uid repx refuses # SKIP needs root' true
+fi

@@ -56,3 +56,14 @@ set_tests_properties(conformance-wrong PROPERTIES LABELS conformance TIMEOUT 300
 add_test(NAME conformance-wrong-sched COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/wrong_sched.sh
   $<TARGET_FILE:repx-plugin-test> ${REPX_PLUGIN_DIR}/sched-exec.so ${exec_script})
 set_tests_properties(conformance-wrong-sched PROPERTIES LABELS conformance TIMEOUT 600)
+
+# A plugin with a library of its own beside it.
+repx_unit_test(plugin_origin plugin)
+target_compile_definitions(test-plugin_origin PRIVATE BROKEN_DIR="${REPX_BROKEN_DIR}")
+add_library(origin_dep SHARED ${CMAKE_CURRENT_SOURCE_DIR}/plugins/origin_dep.c)
+set_target_properties(origin_dep PROPERTIES C_VISIBILITY_PRESET default
+  LIBRARY_OUTPUT_DIRECTORY ${REPX_BROKEN_DIR})
+repx_broken_plugin(origin BROKEN_ANSWER=origin_answer\(\) BROKEN_NAME="origin")
+target_link_libraries(broken-origin PRIVATE origin_dep)
+set_target_properties(broken-origin PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
+add_dependencies(test-plugin_origin broken-origin broken-good)
