@@ -4,6 +4,7 @@
  *     repx-agent session BASE [STATE]      serve frames on standard input and output
  *     repx-agent job BASE RUN INDEX PHASE KEY [BRANCH]   supervise one unit of work
  *     repx-agent verify SHA256 FILE        exit 0 when FILE has that digest
+ *     repx-agent internal-gc --base-path B [--dry-run]
  *     repx-agent internal-execute ...      RepX's flags (spec/execution-contract.md 3)
  *     repx-agent --version
  *
@@ -26,6 +27,7 @@ struct site {
     char *host;            /* node name */
     char *boot;            /* boot id */
     char *warning;         /* for the user, or NULL */
+    uint64_t gc_stamp;     /* site_gc_stamp when it was opened */
 };
 
 /* ---- verbs of a session ---- */
@@ -71,11 +73,15 @@ void call_fork(struct call *c,
 int session_main(int argc, char **argv);
 int job_main(int argc, char **argv);
 int internal_execute_main(int argc, char **argv);
+int internal_gc_main(int argc, char **argv);
 
 /* Fill *site from BASE and STATE as given ("~", "$VAR" of [A-Z_][A-Z0-9_]* are looked up;
  * STATE may be NULL or ""), create B and S with their stamps unless they exist. */
 int site_open(struct site *site, const char *base, const char *state,
               struct repx_err *err);
 void site_close(struct site *site);
+/* Another value whenever a collection began (S/gc). Who created something that relies on
+ * what was there when the site was opened looks again afterwards. */
+uint64_t site_gc_stamp(const struct site *site);
 
 #endif

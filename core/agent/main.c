@@ -13,20 +13,13 @@ static int version_main(int argc, char **argv)
     return printf("repx-agent %s\n", REPX_VERSION) < 0 || fflush(stdout) != 0;
 }
 
-static int gc_main(int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    (void)fprintf(stderr, "repx-agent: internal-gc is not offered by this version\n");
-    return 1;
-}
-
 static const struct {
     const char *name;
     int (*main)(int argc, char **argv);
 } programs[] = {
-    {"session", session_main}, {"job", job_main},
-    {"verify", verify_main},   {"internal-execute", internal_execute_main},
-    {"internal-gc", gc_main},  {"--version", version_main},
+    {"session", session_main},         {"job", job_main},
+    {"verify", verify_main},           {"internal-execute", internal_execute_main},
+    {"internal-gc", internal_gc_main}, {"--version", version_main},
 };
 
 int main(int argc, char **argv)

@@ -186,6 +186,21 @@ static int commit(struct site *site, struct creation *r, struct repx_err *err)
     return 0;
 }
 
+/* A collection that began before the run was to be seen does not know what it needs. */
+static int not_collected(const struct site *site, const struct creation *r,
+                         struct repx_err *err)
+{
+    REPX_AUTO_FREE char *place = repx_format("runs/%s", r->run);
+
+    if (site_gc_stamp(site) == site->gc_stamp)
+        return 0;
+    (void)repx_remove_tree(site->state_fd, place, NULL);
+    return repx_fail(
+        err, REPX_E_BUSY,
+        "garbage was collected in %s while the Lab was looked at; run again",
+        site->base);
+}
+
 int run_create_end(struct call *c, struct repx_err *err)
 {
     struct creation *r = call_own(c);
@@ -195,7 +210,7 @@ int run_create_end(struct call *c, struct repx_err *err)
                          "run %s: the plan is cut off: %llu of %llu jobs came", r->run,
                          (unsigned long long)r->count, (unsigned long long)r->want);
     }
-    if (commit(call_site(c), r, err) < 0)
+    if (commit(call_site(c), r, err) < 0 || not_collected(call_site(c), r, err) < 0)
         return -1;
     call_reply(c, NULL, 0);
     return 0;

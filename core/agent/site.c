@@ -199,7 +199,18 @@ int site_open(struct site *site, const char *base, const char *state,
         return -1;
     }
     warn_of_links(site);
+    site->gc_stamp = site_gc_stamp(site);
     return 0;
+}
+
+uint64_t site_gc_stamp(const struct site *site)
+{
+    struct stat st;
+
+    if (fstatat(site->state_fd, "gc", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    return (uint64_t)st.st_ino ^ ((uint64_t)st.st_mtim.tv_sec << 30) ^
+           (uint64_t)st.st_mtim.tv_nsec;
 }
 
 void site_close(struct site *site)

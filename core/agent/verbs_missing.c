@@ -26,6 +26,12 @@ ABSENT int job_main(int argc, char **argv)
     return absent("job");
 }
 
+ABSENT int internal_gc_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return absent("internal-gc");
+}
+
 ABSENT int internal_execute_main(int argc, char **argv)
 {
     (void)argc, (void)argv;

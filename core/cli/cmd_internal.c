@@ -38,12 +38,8 @@ static int internal_execute(struct cli *cli, const void *args, char **words, int
 static int internal_gc(struct cli *cli, const void *args, char **words, int count,
                        struct repx_err *err)
 {
-    (void)cli;
     (void)args;
-    (void)words;
-    (void)count;
-    return repx_fail(err, REPX_E_UNSUPPORTED,
-                     "internal-gc is not there yet: nothing was collected");
+    return exec_agent(cli, "internal-gc", words, count, err);
 }
 
 const struct cmd cmd_internal_execute = {

@@ -3,6 +3,7 @@
  * error, 2 the command line was wrong. */
 #include "cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,11 +14,25 @@
 #include "core/plugin/nearest.h"
 
 const struct cmd *const commands[] = {
-    &cmd_run,         &cmd_status, &cmd_explain,      &cmd_attach,
-    &cmd_retry,       &cmd_cancel, &cmd_list,         &cmd_show,
-    &cmd_log,         &cmd_pull,   &cmd_trace_params, &cmd_lab,
-    &cmd_plugin,      &cmd_login,  &cmd_logout,       &cmd_internal_execute,
-    &cmd_internal_gc, NULL,
+    &cmd_run,
+    &cmd_status,
+    &cmd_explain,
+    &cmd_attach,
+    &cmd_retry,
+    &cmd_cancel,
+    &cmd_list,
+    &cmd_show,
+    &cmd_log,
+    &cmd_pull,
+    &cmd_gc,
+    &cmd_trace_params,
+    &cmd_lab,
+    &cmd_plugin,
+    &cmd_login,
+    &cmd_logout,
+    &cmd_internal_execute,
+    &cmd_internal_gc,
+    NULL,
 };
 
 static void help_commands(const struct cmd *const *list, struct repx_buf *to)
@@ -222,7 +237,10 @@ int main(int argc, char **argv)
     }
     int rc = dispatch(&cli, argc - 1, argv + 1);
     cli_close(&cli);
-    if (fflush(stdout) != 0 || ferror(stdout))
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (errno != EPIPE) /* who closed a pipe has seen enough */
+            (void)fputs("[ERROR] standard output cannot be written\n", stderr);
         rc = rc ? rc : 1;
+    }
     return rc;
 }

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* gc_state.c: what we keep for ourselves and is old: attempts, runs, packages, agents. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/gc.h"
+#include "core/agent/state.h"
+#include "core/agent/state_check.h"
+#include "core/agent/store_fs.h"
+
+#define DAY 86400
+#define ATTEMPT_DAYS 7
+#define RUN_DAYS 30
+#define BIN_DAYS 7
+#define JOURNAL_MAX ((size_t)1 << 30)
+
+static int is_older(const struct gc *gc, const struct stat *st, int days)
+{
+    return st->st_mtim.tv_sec < gc->start.tv_sec - (time_t)days * DAY;
+}
+
+typedef void (*visitor)(struct gc *gc, int dir, const char *name, void *ctx);
+
+static void each(struct gc *gc, int at, const char *path, visitor visit, void *ctx)
+{
+    int fd = store_walk(at, path, 0);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+    if (!d) {
+        repx_close_fd(&fd);
+        return;
+    }
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        if (e->d_name[0] != '.')
+            visit(gc, dirfd(d), e->d_name, ctx);
+    }
+    (void)closedir(d);
+}
+
+/* ---- attempts that do not count ---- */
+
+struct home {
+    char *out, *repx; /* targets of the links, or NULL */
+};
+
+static int leads_to(const char *target, const char *name)
+{
+    size_t n = strlen(name);
+
+    return target && strncmp(target, "attempts/", 9) == 0 &&
+           strncmp(target + 9, name, n) == 0 && target[9 + n] == '/';
+}
+
+static void visit_attempt(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    const struct home *h = ctx;
+    struct stat st;
+
+    if (strspn(name, "0123456789") != strlen(name) || strcmp(name, "0") == 0 ||
+        leads_to(h->out, name) || leads_to(h->repx, name) ||
+        store_lstat(dir, name, &st) < 0 || !is_older(gc, &st, ATTEMPT_DAYS))
+        return;
+    gc_remove(gc, dir, name, &gc->other_count);
+}
+
+/* A directory that has `attempts`; without both links nothing is told from another. */
+static void sweep_home(struct gc *gc, int dir)
+{
+    struct home h = {store_readlink(dir, "out"), store_readlink(dir, "repx")};
+
+    if (h.out && h.repx)
+        each(gc, dir, "attempts", visit_attempt, &h);
+    free(h.out);
+    free(h.repx);
+}
+
+static void visit_step(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    (void)ctx;
+    REPX_AUTO_CLOSE int fd =
+        strncmp(name, "step-", 5) == 0 ? store_walk(dir, name, 0) : -1;
+    if (fd >= 0)
+        sweep_home(gc, fd);
+}
+
+static void visit_part(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    int is_scatter = strcmp(name, "scatter") == 0;
+
+    (void)ctx;
+    if (!is_scatter && strncmp(name, "branch-", 7) != 0)
+        return;
+    REPX_AUTO_CLOSE int fd = store_walk(dir, name, 0);
+    if (fd >= 0 && is_scatter)
+        sweep_home(gc, fd);
+    else if (fd >= 0)
+        each(gc, fd, ".", visit_step, NULL);
+}
+
+static void visit_job(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    REPX_AUTO_FREE char *path = repx_format("live/%s", name);
+    struct stat st;
+
+    (void)ctx;
+    if (fstatat(gc->site->state_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return;
+    REPX_AUTO_CLOSE int fd = store_walk(dir, name, 0);
+    if (fd < 0)
+        return;
+    sweep_home(gc, fd);
+    each(gc, fd, ".", visit_part, NULL);
+}
+
+/* Of jobs in runs that go on, none: a retry may be about to count. */
+static void visit_ended_job(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    if (json_object_size(gc->runs) == 0)
+        visit_job(gc, dir, name, ctx);
+}
+
+/* ---- runs ---- */
+
+static void drop_submission(struct gc *gc, const char *key)
+{
+    REPX_AUTO_FREE char *path = repx_format("sub/%s", key);
+
+    if (state_key_ok(key) && !GC_DRY(gc))
+        (void)repx_remove_tree(gc->site->state_fd, path, NULL);
+}
+
+/* The keys that a journal of the run names. */
+static void visit_journal(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    REPX_AUTO_BUF struct repx_buf text = {0};
+
+    (void)ctx;
+    if (strncmp(name, "journal.", 8) != 0 ||
+        repx_read_file(dir, name, JOURNAL_MAX, &text, NULL) < 0)
+        return;
+    for (char *line = text.data, *end; line && (end = strchr(line, '\n'));
+         line = end + 1) {
+        json_t *record = journal_parse(line, (size_t)(end - line), NULL);
+        drop_submission(gc, state_text(record, "key", ""));
+        json_decref(record);
+    }
+}
+
+static void visit_run(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    REPX_AUTO_FREE char *events = repx_format("%s/events", name);
+    struct stat st, last;
+
+    (void)ctx;
+    if (!run_id_ok(name) || gc_is_live(gc->runs, name) ||
+        store_lstat(dir, name, &st) < 0 || !is_older(gc, &st, RUN_DAYS) ||
+        (store_lstat(dir, events, &last) == 0 && !is_older(gc, &last, RUN_DAYS)))
+        return;
+    each(gc, dir, name, visit_journal, NULL);
+    gc_remove(gc, dir, name, &gc->other_count);
+}
+
+/* ---- packages and known sets ---- */
+
+static void visit_package(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    REPX_AUTO_FREE char *target = store_readlink(dir, name);
+    struct stat st, there;
+
+    (void)ctx;
+    if (store_lstat(dir, name, &st) < 0 || gc_is_newer(gc, &st) ||
+        gc_is_live(gc->packages, name))
+        return;
+    if (!target) {
+        gc_remove(gc, dir, name, &gc->other_count); /* no run waits for it */
+    } else if (!GC_DRY(gc) && fstatat(dir, name, &there, 0) < 0 && errno == ENOENT) {
+        (void)store_unlinkat(dir, name);
+    }
+}
+
+/* They are looked at again by the next run, in one round trip more. */
+static void visit_known(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    (void)ctx;
+    if (!GC_DRY(gc))
+        (void)store_unlinkat(dir, name);
+    (void)gc;
+}
+
+static void visit_lab(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    (void)ctx;
+    if (!GC_DRY(gc) && !gc_is_live(gc->labs, name))
+        (void)store_unlinkat(dir, name);
+}
+
+/* ---- agents and helpers ---- */
+
+struct newest {
+    char *kind; /* "repx-agent", "sched-local", ... */
+    struct timespec t;
+    char *bin;
+};
+
+struct bins {
+    struct newest *items;
+    size_t count;
+};
+
+static int is_ours(const char *name)
+{
+    return strcmp(name, "repx-agent") == 0 || strncmp(name, "sched-", 6) == 0;
+}
+
+static void note_newest(struct bins *b, const char *kind, const char *bin,
+                        const struct stat *st)
+{
+    struct newest *n = NULL;
+
+    for (size_t i = 0; i < b->count && !n; i++)
+        n = strcmp(b->items[i].kind, kind) == 0 ? &b->items[i] : NULL;
+    if (!n) {
+        b->items = repx_grow(b->items, b->count + 1, sizeof(*b->items));
+        n = &b->items[b->count++];
+        *n = (struct newest){.kind = repx_strdup(kind)};
+    } else if (n->t.tv_sec > st->st_ctim.tv_sec ||
+               (n->t.tv_sec == st->st_ctim.tv_sec &&
+                n->t.tv_nsec > st->st_ctim.tv_nsec)) {
+        return;
+    }
+    n->t = st->st_ctim;
+    free(n->bin);
+    n->bin = repx_strdup(bin);
+}
+
+struct looking {
+    struct bins *bins;
+    const char *bin;
+    int ours, others;
+    int recent;
+};
+
+static void visit_file(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    struct looking *l = ctx;
+    struct stat st;
+
+    if (store_lstat(dir, name, &st) < 0)
+        return;
+    l->recent |= !is_older(gc, &st, BIN_DAYS);
+    if (!is_ours(name)) {
+        l->others++;
+        return;
+    }
+    l->ours++;
+    if (l->bins)
+        note_newest(l->bins, name, l->bin, &st);
+}
+
+static void visit_bin_newest(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    struct looking l = {.bins = ctx, .bin = name};
+
+    each(gc, dir, name, visit_file, &l);
+}
+
+static int is_newest(const struct bins *b, const char *bin)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (strcmp(b->items[i].bin, bin) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void visit_bin(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    struct looking l = {.bin = name};
+
+    if (gc_is_live(gc->bins, name) || is_newest(ctx, name))
+        return;
+    each(gc, dir, name, visit_file, &l);
+    if (l.ours && !l.others && !l.recent)
+        gc_remove(gc, dir, name, &gc->other_count);
+}
+
+static void sweep_bins(struct gc *gc)
+{
+    struct bins b = {0};
+
+    each(gc, gc->site->base_fd, "bin", visit_bin_newest, &b);
+    each(gc, gc->site->base_fd, "bin", visit_bin, &b);
+    for (size_t i = 0; i < b.count; i++) {
+        free(b.items[i].kind);
+        free(b.items[i].bin);
+    }
+    free(b.items);
+}
+
+void gc_sweep_state(struct gc *gc)
+{
+    int state = gc->site->state_fd;
+
+    if (gc->artifact_count)
+        each(gc, state, "known", visit_known, NULL);
+    each(gc, state, "pkg", visit_package, NULL);
+    each(gc, state, "labs", visit_lab, NULL);
+    each(gc, gc->site->base_fd, "outputs", visit_ended_job, NULL);
+    each(gc, state, "runs", visit_run, NULL);
+    sweep_bins(gc);
+}
