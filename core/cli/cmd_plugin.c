@@ -26,10 +26,11 @@ static void warn(void *ctx, const char *text)
 void plugin_put_member(struct repx_buf *b, const char *key, const char *value)
 {
     repx_buf_fmt(b, "\"%s\":", key);
-    if (value)
+    if (value) {
         json_put_string(b, value);
-    else
+    } else {
         repx_buf_str(b, "null");
+    }
 }
 
 void plugin_put_members(struct repx_buf *b, const struct plugin_info *p)

@@ -8,8 +8,8 @@
 extern const struct cmd cmd_plugin_show, cmd_plugin_check, cmd_plugin_new;
 
 /* The members of an object that `list` and `show` have in common, without braces. */
-void plugin_put_members(struct repx_buf *to, const struct plugin_info *p);
+void plugin_put_members(struct repx_buf *b, const struct plugin_info *p);
 /* "key":"value", or null. */
-void plugin_put_member(struct repx_buf *to, const char *key, const char *value);
+void plugin_put_member(struct repx_buf *b, const char *key, const char *value);
 
 #endif

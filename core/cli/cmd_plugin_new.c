@@ -167,8 +167,8 @@ static int plugin_new_main(struct cli *cli, const void *args, char **words, int 
     REPX_AUTO_FREE char *from = repx_format("%s/" REPX_TEMPLATE_FROM_LIBEXEC "/%s",
                                             plugin_libexec(cli->paths), words[0]);
     struct fill f = {name, repx_strdup(name), absolute(dir)};
-    for (char *c = f.name_c; *c; c++)
-        *c = *c == '-' ? '_' : *c;
+    for (char *c = f.name_c; (c = strchr(c, '-'));)
+        *c = '_';
     int rc = make(&f, from, dir, err);
     free(f.name_c);
     free(f.dir);

@@ -66,10 +66,11 @@ static void put_text(struct repx_buf *b, const struct manifest *m,
     for (size_t i = 0; i < m->helper_count; i++)
         repx_buf_fmt(b, "%s %s", i ? "," : "", m->helpers[i].arch);
     repx_buf_str(b, m->helper_count ? "\n" : "");
-    if (keys->count)
+    if (keys->count) {
         repx_buf_fmt(b, "Keys of [targets.X.%s%s%s]:\n",
                      is_scheduler ? "" : plugin_kind_word(p->kind),
                      is_scheduler ? "" : "-", p->name);
+    }
     for (size_t i = 0; i < keys->count; i++)
         put_range(b, &keys->items[i]);
 }

@@ -39,10 +39,11 @@ static void member(struct repx_buf *b, const char *key, const char *value)
 
 static void limit(struct repx_buf *b, const char *key, int64_t value)
 {
-    if (value >= 0)
+    if (value >= 0) {
         repx_buf_fmt(b, ",\"%s\":%lld", key, (long long)value);
-    else
+    } else {
         repx_buf_fmt(b, ",\"%s\":null", key);
+    }
 }
 
 static void by_arch(struct repx_buf *b, const char *key, const char *arch,

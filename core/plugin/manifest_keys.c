@@ -11,7 +11,7 @@
 #include "core/ini/ini.h"
 #include "core/plugin/descriptor.h"
 
-#define FILE_MAX (256u * 1024)
+#define FILE_MAX ((size_t)256 * 1024)
 #define TEXT_MAX 4096u
 
 static struct manifest_key *key_of(struct manifest_keys *keys, const char *name)
@@ -56,18 +56,20 @@ static int each(void *ctx, const char *section, const char *name, const char *va
     if (strncmp(section, "config ", 7) != 0)
         return 0;
     struct manifest_key *key = key_of(ctx, section + 7);
-    if (!key)
+    if (!key) {
         return repx_fail(err, REPX_E_CORRUPT, "more than %u keys",
                          DESCRIPTOR_FIELDS_MAX);
+    }
     if (strcmp(name, "required") == 0)
         key->required = strcmp(value, "true") == 0;
     if (strcmp(name, "secret") == 0)
         key->secret = strcmp(value, "true") == 0;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         char **to = (char **)(void *)((char *)key + texts[i].at);
-        if (strcmp(name, texts[i].name) == 0 && append(to, value) < 0)
+        if (strcmp(name, texts[i].name) == 0 && append(to, value) < 0) {
             return repx_fail(err, REPX_E_CORRUPT, "%s is longer than %u bytes", name,
                              TEXT_MAX);
+        }
     }
     return 0;
 }

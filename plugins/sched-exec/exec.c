@@ -12,10 +12,11 @@ static int32_t exec_open(void **self, const struct repx_host *host, const char *
     const char *helper = host->config_text(host->ctx, "helper", 0);
 
     (void)workdir;
-    if (helper && helper[0] != '/')
+    if (helper && helper[0] != '/') {
         return repx_fail(err, REPX_E_USAGE,
                          "helper is \"%s\": give the absolute path on the target",
                          helper);
+    }
     *self = NULL;
     return 0;
 }
@@ -45,6 +46,7 @@ static int32_t exec_limits(void *self, struct repx_limits *limits, int64_t deadl
     return by_the_script(err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 static int32_t exec_submit(void *self, const struct repx_unit *units, uint64_t count,
                            uint64_t stride, const struct repx_submit_sink *sink,
                            int64_t deadline_ms, struct repx_err *err)
@@ -61,6 +63,7 @@ static int32_t exec_status(void *self, uint32_t scope,
     return by_the_script(err);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
 static int32_t exec_find(void *self, const char *const *keys, uint64_t count,
                          int64_t since, const struct repx_found_sink *sink,
                          int64_t deadline_ms, struct repx_err *err)

@@ -70,7 +70,7 @@ static void take_lines(struct helper *h, const char *text, size_t n)
             json_number(json_get(line, "v"), 0) != 1 ||
             (h->count && json_get(h->lines[h->count - 1], "error")))
             h->is_clean = 0;
-        h->lines = repx_grow(h->lines, h->count + 1, sizeof(*h->lines));
+        h->lines = repx_grow(h->lines, h->count + 1, sizeof(struct json *));
         h->lines[h->count++] = line;
         len += end != NULL;
         text += len;

@@ -65,7 +65,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct conform *c)
         } else if (strcmp(argv[i], "--batch") == 0 && more) {
             c->batch = strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--patience") == 0 && more) {
-            c->patience = atoi(argv[++i]);
+            c->patience = (int)strtol(argv[++i], NULL, 10);
         } else if (argv[i][0] != '-' && !a->plugin) {
             a->plugin = argv[i];
         } else {
@@ -106,9 +106,10 @@ static void choose_target(struct conform *c, const struct config *config)
         if (!c->target || strcmp(c->target->name, "local") == 0)
             c->target = t;
     }
-    if (c->target)
+    if (c->target) {
         c->table =
             config_table_find(c->target, is_scheduler ? c->plugin->info.name : full);
+    }
 }
 
 static struct plugin *load(const char *file, struct plugin_paths **paths,

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
     if (strcmp(mode, "source") == 0)
         return source(strtoul(arg, NULL, 10));
     if (strcmp(mode, "exit") == 0)
-        return atoi(arg);
+        return (int)strtol(arg, NULL, 10);
     if (strcmp(mode, "kill") == 0)
         return raise(SIGTERM);
     if (strcmp(mode, "errors") == 0)

@@ -40,8 +40,10 @@ int check(int ok, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(report->last, sizeof(report->last), fmt, args);
     va_end(args);
-    for (char *p = report->last; *p; p++)
-        *p = (unsigned char)*p < ' ' || *p == '#' ? ' ' : *p;
+    for (char *p = report->last; *p; p++) {
+        if ((unsigned char)*p < ' ' || *p == '#')
+            *p = ' ';
+    }
     report->count++;
     report->failed += !ok;
     (void)printf("%s %u - %s\n", ok ? "ok" : "not ok", report->count, report->last);

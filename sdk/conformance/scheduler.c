@@ -214,7 +214,8 @@ static void one_unit(struct trial *t)
     make_key(t, key);
     REPX_AUTO_FREE char *id =
         submit_one(t, key, "printf '%s' \"$REPX_UNIT\" >unit; pwd >here; sleep 2", "");
-    if (!check(id && id[0], "a unit is accepted and has an id"))
+    (void)check(id && id[0], "a unit is accepted and has an id");
+    if (!id || !id[0])
         return;
     (void)check(found_as(t, key, id), "find knows its key at once, with the same id");
     (void)check(is_open(state_of(t, id, -1, NULL)),
@@ -313,7 +314,8 @@ static void canceling(struct trial *t)
     make_key(t, waits);
     REPX_AUTO_FREE char *id =
         submit_one(t, key, "echo >began; sleep 300; echo >ended", "");
-    if (!check(id && wait_file(t, key, "began"), "a long unit begins"))
+    (void)check(id && wait_file(t, key, "began"), "a long unit begins");
+    if (!id)
         return;
     REPX_AUTO_FREE char *more =
         repx_format(",\"deps\":[{\"type\":\"ok\",\"id\":\"%s\"}]", id);

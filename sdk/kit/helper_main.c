@@ -86,10 +86,11 @@ static const char *host_config_text(void *ctx, const char *key, uint64_t index)
 
     if (!v && f && index == 0)
         return f->initial;
-    if (json_is_array(v))
+    if (json_is_array(v)) {
         v = json_array_get(v, index);
-    else if (index > 0)
+    } else if (index > 0) {
         return NULL;
+    }
     if (json_is_integer(v)) {
         c->text.len = 0;
         repx_buf_fmt(&c->text, "%lld", (long long)json_integer_value(v));
@@ -109,12 +110,13 @@ static int32_t host_config_number(void *ctx, const char *key, int64_t *value)
 
     if (!v && f)
         text = f->initial;
-    if (json_is_boolean(v))
+    if (json_is_boolean(v)) {
         *value = json_is_true(v);
-    else if (json_is_integer(v))
+    } else if (json_is_integer(v)) {
         *value = json_integer_value(v);
-    else
+    } else {
         return f && text ? repx_value_number(f->type, text, value) : 0;
+    }
     return 1;
 }
 
@@ -320,9 +322,10 @@ int repx_helper_input(struct repx_buf *to, struct repx_err *err)
         if (n == 0)
             return 0;
         to->len += (size_t)n;
-        if (to->len > REPX_HELPER_INPUT_MAX)
+        if (to->len > REPX_HELPER_INPUT_MAX) {
             return repx_fail(err, REPX_E_CORRUPT, "request is larger than %u bytes",
                              REPX_HELPER_INPUT_MAX);
+        }
     }
 }
 

@@ -17,10 +17,11 @@
 
 static int is_trusted(const char *program, const char *key, struct repx_err *err)
 {
-    if (program[0] != '/')
+    if (program[0] != '/') {
         return repx_fail(err, REPX_E_USAGE,
                          "%s is \"%s\": give the absolute path on the target", key,
                          program);
+    }
     int ours = repx_path_is_ours(program, err);
     if (ours == 1 && access(program, X_OK) < 0) {
         (void)repx_fail_errno(err, "%s", program);
@@ -56,10 +57,11 @@ static int pass(char **argv, const char *key, struct repx_err *err)
         repx_helper_parse(&request, argv[1], repx_buf_text(&input), input.len, err) < 0)
         return -1;
     const char *program = json_string_value(json_object_get(request.config, key));
-    if (!program)
+    if (!program) {
         (void)repx_fail(err, REPX_E_USAGE, "the configuration has no key %s", key);
-    else if (is_trusted(program, key, err) == 0 &&
-             repx_make_dirs(argv[2], 0700, err) == 0 && give_again(&input, err) == 0) {
+    } else if (is_trusted(program, key, err) == 0 &&
+               repx_make_dirs(argv[2], 0700, err) == 0 &&
+               give_again(&input, err) == 0) {
         REPX_AUTO_FREE char *copy = repx_strdup(program);
         char *const args[] = {copy, argv[1], argv[2], NULL};
         (void)execv(program, args);

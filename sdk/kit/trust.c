@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _XOPEN_SOURCE 700 /* S_ISVTX, realpath */
+#define _GNU_SOURCE /* S_ISVTX, realpath */
 #include "trust.h"
 
 #include <errno.h>

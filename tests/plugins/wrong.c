@@ -2,9 +2,11 @@
 /* transport-local with one promise broken: built once for each WRONG_..., to show that the
  * conformance kit's checks can fail. The functions of the plugin are taken under other
  * names. */
+/* NOLINTBEGIN(readability-identifier-naming,bugprone-suspicious-include) */
 #define repx_plugin_v0 the_good_one
 #include "../../plugins/transport-local/local.c"
 #undef repx_plugin_v0
+/* NOLINTEND(readability-identifier-naming,bugprone-suspicious-include) */
 REPX_EXPORT const struct repx_plugin *repx_plugin_v0(void);
 
 static struct repx_transport_ops wrong_ops;
