@@ -89,6 +89,7 @@ void submission_close(struct submission *s)
     free(s->batch);
     run_state_finish(&s->state);
     event_reader_close(s->reader);
+    run_close(s->other);
     scheduler_close(&s->scheduler);
     json_decref(s->steps);
     free(s->refusal);

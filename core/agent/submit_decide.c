@@ -13,7 +13,7 @@
 
 /* Work that S/live names for a job. */
 struct live {
-    size_t job;
+    size_t job, index; /* in this run, in that one */
     char *run;
     char key[27];
 };
@@ -67,12 +67,11 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
                       struct repx_err *err)
 {
     struct live l = {.job = i};
-    size_t index;
 
     if (decide_ended(s, i))
         return 0;
-    int there =
-        live_get(s->site, state_text(s->plan[i], "id", ""), &l.run, &index, l.key, err);
+    int there = live_get(s->site, state_text(s->plan[i], "id", ""), &l.run, &l.index,
+                         l.key, err);
     int done = there < 0 ? -1 : decide_done(s, i, err);
     if (there > 0 && done == 0) {
         lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
@@ -92,6 +91,40 @@ static int state_alive(const json_t *row)
     return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
 }
 
+/* Job ids do not say from which script a result is made; work keys do. */
+static int same_work(struct submission *s, const struct live *l)
+{
+    if (!s->other || strcmp(s->other->id, l->run) != 0) {
+        run_close(s->other);
+        s->other = run_open(s->site, l->run, NULL);
+    }
+    json_t *line = s->other && l->index < s->other->count
+                       ? run_plan(s->other, l->index, NULL)
+                       : NULL;
+    const char *theirs = state_text(line, "key", NULL);
+    const char *mine = state_text(s->plan[l->job], "key", NULL);
+    int same = !theirs || !mine || strcmp(theirs, mine) == 0;
+    json_decref(line);
+    return same;
+}
+
+/* What the other run makes would not be what this one means. */
+static int refuse_other(struct submission *s, const struct live *l,
+                        struct repx_err *err)
+{
+    REPX_AUTO_FREE char *text = repx_format(
+        "run %s works on it with another script, parameters or inputs; run "
+        "again when that has ended, with stale results made anew",
+        l->run);
+
+    s->jobs[l->job].what = DECIDE_REFUSED;
+    s->jobs[l->job].by = l->job;
+    return submission_event(s,
+                            json_pack("{s:I,s:s,s:s}", "i", (json_int_t)l->job, "e",
+                                      "refused", "text", text),
+                            err);
+}
+
 /* The unit lives: this run follows it. */
 static int follow(struct submission *s, const struct live *l, const char *id,
                   struct repx_err *err)
@@ -99,6 +132,8 @@ static int follow(struct submission *s, const struct live *l, const char *id,
     struct decided *d = s->jobs + l->job;
     int ours = strcmp(l->run, s->run->id) == 0;
 
+    if (!ours && !same_work(s, l))
+        return refuse_other(s, l, err);
     d->what = ours ? DECIDE_OURS : DECIDE_TAKEN;
     d->unit = id && *id ? repx_strdup(id) : NULL;
     memcpy(d->key, l->key, sizeof(d->key));

@@ -50,6 +50,7 @@ struct submission {
     struct decided *jobs;
     struct run_state state;
     struct event_reader *reader;
+    struct run *other; /* whose jobs were compared last, or NULL */
     struct pending *batch;
     size_t batch_count, batch_cap;
     json_t *steps; /* phase -> id of what was accepted, or NULL: nobody asks */
