@@ -89,3 +89,19 @@ check 'a queue that cannot begin is an error, not a wait' '
 	queue=$WORK/stuck/repx/.repx/queue && rm -f "$queue/lock" "$queue/lease" && mkdir "$queue/lock" &&
 	rm -r "$WORK/stuck/repx/outputs" && must_fail timeout 30 repx run quick --lab "$LAB" 2>err;
 	cat err; grep "queue cannot begin: lock" err && rmdir "$queue/lock" && timeout 60 repx run quick --lab "$LAB"'
+
+# A Lab in which the job's id says nothing about its script, as RepX makes them on request.
+hand_lab() {
+	mkdir -p "$1/lab" "$1/revision" "$1/jobs/aaaa-j-1.1/bin" "$1/host-tools/t/bin"
+	printf '{"labId":"%s","lab_version":"1","metadata":"revision/top.json","files":[]}' "$1" >"$1/lab/lab-metadata.json"
+	printf '{"repx_version":"0.5.0","runs":["revision/r.json"]}' >"$1/revision/top.json"
+	printf '{"name":"r","jobs":{"aaaa-j-1.1":{"params":{},"executables":{"main":{"path":"jobs/aaaa-j-1.1/bin/j","outputs":{"x":"$out/x"}}}}}}' >"$1/revision/r.json"
+	printf '#!/bin/sh\nsleep 2\necho %s >"$1/x"\n' "$1" >"$1/jobs/aaaa-j-1.1/bin/j"
+	chmod 755 "$1/jobs/aaaa-j-1.1/bin/j"
+}
+
+check 'two Labs with one job id and two scripts: neither takes the other'\''s result for its own' '
+	hand_lab one && hand_lab two && x=$BASE/outputs/aaaa-j-1.1/out/x &&
+	{ repx run r --lab one >one.log 2>&1 & } && within 10 grep -q ">>" one.log &&
+	must_fail repx run r --lab two 2>err; cat err; grep "with another script" err && wait &&
+	same one "$(cat "$x")" && repx run r --lab two --stale rerun && same two "$(cat "$x")"'
