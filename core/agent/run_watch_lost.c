@@ -8,12 +8,14 @@
 #include <kit/alloc.h>
 
 #include "core/agent/run_watch.h"
+#include "core/agent/run_watch_said.h"
 #include "core/agent/state_check.h"
 #include "core/wire/verbs.h"
 
 #define STATUS_MS 60000
 #define GRACE_LOCAL_MS 2000
 #define GRACE_MS 120000 /* records of other nodes may take that long to be seen (NFS) */
+#define SAID_MS 5000    /* the same, when it is known what killed the unit */
 
 /* ---- what the scheduler says ---- */
 
@@ -61,6 +63,29 @@ static const char *lost_reason(uint32_t state)
     if (state == REPX_STATE_MEMORY)
         return "out of memory";
     return state == REPX_STATE_NODE ? "node failure" : "LOST";
+}
+
+/* Killed with its supervisor, as the scheduler says and its daemon wrote down. */
+static json_t *lost_event(struct watch *w, size_t i)
+{
+    uint32_t state = w->jobs[i].state;
+    struct unit_said said = {0};
+
+    if (state != REPX_STATE_TIMEOUT && state != REPX_STATE_MEMORY)
+        said = unit_said(w->site, w->jobs[i].key);
+    json_t *event = json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e", "lost",
+                              "reason", said.reason ? said.reason : lost_reason(state));
+    if (said.used)
+        (void)json_object_set_new(event, "mem", json_integer((json_int_t)said.used));
+    return event;
+}
+
+static int cause_known(struct watch *w, size_t i, int64_t now)
+{
+    const struct watched *j = w->jobs + i;
+
+    return ended(j->state) && !j->taken && now - j->gone_since >= SAID_MS &&
+           unit_said(w->site, j->key).reason;
 }
 
 /* It never started, and never will. */
@@ -118,11 +143,9 @@ static int write_end(struct watch *w, size_t i, struct repx_err *err)
     cancel_steps(w, i);
     live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
     json_decref(plan);
-    json_t *event = canceled
-                        ? json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e",
-                                    "cancelled", "by", "scheduler")
-                        : json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e", "lost",
-                                    "reason", lost_reason(w->jobs[i].state));
+    json_t *event = canceled ? json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e",
+                                         "cancelled", "by", "scheduler")
+                             : lost_event(w, i);
     return event_write(w->site, w->run, event, err);
 }
 
@@ -147,7 +170,8 @@ int watch_lost(struct watch *w, struct repx_err *err)
         const struct watched *j = w->jobs + i;
         if (w->state.terminal[i] || !j->gone_since)
             continue;
-        if ((never_started(w, i) || now - j->gone_since >= grace) &&
+        if ((never_started(w, i) || now - j->gone_since >= grace ||
+             cause_known(w, i, now)) &&
             write_end(w, i, err) < 0)
             return -1;
     }

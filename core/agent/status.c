@@ -14,6 +14,7 @@
 #include "core/agent/scheduler_call.h"
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
+#include "core/agent/status_runs.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -200,6 +201,32 @@ static void ask_queue(struct site *site, const struct status_call *c,
     }
 }
 
+/* ---- ends without a trace in the job's directory ---- */
+
+static void ask_runs(struct site *site, struct asked *jobs, size_t count)
+{
+    struct untold *list = repx_array(count + 1, sizeof(*list));
+    size_t *at = repx_array(count + 1, sizeof(*at)), n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].status != JOB_UNKNOWN)
+            continue;
+        list[n].id = jobs[i].id;
+        at[n++] = i;
+    }
+    status_from_runs(site, list, n);
+    for (size_t k = 0; k < n; k++) {
+        struct asked *a = jobs + at[k];
+        if (list[k].status == JOB_UNKNOWN)
+            continue;
+        a->status = list[k].status;
+        free(a->reason);
+        a->reason = list[k].reason;
+    }
+    free(list);
+    free(at);
+}
+
 /* ---- the worker ---- */
 
 static struct asked *parse(struct site *site, struct repx_buf *lines, size_t *count,
@@ -257,6 +284,8 @@ static int status_worker(struct site *site, void *arg, int out, struct repx_buf 
     struct asked *jobs = parse(site, &c->lines, &count, &why);
     if (why.code == REPX_E_NONE)
         ask_queue(site, c, jobs, count);
+    if (why.code == REPX_E_NONE)
+        ask_runs(site, jobs, count);
     for (size_t i = 0; i < count; i++) {
         put_job(&data, jobs + i);
         free(jobs[i].id);

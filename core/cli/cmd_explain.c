@@ -110,6 +110,28 @@ static const struct json *main_resources(const struct json *told)
     return own ? own : json_get(all, "gather");
 }
 
+/* There is no record of the end: it goes on, or its supervisor was killed with it. */
+static void say_killed(const struct json *told, const struct json *res)
+{
+    const struct json *last = NULL;
+    int64_t mem = number_of(res, "mem", -1);
+    char a[32], b[32];
+
+    for (const struct json *e = json_first(json_get(told, "events")); e;
+         e = json_next(e))
+        last = strcmp(text_of(e, "e"), "lost") == 0 ? e : last;
+    if (!json_is_true(json_get(told, "ended"))) {
+        ui_say("  has not ended yet");
+        return;
+    }
+    ui_say("  killed together with its supervisor, which wrote no record of the end");
+    if (number_of(last, "mem", 0) > 0)
+        ui_say("  memory when it was killed: %s%s%s",
+               ui_bytes((uint64_t)number_of(last, "mem", 0), a, sizeof(a)),
+               mem > 0 ? " of " : "",
+               mem > 0 ? ui_bytes((uint64_t)mem, b, sizeof(b)) : "");
+}
+
 static void say_use(const struct json *told)
 {
     const struct json *end = json_get(told, "end"), *begin = json_get(told, "attempt");
@@ -120,9 +142,7 @@ static void say_use(const struct json *told)
         return;
     ui_say("\nLast attempt, on %s:", text_of(begin, "node"));
     if (json_type(end) == JSON_NULL) {
-        ui_say(
-            "  no record of its end: it goes on, or was killed together with its "
-            "supervisor");
+        say_killed(told, res);
         return;
     }
     int64_t limit = number_of(res, "time", -1), mem = number_of(res, "mem", -1);

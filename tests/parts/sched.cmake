@@ -36,3 +36,4 @@ target_compile_definitions(test-slurm_commands PRIVATE
   SCHED_SLURM="$<TARGET_FILE:${slurm_helper}>")
 add_dependencies(test-slurm_commands ${slurm_helper})
 repx_fuzz_target(helper_answer agent_sched)
+repx_unit_test(said agent_sched)
