@@ -27,10 +27,11 @@ static void say_runs_json(const struct lab *lab)
         repx_buf_str(&b, i ? ",\n {\"name\":" : "{\"name\":");
         json_put_string(&b, lab->runs[i].name);
         repx_buf_fmt(&b, ",\"jobs\":%zu,\"image\":", lab->runs[i].job_count);
-        if (lab->runs[i].image)
+        if (lab->runs[i].image) {
             json_put_string(&b, lab->runs[i].image);
-        else
+        } else {
             repx_buf_str(&b, "null");
+        }
         repx_buf_char(&b, '}');
     }
     repx_buf_str(&b, "]");

@@ -67,11 +67,12 @@ static int check_status_words(const struct list_jobs_args *args, struct repx_err
         int good = 0;
         for (size_t k = 0; k < sizeof(known) / sizeof(known[0]); k++)
             good |= strcmp(args->status.items[i], known[k]) == 0;
-        if (!good)
+        if (!good) {
             return repx_fail(err, REPX_E_USAGE,
                              "--status: `%s` is none of succeeded, failed, pending, "
                              "running, queued, blocked",
                              args->status.items[i]);
+        }
     }
     return 0;
 }
@@ -155,11 +156,12 @@ static void put_job_line(struct listing *l, const char *indent, size_t index)
         json_free(params);
     }
     if (a->output_paths) {
-        if (l->status[index].has_output)
+        if (l->status[index].has_output) {
             repx_buf_fmt(&b, "  %s/outputs/%s/out", target_base(l->cli->target),
                          job->id);
-        else
+        } else {
             repx_buf_str(&b, "  (not executed)");
+        }
     }
     ui_say("%s", repx_buf_text(&b));
 }
@@ -170,12 +172,24 @@ static int wanted(const struct listing *l, size_t index)
 
     if (l->args->stage && !strstr(job->id, l->args->stage))
         return 0;
-    return !l->args->status.count || status_matches(l->args, l->status[index].status);
+    return !l->status || status_matches(l->args, l->status[index].status);
 }
 
 static int by_stage_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void list_stage(struct listing *l, const struct lab_run *run, const char *stage)
+{
+    ui_say("  [%s]", stage);
+    for (size_t i = 0; i < run->job_count; i++) {
+        REPX_AUTO_FREE char *own = stage_of(l->cli->lab->jobs[run->jobs[i]].id);
+        if (!wanted(l, run->jobs[i]) || strcmp(own, stage) != 0)
+            continue;
+        put_job_line(l, "    ", run->jobs[i]);
+        l->shown++;
+    }
 }
 
 static void list_grouped(struct listing *l, const struct lab_run *run)
@@ -189,16 +203,8 @@ static void list_grouped(struct listing *l, const struct lab_run *run)
     }
     qsort(stages, n, sizeof(*stages), by_stage_name);
     for (size_t s = 0; s < n; s++) {
-        if (s && strcmp(stages[s], stages[s - 1]) == 0)
-            continue;
-        ui_say("  [%s]", stages[s]);
-        for (size_t i = 0; i < run->job_count; i++) {
-            REPX_AUTO_FREE char *own = stage_of(l->cli->lab->jobs[run->jobs[i]].id);
-            if (wanted(l, run->jobs[i]) && strcmp(own, stages[s]) == 0) {
-                put_job_line(l, "    ", run->jobs[i]);
-                l->shown++;
-            }
-        }
+        if (!s || strcmp(stages[s], stages[s - 1]) != 0)
+            list_stage(l, run, stages[s]);
     }
     for (size_t s = 0; s < n; s++)
         free(stages[s]);
@@ -207,9 +213,10 @@ static void list_grouped(struct listing *l, const struct lab_run *run)
 
 static void list_run(struct listing *l, const struct lab_run *run, const char *group)
 {
-    if (!l->args->json)
+    if (!l->args->json) {
         ui_say(group ? "Jobs in run '%s' (group @%s):" : "Jobs in run '%s':", run->name,
                group);
+    }
     if (l->args->by_stage && !l->args->json) {
         list_grouped(l, run);
         return;
@@ -217,10 +224,11 @@ static void list_run(struct listing *l, const struct lab_run *run, const char *g
     for (size_t i = 0; i < run->job_count; i++) {
         if (!wanted(l, run->jobs[i]))
             continue;
-        if (l->args->json)
+        if (l->args->json) {
             put_job_json(l, run, run->jobs[i]);
-        else
+        } else {
             put_job_line(l, "  ", run->jobs[i]);
+        }
         l->shown++;
     }
 }
@@ -283,12 +291,13 @@ static int list_by_job(struct listing *l, const char *name, struct repx_err *err
             ui_say("  %s", lab->runs[r].name);
         only = &lab->runs[r];
     }
-    if (!runs)
+    if (!runs) {
         return repx_fail(
             err, REPX_E_NOENT,
             "'%s' did not match any known run or job; `repx list` shows the "
             "runs",
             name);
+    }
     if (runs == 1) {
         if (!l->args->json)
             ui_say("%s", "");
@@ -302,16 +311,18 @@ static int list_named(struct listing *l, const char *name, struct repx_err *err)
     REPX_AUTO_BUF struct repx_buf names = {0};
     size_t matches;
 
-    if (strcmp(name, "missing") == 0 || strcmp(name, "pending") == 0)
+    if (strcmp(name, "missing") == 0 || strcmp(name, "pending") == 0) {
         return repx_fail(err, REPX_E_USAGE,
                          "'%s' is a reserved name; use --status to filter", name);
+    }
     if (name[0] == '@')
         return list_group(l, name + 1, err);
     const struct lab_run *run = run_by_prefix(l->cli->lab, name, &matches, &names);
-    if (matches > 1)
+    if (matches > 1) {
         return repx_fail(err, REPX_E_USAGE,
                          "Ambiguous input '%s' matches several runs:%s", name,
                          repx_buf_text(&names));
+    }
     if (!run)
         return list_by_job(l, name, err);
     list_run(l, run, NULL);
@@ -351,10 +362,11 @@ static int listing_run(struct cli *cli, const struct list_jobs_args *args,
             ui_say("Status on target '%s':", target_config(cli->target)->name);
     }
     rc = list_all(&l, name, err);
-    if (rc == 0 && args->json)
+    if (rc == 0 && args->json) {
         ui_say("[\n%s\n]", repx_buf_text(&l.json));
-    else if (rc == 0 && filtered && !l.shown)
+    } else if (rc == 0 && filtered && !l.shown) {
         ui_say("  (no jobs matching the filters)");
+    }
     repx_buf_free(&l.json);
     jobs_status_free(l.status, cli->lab);
     return rc;

@@ -114,11 +114,12 @@ static int check_store(const struct run_args *args, const struct config_target *
 
     if (strcmp(store, "node-local") != 0)
         return 0;
-    if (!target->node_local_path)
+    if (!target->node_local_path) {
         return repx_fail(
             err, REPX_E_USAGE,
             "artifact store node-local needs node_local_path in target '%s'",
             target->name);
+    }
     return repx_fail(err, REPX_E_UNSUPPORTED,
                      "artifact store node-local is not there yet; use shared");
 }
@@ -135,9 +136,10 @@ static int fill_limits(const struct run_args *args, const struct config_target *
     if (args->jobs.given && args->jobs.value == 0)
         return repx_fail(err, REPX_E_USAGE, "-j 0 would never run anything");
     o->mem_limit = args->mem ? resources_size(args->mem) : -1;
-    if (args->mem && o->mem_limit <= 0)
+    if (args->mem && o->mem_limit <= 0) {
         return repx_fail(err, REPX_E_USAGE,
                          "--mem: `%s` is not a size; write 512M or 16G", args->mem);
+    }
     return 0;
 }
 
@@ -215,10 +217,11 @@ static int run_main(struct cli *cli, const void *args, char **words, int count,
 
     if (w.args->wait && w.args->detach)
         return repx_fail(err, REPX_E_USAGE, "--wait and --detach: one or the other");
-    if (!count)
+    if (!count) {
         return repx_fail(err, REPX_E_USAGE,
                          "nothing named to run; give a run, @group or job "
                          "(`repx list` shows them)");
+    }
     if (cli_config(cli, err) < 0)
         return -1;
     w.target = cli_target_config(
@@ -233,12 +236,13 @@ static int run_main(struct cli *cli, const void *args, char **words, int count,
     if (check_store(w.args, w.target, err) < 0 || cli_lab(cli, err) < 0)
         return -1;
     rc = make_plan(&w, words, count, err);
-    if (rc == 0 && !w.plan->count)
+    if (rc == 0 && !w.plan->count) {
         ui_say("Nothing to do: no jobs were chosen.");
-    else if (rc == 0 && w.args->dry_run)
+    } else if (rc == 0 && w.args->dry_run) {
         report_plan(w.plan, w.args->json);
-    else if (rc == 0)
+    } else if (rc == 0) {
         rc = perform(&w, words, count, err);
+    }
     /* Names of the report lie in the Lab and the plan: close in this order. */
     plan_destroy(w.plan);
     resources_close(w.resources);

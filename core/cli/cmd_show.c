@@ -84,9 +84,10 @@ static void say_graph(const struct lab *lab, const struct lab_job *job)
         const struct lab_exe *x = &job->exes[e];
         if (strcmp(x->name, "main") != 0 && strcmp(x->name, "gather") != 0)
             continue;
-        for (size_t o = 0; o < x->output_count; o++)
+        for (size_t o = 0; o < x->output_count; o++) {
             ui_say("  %s: %s", x->outputs[o].name,
                    x->outputs[o].value ? x->outputs[o].value : "(not a path)");
+        }
     }
 }
 
@@ -111,15 +112,16 @@ static void say_size(const char *path, uint64_t length)
 {
     char size[32];
 
-    if (length < 1024)
+    if (length < 1024) {
         (void)snprintf(size, sizeof(size), "%llu", (unsigned long long)length);
-    else if (length < 1024 * 1024)
+    } else if (length < 1048576) {
         (void)snprintf(size, sizeof(size), "%.1fK", (double)length / 1024);
-    else if (length < 1024ull * 1024 * 1024)
+    } else if (length < 1024ull * 1024 * 1024) {
         (void)snprintf(size, sizeof(size), "%.1fM", (double)length / (1024 * 1024));
-    else
+    } else {
         (void)snprintf(size, sizeof(size), "%.1fG",
                        (double)length / (1024.0 * 1024 * 1024));
+    }
     ui_say("  %8s  %s", size, path);
 }
 
@@ -244,10 +246,11 @@ static int show_file(struct cli *cli, const char *id, const char *path,
     REPX_AUTO_FREE char *name = repx_format("%s/%s", id, part);
     struct job_files files = {0};
 
-    if (!repx_path_is_inside(path))
+    if (!repx_path_is_inside(path)) {
         return repx_fail(
             err, REPX_E_USAGE,
             "'%s' leads out of the output directory; give a path inside it", path);
+    }
     if (job_files_list(cli->target, name, &files, NULL) == 0) {
         job_files_free(&files);
         return say_files(cli->target, NULL, id, part, err);
@@ -259,10 +262,11 @@ static int show_file(struct cli *cli, const char *id, const char *path,
         return 0;
     if (err->code != REPX_E_NOENT)
         return -1;
-    if (job_files_list(cli->target, id, &files, NULL) < 0)
+    if (job_files_list(cli->target, id, &files, NULL) < 0) {
         return repx_fail(err, REPX_E_NOENT,
                          "Output not ready: job %s has not run on '%s'", id,
                          target_config(cli->target)->name);
+    }
     fprintf(stderr, "Available files:\n");
     for (size_t i = 0; i < files.count; i++) {
         if (files.items[i].kind == REPX_ENTRY_FILE &&
@@ -287,10 +291,11 @@ static int show_output(struct cli *cli, const void *args, char **words, int coun
         return show_file(cli, id, words[1], err);
     REPX_AUTO_FREE char *out = repx_format("%s/out", id);
     if (job_files_list(cli->target, out, &files, err) < 0) {
-        if (err->code == REPX_E_NOENT)
+        if (err->code == REPX_E_NOENT) {
             (void)repx_fail(err, REPX_E_NOENT,
                             "Output not ready: job %s has not run on '%s'", id,
                             target_config(cli->target)->name);
+        }
         return -1;
     }
     job_files_free(&files);

@@ -214,13 +214,15 @@ static int dispatch(struct cli *cli, int argc, char **argv)
     const struct cmd *cmd = descend(commands, &argc, &argv, &path);
     if (cmd && cmd->main)
         return run_cmd(cli, repx_buf_text(&path), cmd, argc, argv);
-    if (argc > 0 && argv[0][0] != '-')
+    if (argc > 0 && argv[0][0] != '-') {
         return unknown_command(repx_buf_text(&path), cmd ? cmd->subs : commands,
                                argv[0]);
-    if (cmd)
+    }
+    if (cmd) {
         help_cmd(repx_buf_text(&path), cmd, &text);
-    else
+    } else {
         help_top(&text);
+    }
     if (cli->help_all)
         help_all("repx", commands, &text);
     (void)fputs(repx_buf_text(&text), stdout);

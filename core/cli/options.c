@@ -45,9 +45,10 @@ static int set_int(const struct option *row, struct option_int *to, const char *
 
     errno = 0;
     long long n = strtoll(value, &end, 10);
-    if (errno || *end || end == value || n < 0)
+    if (errno || *end || end == value || n < 0) {
         return repx_fail(err, REPX_E_USAGE, "--%s: `%s` is not a number", row->name,
                          value);
+    }
     *to = (struct option_int){1, n};
     return 0;
 }
@@ -72,9 +73,10 @@ static int set_value(struct slot s, const char *value, struct repx_err *err)
         return 0;
     }
     case OPTION_WORD:
-        if (!is_one_of(s.row->arg, value))
+        if (!is_one_of(s.row->arg, value)) {
             return repx_fail(err, REPX_E_USAGE, "--%s: `%s` is none of %s", s.row->name,
                              value, s.row->arg);
+        }
         *(const char **)at = value;
         return 0;
     default:
@@ -105,10 +107,11 @@ static int parse_long(struct parse *p, struct repx_err *err)
 
     if (!s.row)
         s = find_row(global_options, p->cli, text, len, 0);
-    if (!s.row)
+    if (!s.row) {
         return repx_fail(err, REPX_E_USAGE,
                          "unknown option --%.*s; `repx %s%s--help` lists them",
                          (int)len, text, p->cmd->name, *p->cmd->name ? " " : "");
+    }
     if (!takes_value(s.row)) {
         if (text[len])
             return repx_fail(err, REPX_E_USAGE, "--%s takes no value", s.row->name);
@@ -127,10 +130,11 @@ static int parse_short(struct parse *p, struct repx_err *err)
         struct slot s = find_row(p->cmd->options, p->args, NULL, 0, *c);
         if (!s.row)
             s = find_row(global_options, p->cli, NULL, 0, *c);
-        if (!s.row)
+        if (!s.row) {
             return repx_fail(err, REPX_E_USAGE,
                              "unknown option -%c; `repx %s%s--help` lists them", *c,
                              p->cmd->name, *p->cmd->name ? " " : "");
+        }
         if (!takes_value(s.row)) {
             if (set_value(s, NULL, err) < 0)
                 return -1;
@@ -187,10 +191,11 @@ void options_help(const struct option *options, struct repx_buf *to)
 
         if (o->hidden)
             continue;
-        if (o->letter)
+        if (o->letter) {
             repx_buf_fmt(&left, "-%c, ", o->letter);
-        else
+        } else {
             repx_buf_str(&left, "    ");
+        }
         repx_buf_fmt(&left, "--%s", o->name);
         if (takes_value(o))
             repx_buf_fmt(&left, " %s", o->arg);

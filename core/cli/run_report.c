@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* vasprintf */
 #include "run_report.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,18 +13,28 @@
 #include "core/json/json.h"
 #include "core/wire/verbs.h"
 
-/* With --json stdout holds one object only. */
-#define SAY(r, ...)              \
-    do {                         \
-        if (!(r)->json)          \
-            ui_say(__VA_ARGS__); \
-    } while (0)
+/* A line of the report; with --json stdout holds one object only. */
+__attribute__((format(printf, 2, 3))) static void say(const struct run_report *r,
+                                                      const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+
+    if (r->json)
+        return;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (n >= 0)
+        ui_say("%s", text);
+    free(n >= 0 ? text : NULL);
+}
 
 void report_begin(struct run_report *r, const char *target, const char *scheduler)
 {
     r->number = repx_array(r->plan->count, sizeof(*r->number));
     r->state = repx_alloc(r->plan->count);
-    SAY(r, "- Submitting %zu jobs to target '%s' using scheduler '%s'", r->plan->count,
+    say(r, "- Submitting %zu jobs to target '%s' using scheduler '%s'", r->plan->count,
         target, scheduler);
 }
 
@@ -29,7 +42,7 @@ static void on_phase(void *ctx, unsigned number, const char *name, const char *s
 {
     struct run_report *r = ctx;
 
-    SAY(r, "- [%u/4] %s: %s", number, name, summary);
+    say(r, "- [%u/4] %s: %s", number, name, summary);
 }
 
 static void on_synced(void *ctx, const char *name, const struct sync_sent *sent)
@@ -37,11 +50,12 @@ static void on_synced(void *ctx, const char *name, const struct sync_sent *sent)
     struct run_report *r = ctx;
     char size[32];
 
-    if (sent->files)
-        SAY(r, "- %s: sent %llu files, %s", name, (unsigned long long)sent->files,
+    if (sent->files) {
+        say(r, "- %s: sent %llu files, %s", name, (unsigned long long)sent->files,
             ui_bytes(sent->bytes, size, sizeof(size)));
-    else
-        SAY(r, "- %s: nothing was missing", name);
+    } else {
+        say(r, "- %s: nothing was missing", name);
+    }
 }
 
 static void on_status(void *ctx, const struct plan *plan,
@@ -54,18 +68,20 @@ static void on_status(void *ctx, const struct plan *plan,
         if (status[i].status != JOB_SUCCEEDED)
             r->number[i] = ++r->todo;
     }
-    if (r->todo)
-        SAY(r, "- Scheduling %zu jobs (%zu are complete already) via %s", r->todo,
+    if (r->todo) {
+        say(r, "- Scheduling %zu jobs (%zu are complete already) via %s", r->todo,
             plan->count - r->todo, plan->scheduler);
+    }
 }
 
 /* "[branch 3, step: cut] " or "[scatter] " or "". */
 static void put_phase(struct repx_buf *b, const struct run_event *e)
 {
-    if (strncmp(e->phase, "step-", 5) == 0)
+    if (strncmp(e->phase, "step-", 5) == 0) {
         repx_buf_fmt(b, " [branch %lld, step: %s]", (long long)e->branch, e->phase + 5);
-    else if (strcmp(e->phase, "main") != 0)
+    } else if (strcmp(e->phase, "main") != 0) {
         repx_buf_fmt(b, " [%s]", e->phase);
+    }
 }
 
 static size_t number_of(struct run_report *r, size_t index)
@@ -95,20 +111,22 @@ static void on_end(struct run_report *r, const struct run_event *e, const char *
 
     if (r->timing)
         repx_buf_fmt(&took, " %s", ui_duration(e->ms, time, sizeof(time)));
-    if (e->ok)
-        SAY(r, "  OK   %s%s%s", e->job, phase, repx_buf_text(&took));
-    else
-        SAY(r, "  FAIL %s%s%s: %s", e->job, phase, repx_buf_text(&took), e->reason);
+    if (e->ok) {
+        say(r, "  OK   %s%s%s", e->job, phase, repx_buf_text(&took));
+    } else {
+        say(r, "  FAIL %s%s%s: %s", e->job, phase, repx_buf_text(&took), e->reason);
+    }
     if (!e->ok)
         note_failure(r, e, phase);
     if (!ends_job(e))
         return;
     r->running -= r->running ? 1 : 0;
     r->state[e->index] = e->ok ? JOB_SUCCEEDED : JOB_FAILED;
-    if (e->ok)
+    if (e->ok) {
         r->ok++;
-    else
+    } else {
         r->failed++;
+    }
 }
 
 static void say_summary(struct run_report *r)
@@ -139,11 +157,12 @@ static void on_submitted(struct run_report *r, const struct run_event *e,
         return; /* told before, or the scatter unit of the same job */
     r->submitted++;
     r->state[e->index] = JOB_QUEUED;
-    if (!is_local)
-        SAY(r, "  [%zu/%zu] Submitted job %s%s as %s ID %s", number_of(r, e->index),
+    if (!is_local) {
+        say(r, "  [%zu/%zu] Submitted job %s%s as %s ID %s", number_of(r, e->index),
             r->todo, e->job, phase,
             strcmp(r->plan->scheduler, "slurm") == 0 ? "SLURM" : r->plan->scheduler,
             e->id);
+    }
 }
 
 static void on_blocked(struct run_report *r, const struct run_event *e)
@@ -152,7 +171,7 @@ static void on_blocked(struct run_report *r, const struct run_event *e)
         return;
     r->state[e->index] = JOB_BLOCKED;
     r->blocked++;
-    SAY(r, "  BLOCKED %s by %s", e->job,
+    say(r, "  BLOCKED %s by %s", e->job,
         e->by >= 0 && (uint64_t)e->by < r->plan->count ? r->plan->jobs[e->by].job->id
                                                        : "a failed job");
 }
@@ -161,7 +180,7 @@ static void on_lost(struct run_report *r, const struct run_event *e)
 {
     r->state[e->index] = JOB_FAILED;
     r->failed++;
-    SAY(r, "  FAIL %s: %s", e->job, *e->reason ? e->reason : e->name);
+    say(r, "  FAIL %s: %s", e->job, *e->reason ? e->reason : e->name);
     note_failure(r, e, "");
 }
 
@@ -171,7 +190,7 @@ static void on_taken(struct run_report *r, const struct run_event *e)
     if (r->state[e->index] == JOB_QUEUED)
         return;
     r->state[e->index] = JOB_QUEUED;
-    SAY(r, "  [%zu/%zu] %s is worked on by another run; following it",
+    say(r, "  [%zu/%zu] %s is worked on by another run; following it",
         number_of(r, e->index), r->todo, e->job);
 }
 
@@ -202,7 +221,7 @@ static void on_event(void *ctx, const struct run_event *e)
     } else if (strcmp(e->name, "start") == 0) {
         if (strcmp(e->phase, "main") == 0 || strcmp(e->phase, "gather") == 0)
             r->running++;
-        SAY(r, "  >> [%zu/%zu] %s%s (PID %lld)", number_of(r, e->index), r->todo,
+        say(r, "  >> [%zu/%zu] %s%s (PID %lld)", number_of(r, e->index), r->todo,
             e->job, repx_buf_text(&phase), (long long)e->pid);
     } else if (strcmp(e->name, "end") == 0) {
         on_end(r, e, repx_buf_text(&phase));
@@ -237,38 +256,48 @@ struct pipeline_listener report_listener(struct run_report *r)
                                       on_status, on_event, on_interrupted};
 }
 
-/* A box of job ids and where their results are. */
-static void say_table(const struct run_report *r, const struct pipeline *p)
+/* A line of the box around job ids and output directories. */
+static void say_rule(const struct run_report *r, const char *const marks[3],
+                     size_t left, size_t right)
 {
-    size_t width = strlen("Job ID"), right = strlen("Output Directory");
-
-    for (size_t i = 0; i < p->plan->count; i++) {
-        const struct plan_job *job = &p->plan->jobs[i];
-        size_t n = strlen(job->job->id);
-        if (!job->wanted)
-            continue;
-        width = n > width ? n : width;
-        n += strlen(target_base(p->target)) + strlen("/outputs//repx");
-        right = n > right ? n : right;
-    }
-    REPX_AUTO_BUF struct repx_buf a = {0};
     REPX_AUTO_BUF struct repx_buf b = {0};
-    for (size_t i = 0; i < width + 2; i++)
-        repx_buf_str(&a, "─");
+
+    repx_buf_str(&b, marks[0]);
+    for (size_t i = 0; i < left + 2; i++)
+        repx_buf_str(&b, "─");
+    repx_buf_str(&b, marks[1]);
     for (size_t i = 0; i < right + 2; i++)
         repx_buf_str(&b, "─");
-    SAY(r, "┌%s┬%s┐", repx_buf_text(&a), repx_buf_text(&b));
-    SAY(r, "│ %-*s │ %-*s │", (int)width, "Job ID", (int)right, "Output Directory");
-    SAY(r, "├%s┼%s┤", repx_buf_text(&a), repx_buf_text(&b));
+    repx_buf_str(&b, marks[2]);
+    say(r, "%s", repx_buf_text(&b));
+}
+
+static void say_table(const struct run_report *r, const struct pipeline *p)
+{
+    static const char *const top[] = {"┌", "┬", "┐"}, *const middle[] = {"├", "┼", "┤"},
+                             *const bottom[] = {"└", "┴", "┘"};
+    size_t left = strlen("Job ID"), right = strlen("Output Directory");
+    size_t around = strlen(target_base(p->target)) + strlen("/outputs//repx");
+
     for (size_t i = 0; i < p->plan->count; i++) {
-        const struct plan_job *job = &p->plan->jobs[i];
-        if (!job->wanted)
+        size_t n = strlen(p->plan->jobs[i].job->id);
+        if (!p->plan->jobs[i].wanted)
+            continue;
+        left = n > left ? n : left;
+        right = n + around > right ? n + around : right;
+    }
+    say_rule(r, top, left, right);
+    say(r, "│ %-*s │ %-*s │", (int)left, "Job ID", (int)right, "Output Directory");
+    say_rule(r, middle, left, right);
+    for (size_t i = 0; i < p->plan->count; i++) {
+        const char *id = p->plan->jobs[i].job->id;
+        if (!p->plan->jobs[i].wanted)
             continue;
         REPX_AUTO_FREE char *dir =
-            repx_format("%s/outputs/%s/repx", target_base(p->target), job->job->id);
-        SAY(r, "│ %-*s │ %-*s │", (int)width, job->job->id, (int)right, dir);
+            repx_format("%s/outputs/%s/repx", target_base(p->target), id);
+        say(r, "│ %-*s │ %-*s │", (int)left, id, (int)right, dir);
     }
-    SAY(r, "└%s┴%s┘", repx_buf_text(&a), repx_buf_text(&b));
+    say_rule(r, bottom, left, right);
 }
 
 static void say_json(const struct run_report *r, const struct pipeline *p, int rc,
@@ -294,10 +323,11 @@ static void say_json(const struct run_report *r, const struct pipeline *p, int r
                  p->stale, (unsigned long long)target_logins(p->target),
                  (unsigned long long)stats.round_trips);
     repx_buf_str(&b, "\"error\":");
-    if (rc < 0)
+    if (rc < 0) {
         json_put_string(&b, err->text);
-    else
+    } else {
         repx_buf_str(&b, "null");
+    }
     repx_buf_str(&b, ",\"results\":[");
     for (size_t i = 0; i < p->plan->count; i++) {
         const char *id = p->plan->jobs[i].job->id;
@@ -347,20 +377,22 @@ int report_end(struct run_report *r, const struct pipeline *p, int rc,
     if (r->json)
         say_json(r, p, rc, err);
     log_cost(r, p);
-    if (p->stale && !p->options->rerun_stale)
+    if (p->stale && !p->options->rerun_stale) {
         ui_warn(
             "%zu results were made by other scripts, parameters or images and were "
             "kept; `--stale rerun` runs them again",
             p->stale);
+    }
     if (rc < 0)
         return -1;
-    if (!p->todo)
-        SAY(r, "All required jobs for this submission are already complete.");
-    else if (p->watched)
-        SAY(r, "- Executed %zu jobs on target '%s'.", r->ok, p->plan->target->name);
-    else
-        SAY(r, "- Submitted %zu jobs to target '%s' (run %s).", r->submitted,
+    if (!p->todo) {
+        say(r, "All required jobs for this submission are already complete.");
+    } else if (p->watched) {
+        say(r, "- Executed %zu jobs on target '%s'.", r->ok, p->plan->target->name);
+    } else {
+        say(r, "- Submitted %zu jobs to target '%s' (run %s).", r->submitted,
             p->plan->target->name, p->run);
+    }
     say_table(r, p);
     return 0;
 }
@@ -370,6 +402,28 @@ void report_finish(struct run_report *r)
     free(r->number);
     free(r->state);
     repx_buf_free(&r->failures);
+}
+
+static void say_planned(const struct plan *plan, size_t i)
+{
+    const struct plan_job *job = &plan->jobs[i];
+    const char *phase = job->job->type == LAB_SCATTER_GATHER ? "scatter" : "main";
+    struct resource_rule r =
+        resolve_resources(plan->resources, job->job, phase, plan->target->name);
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    repx_buf_fmt(&b, "     runtime %s", job->runtime);
+    if (job->image)
+        repx_buf_fmt(&b, ", image %s", job->image);
+    repx_buf_fmt(&b, ", after %zu jobs", job->dep_count);
+    if (r.partition)
+        repx_buf_fmt(&b, ", partition %s", r.partition);
+    if (r.mem_text)
+        repx_buf_fmt(&b, ", mem %s", r.mem_text);
+    if (r.time_text)
+        repx_buf_fmt(&b, ", time %s", r.time_text);
+    ui_say("  %zu. %s", i + 1, job->job->id);
+    ui_say("%s", repx_buf_text(&b));
 }
 
 void report_plan(const struct plan *plan, int json)
@@ -384,18 +438,6 @@ void report_plan(const struct plan *plan, int json)
     }
     ui_say("Plan for target '%s' using scheduler '%s': %zu jobs", plan->target->name,
            plan->scheduler, plan->count);
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct plan_job *job = &plan->jobs[i];
-        struct resource_rule r =
-            resolve_resources(plan->resources, job->job,
-                              job->job->type == LAB_SCATTER_GATHER ? "scatter" : "main",
-                              plan->target->name);
-        ui_say("  %zu. %s", i + 1, job->job->id);
-        ui_say("     runtime %s%s%s, after %zu jobs%s%s%s%s%s%s", job->runtime,
-               job->image ? ", image " : "", job->image ? job->image : "",
-               job->dep_count, r.partition ? ", partition " : "",
-               r.partition ? r.partition : "", r.mem_text ? ", mem " : "",
-               r.mem_text ? r.mem_text : "", r.time_text ? ", time " : "",
-               r.time_text ? r.time_text : "");
-    }
+    for (size_t i = 0; i < plan->count; i++)
+        say_planned(plan, i);
 }

@@ -88,10 +88,11 @@ static void progress_text(struct repx_buf *b, const char *unit, uint64_t done,
             repx_buf_fmt(b, " of %llu", (unsigned long long)total);
         repx_buf_fmt(b, " %s", unit);
     }
-    if (total > done && rate)
+    if (total > done && rate) {
         repx_buf_fmt(
             b, ", %s left",
             ui_duration((int64_t)((total - done) * 1000 / rate), a, sizeof(a)));
+    }
 }
 
 static void ui_progress(void *ctx, const char *who, const char *unit, uint64_t done,
@@ -196,10 +197,11 @@ void ui_flush(void)
 void ui_error(const char *text)
 {
     ui_flush();
-    if (isatty(STDERR_FILENO) && !getenv("NO_COLOR"))
+    if (isatty(STDERR_FILENO) && !getenv("NO_COLOR")) {
         fprintf(stderr, "\033[31m[ERROR] %s\033[0m\n", text);
-    else
+    } else {
         fprintf(stderr, "[ERROR] %s\n", text);
+    }
 }
 
 void ui_warn(const char *fmt, ...)
@@ -260,9 +262,10 @@ const char *ui_duration(int64_t ms, char *buf, size_t n)
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && at < n; i++) {
         int64_t v = left / parts[i].s;
         left %= parts[i].s;
-        if (v)
+        if (v) {
             at += (size_t)snprintf(buf + at, n - at, "%s%lld%c", at ? " " : "",
                                    (long long)v, parts[i].letter);
+        }
     }
     return buf;
 }

@@ -68,9 +68,10 @@ int scheduler_check_plan(const struct pipeline *p, struct repx_err *err)
             const struct lab_job *job = plan->jobs[i].job;
             if (p->status[i].status == JOB_SUCCEEDED)
                 continue;
-            for (size_t e = 0; rc == 0 && e < job->exe_count; e++)
+            for (size_t e = 0; rc == 0 && e < job->exe_count; e++) {
                 rc = check_phase(plan, i, job->exes[e].name, &plugin->ops.scheduler,
                                  self, err);
+            }
             if (rc < 0)
                 (void)repx_wrap(err, "job %s", job->id);
         }

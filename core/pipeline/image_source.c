@@ -145,10 +145,11 @@ int image_source_open(struct image_source *s, struct lab *lab, const char *const
 void image_source_settle(const struct image_source *s, int rc, int code)
 {
     for (size_t i = 0; i < s->image_count; i++) {
-        if (rc == 0)
+        if (rc == 0) {
             image_unpack_done(&s->images[i]);
-        else if (code == REPX_E_CORRUPT)
+        } else if (code == REPX_E_CORRUPT) {
             image_unpack_forget(&s->images[i]);
+        }
     }
 }
 

@@ -31,11 +31,12 @@ static int read_status(const struct repx_buf *data, struct job_status *status,
         s->has_output = s->status == JOB_SUCCEEDED || s->status == JOB_FAILED ||
                         s->status == JOB_RUNNING;
     }
-    if (rc != 0 || i != count)
+    if (rc != 0 || i != count) {
         return repx_fail(
             err, REPX_E_CORRUPT,
             "the agent answered for %zu of %zu jobs; is it of another version?", i,
             count);
+    }
     return 0;
 }
 

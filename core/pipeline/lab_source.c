@@ -24,6 +24,18 @@ static int by_path(const void *key, const void *entry)
     return strcmp(key, ((const struct repx_entry *)entry)->path);
 }
 
+/* Drop the last component; 0 when there is none. */
+static int go_up(struct repx_buf *path)
+{
+    char *cut = path->len ? strrchr(path->data, '/') : NULL;
+
+    if (!path->len)
+        return 0;
+    path->len = cut ? (size_t)(cut - path->data) : 0;
+    path->data[path->len] = 0;
+    return 1;
+}
+
 /* Where a link inside the Lab leads, as a path inside the Lab; NULL when it leaves. */
 static char *link_target(const struct repx_entry *e)
 {
@@ -33,17 +45,13 @@ static char *link_target(const struct repx_entry *e)
     repx_buf_add(&b, e->path, slash ? (size_t)(slash - e->path) : 0);
     for (const char *at = e->link; *at; at += strspn(at, "/")) {
         size_t n = strcspn(at, "/");
-        if (n == 2 && at[0] == '.' && at[1] == '.') {
-            char *cut = b.len ? strrchr(b.data, '/') : NULL;
-            if (!b.len) {
-                repx_buf_free(&b);
-                return NULL;
-            }
-            b.len = cut ? (size_t)(cut - b.data) : 0;
-            b.data[b.len] = 0;
-        } else if (!(n == 1 && at[0] == '.')) {
-            if (b.len)
-                repx_buf_char(&b, '/');
+        int up = n == 2 && at[0] == '.' && at[1] == '.';
+        if (up && !go_up(&b)) {
+            repx_buf_free(&b);
+            return NULL;
+        }
+        if (!up && !(n == 1 && at[0] == '.')) {
+            repx_buf_str(&b, b.len ? "/" : "");
             repx_buf_add(&b, at, n);
         }
         at += n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lab: the target gets what it lacks of the Lab's files, and a root that keeps them. */
-#define _XOPEN_SOURCE 700
+#define _DEFAULT_SOURCE /* realpath */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

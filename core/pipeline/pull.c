@@ -107,10 +107,11 @@ static void want(struct pull *p, char *path, const struct result *entry, int sta
     *i = (struct item){.entry = entry, .path = path, .state = state, .again = 1};
     part_name(i);
     if (fstatat(p->dir.parts, i->part, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        if (S_ISREG(st.st_mode) && (uint64_t)st.st_size <= entry->length)
+        if (S_ISREG(st.st_mode) && (uint64_t)st.st_size <= entry->length) {
             i->offset = (uint64_t)st.st_size;
-        else
+        } else {
             (void)repx_remove_tree(p->dir.parts, i->part, NULL);
+        }
     }
     p->report->resumed += i->offset;
 }

@@ -117,10 +117,11 @@ int pull_read(struct target *target, const struct pull_part *parts, size_t count
     }
     struct session_call *c = session_call(session, V_PULL_READ, NULL, 0, on_data, &r);
     int rc = session_send(c, asked.data, asked.len, err);
-    if (rc < 0 && (err->code == REPX_E_LINK || err->code == REPX_E_CANCELED))
+    if (rc < 0 && (err->code == REPX_E_LINK || err->code == REPX_E_CANCELED)) {
         session_cancel(c);
-    else
+    } else {
         rc = session_finish(c, NULL, err);
+    }
     if (rc == 0 && r.part != count)
         rc = repx_fail(err, REPX_E_CORRUPT, "the agent sent less than was asked for");
     repx_buf_free(&r.head);

@@ -7,7 +7,7 @@
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
-#define EVENT_LINE_MAX (1024 * 1024)
+#define EVENT_LINE_MAX 1048576u
 #define POLL_MS 200
 
 static const char *text_of(const struct json *v, const char *key, const char *absent)
@@ -129,16 +129,18 @@ int watch_run(struct pipeline *p, struct repx_err *err)
                      event_stream_data, &stream);
     do {
         rc = heed_interrupts(p, &canceled, err);
-        if (rc > 0)
+        if (rc > 0) {
             rc = repx_fail(err, REPX_E_CANCELED,
                            "left; the jobs go on, and running again follows them");
-        else if (rc == 0)
+        } else if (rc == 0) {
             rc = wait_a_while(p, call, err);
+        }
     } while (rc == 0);
-    if (rc < 0)
+    if (rc < 0) {
         session_cancel(call);
-    else
+    } else {
         rc = session_finish(call, NULL, err);
+    }
     event_stream_finish(&stream);
     if (rc == 0 && canceled)
         return repx_fail(err, REPX_E_CANCELED, "cancelled; what had succeeded stays");
