@@ -20,7 +20,7 @@ wrong() { # NAME SENTENCE-OF-THE-CHECK CASE...: cases of the verb, $1
 	chmod 700 "$dir/$name"
 	printf '[targets.t]\naddress = "t"\nbase_path = "/tmp"\n[targets.t.exec]\nhelper = "%s"\n' \
 		"$dir/$name" >"$dir/$name.toml"
-	said=$("$tool" "$so" --config "$dir/$name.toml" --patience 6 --batch 3)
+	said=$("$tool" "$so" --config "$dir/$name.toml" --patience 4 --batch 3)
 	status=$?
 	if [ $status -eq 1 ] && grep -q "^not ok [0-9]* - .*$sentence" <<<"$said"; then
 		echo "ok $number - $name fails on: $sentence"
