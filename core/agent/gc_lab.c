@@ -236,12 +236,13 @@ static void each_name(int dir, struct gc *gc, int how)
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         if (e->d_name[0] == '.')
             continue;
-        if (how == 0)
+        if (how == 0) {
             live_manifest(gc, e->d_name);
-        else if (how == 1)
+        } else if (how == 1) {
             live_tag(gc, dir, e->d_name);
-        else
+        } else {
             live_image(gc, dir, e->d_name);
+        }
     }
     if (d)
         (void)closedir(d);

@@ -84,9 +84,10 @@ static void live_lab(struct gc *gc, const struct run *run)
         gc->all_tools = 1; /* the plan's lines name all that its jobs read */
         return;
     }
-    if (gc_live_lab(gc, own, &why) < 0)
+    if (gc_live_lab(gc, own, &why) < 0) {
         gc_close(gc, "run %s goes on, and its Lab cannot be read: %s", run->id,
                  why.text);
+    }
 }
 
 static void ignore_line(void *ctx, const json_t *event, const char *line, size_t n)
@@ -175,8 +176,9 @@ void gc_live_work(struct gc *gc)
 
     if (!ids && why.code)
         gc_close(gc, "%s", why.text);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; ids && i < count; i++)
         live_run(gc, ids[i]);
-    run_ids_free(ids, count);
+    if (ids)
+        run_ids_free(ids, count);
     live_links(gc);
 }

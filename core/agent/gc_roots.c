@@ -82,6 +82,18 @@ static void resolve_gone(const struct site *site, struct gc_root *r, const char 
     }
 }
 
+/* Is it B/artifacts/lab/<leaf>? Also by a name that the base path once had. */
+static int is_here(const struct site *site, const char *target, const char *real)
+{
+    const char *leaf = last_part(target);
+
+    if (!state_name_ok(leaf) || has_manifest(site, leaf) != 1)
+        return 0;
+    return (real && is_below_artifacts(site, real) &&
+            strcmp(last_part(real), leaf) == 0) ||
+           strstr(target, "/artifacts/lab/") != NULL;
+}
+
 static void resolve(const struct site *site, struct gc_root *r, const char *target)
 {
     const char *leaf = last_part(target);
@@ -89,12 +101,8 @@ static void resolve(const struct site *site, struct gc_root *r, const char *targ
 
     if (!real && errno != ENOENT && errno != ENOTDIR) {
         r->problem = repx_format("%s: %s", target, strerror(errno));
-    } else if (real && is_below_artifacts(site, real) &&
-               strcmp(last_part(real), leaf) == 0 && has_manifest(site, leaf) == 1) {
+    } else if (is_here(site, target, real)) {
         r->manifest = repx_strdup(leaf);
-    } else if (state_name_ok(leaf) && strstr(target, "/artifacts/lab/") &&
-               has_manifest(site, leaf) == 1) {
-        r->manifest = repx_strdup(leaf); /* the base path was moved or has two names */
     } else if (!real) {
         resolve_gone(site, r, target);
     } else if (is_below_artifacts(site, real)) {
@@ -118,10 +126,11 @@ static void add_root(const struct site *site, struct gc_roots *roots, int dir,
     resolve(site, r, target);
     const char *mark = project ? strrchr(name, '_') : NULL;
     REPX_AUTO_CLOSE int artifacts = store_walk(site->base_fd, "artifacts", 0);
-    if (mark && mark[1])
+    if (mark && mark[1]) {
         r->lab = repx_strdup(mark + 1);
-    else if (r->manifest && artifacts >= 0)
+    } else if (r->manifest && artifacts >= 0) {
         r->lab = gc_lab_id(artifacts, r->manifest);
+    }
 }
 
 static int read_dir(const struct site *site, struct gc_roots *roots, const char *path,

@@ -98,10 +98,11 @@ static void visit_part(struct gc *gc, int dir, const char *name, void *ctx)
     if (!is_scatter && strncmp(name, "branch-", 7) != 0)
         return;
     REPX_AUTO_CLOSE int fd = store_walk(dir, name, 0);
-    if (fd >= 0 && is_scatter)
+    if (fd >= 0 && is_scatter) {
         sweep_home(gc, fd);
-    else if (fd >= 0)
+    } else if (fd >= 0) {
         each(gc, fd, ".", visit_step, NULL);
+    }
 }
 
 static void visit_job(struct gc *gc, int dir, const char *name, void *ctx)

@@ -108,10 +108,11 @@ static void sweep_unknown(struct gc *gc)
         if (is_collection(n.items[i]) ||
             store_lstat(gc->artifacts, n.items[i], &st) < 0 || gc_is_newer(gc, &st))
             continue;
-        if (gc->options & GC_FOREIGN)
+        if (gc->options & GC_FOREIGN) {
             gc_remove(gc, gc->artifacts, n.items[i], &gc->artifact_count);
-        else
+        } else {
             gc_say(gc, "artifacts/%s is of no known kind: kept", n.items[i]);
+        }
     }
     names_free(&n);
 }

@@ -232,9 +232,10 @@ static int read_one(struct answer *a, const struct site *site, int outputs,
     int64_t length = msg_number(f->bytes, f->length, F_LENGTH, 0);
     struct repx_err why = {0};
 
-    if (!name || !repx_path_is_inside(name) || at < 0 || length < 0)
+    if (!name || !repx_path_is_inside(name) || at < 0 || length < 0) {
         return repx_fail(err, REPX_E_USAGE, "'%s': is no path below the outputs",
                          name ? name : "");
+    }
     REPX_AUTO_CLOSE int fd = outputs_file(site, outputs, name, &why);
     return fd < 0 ? put_broken(a, &why, err) : put_file(a, fd, at, length, err);
 }

@@ -138,9 +138,10 @@ static void put_column(struct repx_buf *to, const char *text, size_t width, int 
     size_t n = strlen(text);
     size_t shown = n > width ? width - 2 : n;
 
-    for (size_t i = 0; i < shown; i++)
-        repx_buf_char(to,
-                      (unsigned char)text[i] < ' ' || text[i] == 127 ? '?' : text[i]);
+    for (size_t i = 0; i < shown; i++) {
+        int odd = text[i] == 127 || (unsigned char)text[i] < ' ';
+        repx_buf_add(to, odd ? "?" : text + i, 1);
+    }
     if (n > width)
         repx_buf_str(to, "..");
     for (size_t i = n > width ? width : n; !last && i < width + 1; i++)
@@ -204,9 +205,10 @@ static int list_main(struct cli *cli, const void *args, char **words, int count,
     while (msg_next(repx_buf_text(&data), data.len, &at, &f) > 0) {
         if (f.tag != F_ENTRY || !is_shown(a, &f))
             continue;
-        if (!shown++)
+        if (!shown++) {
             ui_say("%-8s %-20s %-16s %s%s", "KIND", "NAME", "HASH",
                    a->sizes ? "SIZE       " : "", "PROJECT");
+        }
         say_root(&f, a->sizes);
     }
     if (!shown) {
@@ -243,10 +245,11 @@ static int status_main(struct cli *cli, const void *args, char **words, int coun
             roots++;
         }
     }
-    if (pins.len)
+    if (pins.len) {
         ui_say("Lab %s is pinned: %s", cli->lab->id, pins.data);
-    else
+    } else {
         ui_say("Lab %s is not pinned", cli->lab->id);
+    }
     if (roots)
         ui_say("%zu auto root(s)", roots);
     return 0;

@@ -76,10 +76,11 @@ static void say_json(const struct pull_report *r, const char *dir, const char *e
         repx_buf_char(&b, ']');
     }
     repx_buf_str(&b, ",\"error\":");
-    if (error)
+    if (error) {
         json_put_string(&b, error);
-    else
+    } else {
         repx_buf_str(&b, "null");
+    }
     repx_buf_char(&b, '}');
     ui_say("%s", repx_buf_text(&b));
 }
@@ -93,9 +94,10 @@ static void say_report(const struct pull_report *r, const char *dir)
     ui_say("Pulled %zu file%s (%s) of %zu job%s into %s; %zu were there already.",
            r->files, r->files == 1 ? "" : "s", ui_bytes(r->bytes, size, sizeof(size)),
            r->jobs - r->without, r->jobs - r->without == 1 ? "" : "s", dir, r->current);
-    if (r->without)
+    if (r->without) {
         ui_say("%zu job%s no results yet.", r->without,
                r->without == 1 ? " has" : "s have");
+    }
 }
 
 /* 1 when something is missing here that the target should have given. */
@@ -119,10 +121,11 @@ static int pull_files(struct cli *cli, const struct pull_args *a,
         ids[i] = cli->lab->jobs[set->jobs[i]].id;
     struct pull_request request = {ids, set->count, a->glob, dir, a->force, &cli->ui};
     int rc = pull_perform(cli->target, &request, &report, err);
-    if (a->json)
+    if (a->json) {
         say_json(&report, dir, rc < 0 ? err->text : NULL);
-    else if (rc == 0 || report.files)
+    } else if (rc == 0 || report.files) {
         say_report(&report, dir);
+    }
     if (rc == 0)
         rc = is_lacking(&report);
     pull_report_free(&report);
@@ -154,9 +157,10 @@ static int pull_main(struct cli *cli, const void *args, char **words, int count,
     const struct pull_args *a = args;
     struct job_set set = {0};
 
-    if (a->table && (a->glob || a->to || a->force || a->json))
+    if (a->table && (a->glob || a->to || a->force || a->json)) {
         return repx_fail(err, REPX_E_USAGE,
                          "--table goes with none of --glob, --to, --force, --json");
+    }
     if (cli_lab(cli, err) < 0 || cli_config(cli, err) < 0)
         return -1;
     const char *fallback = cli->config->submission_target;

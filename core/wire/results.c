@@ -42,10 +42,11 @@ struct result *results_find(const struct results *r, const char *path)
         int order = strcmp(path, r->items[mid].path);
         if (order == 0)
             return &r->items[mid];
-        if (order < 0)
+        if (order < 0) {
             to = mid;
-        else
+        } else {
             from = mid + 1;
+        }
     }
     return NULL;
 }
@@ -67,10 +68,11 @@ static void put_escaped(struct repx_buf *to, const char *s)
 {
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
-        if (c <= ' ' || c >= 127 || c == '%')
+        if (c <= ' ' || c >= 127 || c == '%') {
             repx_buf_fmt(to, "%%%02X", c);
-        else
+        } else {
             repx_buf_char(to, (char)c);
+        }
     }
 }
 
@@ -206,6 +208,28 @@ static int file_line(struct results *r, const struct line *l)
     return l->fields < 5 || i->witness;
 }
 
+static int link_line(struct results *r, const struct line *l)
+{
+    char *link = unescape(l->at[1], l->len[1]);
+    char *path = link ? unescape(l->at[2], l->len[2]) : NULL;
+
+    if (!path) {
+        free(link);
+        return 0;
+    }
+    results_add(r, path, REPX_ENTRY_LINK)->link = link;
+    return 1;
+}
+
+static int dir_line(struct results *r, const struct line *l)
+{
+    char *path = unescape(l->at[1], l->len[1]);
+
+    if (path)
+        (void)results_add(r, path, REPX_ENTRY_DIR);
+    return path != NULL;
+}
+
 static int one_line(struct results *r, const char *text, size_t n)
 {
     struct line l;
@@ -216,21 +240,10 @@ static int one_line(struct results *r, const char *text, size_t n)
     case 'f':
     case 'x':
         return l.fields >= 4 && file_line(r, &l);
-    case 'l': {
-        char *link = l.fields == 3 ? unescape(l.at[1], l.len[1]) : NULL;
-        char *path = link ? unescape(l.at[2], l.len[2]) : NULL;
-        if (path)
-            results_add(r, path, REPX_ENTRY_LINK)->link = link;
-        else
-            free(link);
-        return path != NULL;
-    }
-    case 'd': {
-        char *path = l.fields == 2 ? unescape(l.at[1], l.len[1]) : NULL;
-        if (path)
-            (void)results_add(r, path, REPX_ENTRY_DIR);
-        return path != NULL;
-    }
+    case 'l':
+        return l.fields == 3 && link_line(r, &l);
+    case 'd':
+        return l.fields == 2 && dir_line(r, &l);
     default:
         return 0;
     }
@@ -242,6 +255,16 @@ static int in_order(const struct results *r, size_t first)
 
     return repx_path_is_inside(last->path) &&
            (r->count - first < 2 || strcmp(last[-1].path, last->path) < 0);
+}
+
+/* The last line: all of it there, and true. */
+static int end_line(const char *line, size_t len, size_t have, struct repx_err *err)
+{
+    uint64_t count;
+
+    if (number(line + 4, len - 4, &count) && count == have)
+        return 0;
+    return repx_fail(err, REPX_E_CORRUPT, "has %zu entries, says otherwise", have);
 }
 
 int results_read(struct results *r, const char *text, size_t n, struct repx_err *err)
@@ -259,14 +282,8 @@ int results_read(struct results *r, const char *text, size_t n, struct repx_err 
             return repx_fail(err, REPX_E_CORRUPT, "is no list of results");
         if (lines == 0)
             continue;
-        uint64_t count;
-        if (len > 4 && memcmp(line, "end ", 4) == 0) {
-            if (number(line + 4, len - 4, &count) && count == r->count - first &&
-                at == n)
-                return 0;
-            return repx_fail(err, REPX_E_CORRUPT, "has %zu entries, says otherwise",
-                             r->count - first);
-        }
+        if (at == n && len > 4 && memcmp(line, "end ", 4) == 0)
+            return end_line(line, len, r->count - first, err);
         if (!one_line(r, line, len) || !in_order(r, first))
             return repx_fail(err, REPX_E_CORRUPT, "line %zu cannot be read", lines + 1);
     }

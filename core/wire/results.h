@@ -26,8 +26,8 @@ struct result {
     uint64_t length;
     struct digest digest;
     uint32_t kind; /* REPX_ENTRY_* */
-    int8_t executable;
-    int8_t hashed; /* digest is known */
+    int executable;
+    int hashed; /* digest is known */
 };
 
 struct results {

@@ -14,7 +14,7 @@ fresh() {
 
 # synth ID JOB...: a Lab with these jobs and their outputs.
 synth() {
-	local id=$1 job jobs= a=$B/artifacts
+	local id=$1 job jobs="" a=$B/artifacts
 	shift
 	for job in "$@"; do
 		jobs+=${jobs:+,}"\"$job\":{\"params\":{},\"executables\":{}}"
