@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE /* realpath */
 /* gc_roots.c: links in B/gcroots. Both ends are compared as they really are, since a base
  * path often leads through links. */
 #include <dirent.h>
