@@ -304,14 +304,15 @@ static void tool_read(int fd, const struct tool_watch *watch, struct repx_buf *s
     }
 }
 
-int process_tool(char *const *argv, const struct tool_watch *watch,
-                 struct repx_buf *said, struct repx_err *err)
+int process_tool_env(char *const *argv, char *const *env,
+                     const struct tool_watch *watch, struct repx_buf *said,
+                     struct repx_err *err)
 {
     int out[2], status = 0;
 
     if (pipe2(out, O_CLOEXEC) < 0)
         return repx_fail_errno(err, "%s", argv[0]);
-    struct process p = {.argv = argv, .env = tool_env, .cwd = "/", .in_fd = -1};
+    struct process p = {.argv = argv, .env = env, .cwd = "/", .in_fd = -1};
     p.out_fd = p.err_fd = out[1];
     p.keep_fd = -1;
     pid_t pid = start(&p, err);
@@ -328,4 +329,10 @@ int process_tool(char *const *argv, const struct tool_watch *watch,
         return 0;
     return repx_fail(err, REPX_E_FAILED, "%s: %s", argv[0],
                      said->len ? repx_buf_text(said) : "ended without a word");
+}
+
+int process_tool(char *const *argv, const struct tool_watch *watch,
+                 struct repx_buf *said, struct repx_err *err)
+{
+    return process_tool_env(argv, tool_env, watch, said, err);
 }

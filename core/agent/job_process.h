@@ -57,6 +57,10 @@ struct tool_watch {
  * together) in *said; watch may be NULL. 0 when it ended with status 0. */
 int process_tool(char *const *argv, const struct tool_watch *watch,
                  struct repx_buf *said, struct repx_err *err);
+/* The same with an environment of its own. */
+int process_tool_env(char *const *argv, char *const *env,
+                     const struct tool_watch *watch, struct repx_buf *said,
+                     struct repx_err *err);
 
 /* Send a signal to all below a process, deepest last; to itself too when `root`. */
 void descendants_signal(pid_t pid, int signal, int root);

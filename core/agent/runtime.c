@@ -29,8 +29,10 @@ static int prepare(const struct runtime_request *q, struct runtime_command *c,
         return runtime_native(q, c, err);
     if (strcmp(q->runtime, "bwrap") == 0)
         return runtime_bwrap(q, c, err) < 0 ? repx_wrap(err, "bwrap") : 0;
+    if (strcmp(q->runtime, "podman") == 0)
+        return runtime_podman(q, c, err) < 0 ? repx_wrap(err, "podman") : 0;
     return repx_fail(err, REPX_E_UNSUPPORTED,
-                     "runtime %s is not there yet; choose native or bwrap in "
+                     "runtime %s is not there yet; choose native, bwrap or podman in "
                      "execution_types of the target",
                      q->runtime);
 }
@@ -62,6 +64,7 @@ static void command_finish(struct runtime_command *c)
     strings_free(c->argv);
     strings_free(c->env);
     free(c->cwd);
+    free(c->container);
     repx_close_fd(&c->status[0]);
     repx_close_fd(&c->status[1]);
 }
@@ -92,6 +95,11 @@ static void command_run(const struct runtime_request *q, struct runtime_command 
     if (process_run(&p, o, &err) < 0) {
         outcome_set(o, "not started: %s", err.text);
         o->exit = -1;
+        return;
+    }
+    if (c->container) {
+        REPX_AUTO_FREE char *said = log_end(q->err_fd);
+        runtime_podman_ended(c, said, o);
         return;
     }
     if (c->status[0] < 0 || o->asked || o->timed_out || runtime_bwrap_started(c, o))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* runtime.h: how a script is started: natively or under bwrap. docs/job-environment.md
+/* runtime.h: how a script is started: natively, under bwrap or podman. docs/job-environment.md
  * is what scripts may rely on. A runtime that does not work is a failure with its name,
  * never another runtime. */
 #ifndef REPX_AGENT_RUNTIME_H
@@ -36,8 +36,9 @@ struct runtime_request {
 struct runtime_command {
     char **argv, **env; /* end with NULL, owned */
     char *cwd;
-    int status[2];  /* bwrap reports here; -1 otherwise */
-    int spare_root; /* see job_process.h */
+    int status[2];   /* bwrap reports here; -1 otherwise */
+    int spare_root;  /* see job_process.h */
+    char *container; /* podman: its name there; owned */
 };
 
 /* Prepare the runtime and run the script: fills *o whatever happens; a script that did
@@ -67,6 +68,13 @@ int runtime_bwrap(const struct runtime_request *q, struct runtime_command *c,
                   struct repx_err *err);
 /* Did the script start under bwrap? 1 with its exit status in *o, 0 no. */
 int runtime_bwrap_started(struct runtime_command *c, struct outcome *o);
+
+int runtime_podman(const struct runtime_request *q, struct runtime_command *c,
+                   struct repx_err *err);
+/* Make sense of how podman ended: `said` is the end of the error log. Removes what is left
+ * of the container. */
+void runtime_podman_ended(const struct runtime_command *c, const char *said,
+                          struct outcome *o);
 
 /* The image's root directory, extracted if need be (runtime_rootfs.c). Caller frees. */
 char *runtime_rootfs(const struct runtime_request *q, struct repx_err *err);

@@ -4,12 +4,16 @@
 #define REPX_AGENT_RUNTIME_IMAGE_H
 
 #include "core/agent/runtime.h"
+#include "core/wire/digest.h"
 
 /* The image's directory. Caller frees. */
 char *image_find(const struct runtime_request *q, struct repx_err *err);
 /* Its layers, in order: array of paths inside the image. Caller json_decref's. */
 json_t *image_layers(const char *image, struct repx_err *err);
-/* The same from the text of manifest.json. */
+/* Its configuration: path inside the image, and the digest of the file, which is how engines
+ * name the image. Caller frees; NULL with *err. */
+char *image_config(const char *image, struct digest *digest, struct repx_err *err);
+/* The layers from the text of manifest.json. */
 json_t *image_manifest_parse(const char *text, size_t n, struct repx_err *err);
 
 #endif

@@ -242,14 +242,14 @@ static void term_reaches_a_script_under_bwrap(struct scratch *s)
     ok(scratch_has(s, "outputs/term-1/out/got"), "the script had its chance");
 }
 
-static void podman_is_not_there(struct scratch *s)
+static void docker_is_not_there(struct scratch *s)
 {
     ok(one_job(s, "{\"v\":1,\"id\":\"p-1\",\"key\":\"" HEX1 "\",\"pkg\":\"" HEX0
-                  "\",\"runtime\":\"podman\",\"image\":\"img\",\"type\":\"simple\","
+                  "\",\"runtime\":\"docker\",\"image\":\"img\",\"type\":\"simple\","
                   "\"exes\":{\"main\":{\"path\":\"jobs/p-1/bin/three\"}}}") == 1,
-       "podman");
+       "docker");
     REPX_AUTO_FREE char *why = reason_of(s, "p-1");
-    ok(why && strstr(why, "not started: runtime podman is not there yet") == why, "%s",
+    ok(why && strstr(why, "not started: runtime docker is not there yet") == why, "%s",
        why ? why : "-");
 }
 
@@ -291,7 +291,7 @@ int main(int argc, char **argv)
     manifests_stay_inside();
     scratch_open(&s);
     scratch_script(&s, "three", "exit 3");
-    podman_is_not_there(&s);
+    docker_is_not_there(&s);
     if (!bwrap_works()) {
         printf("# bwrap cannot make namespaces here: its tests are skipped\n");
     } else {
