@@ -39,9 +39,10 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
     if (strncmp(state_text(event, "phase", "main"), "step-", 5) != 0 &&
         strlen(key) < sizeof(e->keys[i]))
         memcpy(e->keys[i], key, strlen(key) + 1);
-    if (*id)
+    if (*id) {
         (void)json_array_append_new(
             e->units, json_pack("{s:s,s:I}", "id", id, "i", (json_int_t)i));
+    }
 }
 
 int ending_poll(struct ending *e, struct repx_err *err)
@@ -100,7 +101,26 @@ static int64_t choose(struct ending *e, const json_t *names, struct repx_err *er
 
 /* ---- asking for the end ---- */
 
-/* Ids of units that serve chosen jobs; `shared` gets those that serve others, too. */
+/* Jobs that cannot end without others that share their unit are left alone, and told. */
+static void mark_shared(struct ending *e, const json_t *others)
+{
+    json_t *u;
+    size_t at;
+
+    json_array_foreach(e->units, at, u)
+    {
+        size_t i = (size_t)state_int(u, "i", 0);
+        if (!e->chosen[i] || !json_object_get(others, state_text(u, "id", "")))
+            continue;
+        e->chosen[i] = CHOSEN_SHARED;
+        if (!e->error) {
+            e->error =
+                repx_strdup("its unit serves other jobs, too; cancel these with it");
+        }
+    }
+}
+
+/* Ids of units that serve chosen jobs, and no others. */
 static json_t *units_to_end(struct ending *e)
 {
     json_t *others = json_object(), *mine = json_object(), *ids = json_array(), *u;
@@ -116,12 +136,10 @@ static json_t *units_to_end(struct ending *e)
     }
     for (void *m = json_object_iter(mine); m; m = json_object_iter_next(mine, m)) {
         const char *id = json_object_iter_key(m);
-        if (json_object_get(others, id)) {
-            e->shared++;
-        } else {
+        if (!json_object_get(others, id))
             (void)json_array_append_new(ids, json_string(id));
-        }
     }
+    mark_shared(e, others);
     json_decref(others);
     json_decref(mine);
     return ids;
@@ -242,6 +260,7 @@ static int end_run(struct ending *e, const json_t *names, int out, int64_t *left
         return names ? 0 : answer(e, 0, out, left, err);
     int rc = names ? end_part(e, &why) : end_whole(e, &why);
     if (rc < 0) {
+        free(e->error);
         e->error = repx_strdup(why.text);
     } else {
         rc = ending_wait(e, err);
@@ -292,10 +311,11 @@ static int end_jobs(struct site *site, const json_t *names, int out, int64_t *le
     for (size_t r = 0; rc == 0 && r < count && r < RUNS_MAX; r++) {
         struct repx_err why = {0};
         rc = end_one(site, runs[r], names, out, left, &why);
-        if (rc < 0 && why.code != REPX_E_CORRUPT && why.code != REPX_E_NOENT)
+        if (rc < 0 && why.code != REPX_E_CORRUPT && why.code != REPX_E_NOENT) {
             *err = why;
-        else
+        } else {
             rc = 0;
+        }
     }
     run_ids_free(runs, count);
     return rc;
@@ -307,12 +327,13 @@ int jobs_cancel(struct site *site, const char *run, char *ids, int out,
     int64_t left = 0;
     int rc;
 
-    if (site->readonly)
+    if (site->readonly) {
         return repx_fail(
             err, REPX_E_UNSUPPORTED,
             "%s belongs to somebody else or to a newer repx: nothing can be "
             "cancelled there",
             site->base);
+    }
     if (run) {
         REPX_AUTO_FREE char *id = run_find(site, run, err);
         rc = id ? end_one(site, id, NULL, out, &left, err) : -1;

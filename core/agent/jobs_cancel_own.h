@@ -6,16 +6,20 @@
 #include "core/agent/scheduler_call.h"
 #include "core/agent/state.h"
 
+/* Its unit serves jobs that are to go on. */
+#define CHOSEN_SHARED 2
+
 /* Ending work of one run. */
 struct ending {
     struct site *site;
     struct run *run;
     struct run_state state;
     struct event_reader *reader;
-    unsigned char *chosen; /* per job: it is to end */
-    char (*keys)[27];      /* of the unit that stands for a job */
-    json_t *units;         /* [{"id", "i"}], as they were submitted */
-    size_t asked, shared;
+    unsigned char
+        *chosen;      /* per job: 1 it is to end, CHOSEN_SHARED it cannot by itself */
+    char (*keys)[27]; /* of the unit that stands for a job */
+    json_t *units;    /* [{"id", "i"}], as they were submitted */
+    size_t asked;
     char *error;
 };
 

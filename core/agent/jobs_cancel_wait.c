@@ -39,7 +39,7 @@ static size_t alive(const struct ending *e)
     size_t n = 0;
 
     for (size_t i = 0; i < e->run->count; i++)
-        n += e->chosen[i] && !e->state.terminal[i];
+        n += e->chosen[i] == 1 && !e->state.terminal[i];
     return n;
 }
 
@@ -51,9 +51,9 @@ static int tell_gone(struct ending *e, struct scheduler *s, struct repx_err *err
     int rc = scheduler_call(s, "status", json_object(), STATUS_MS, on_row, there, &why);
 
     /* an end that was written before the unit left comes first; no answer is no state */
-    if (rc == 0)
+    if (rc == 0) {
         rc = ending_poll(e, err);
-    else if (rc < 0) {
+    } else if (rc < 0) {
         json_decref(there);
         return 0;
     }

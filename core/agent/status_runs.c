@@ -82,9 +82,10 @@ static json_t *places(struct search *s, const char *run)
         size_t n = end ? (size_t)(end - plan.data) - at : plan.len - at;
         REPX_AUTO_FREE char *id = line_id(plan.data + at, n);
         json_t *place = id ? json_object_get(s->open, id) : NULL;
-        if (place)
+        if (place) {
             (void)json_array_append_new(
                 found, json_pack("[I,I]", index, json_integer_value(place)));
+        }
         at += n + 1;
     }
     return found;
@@ -106,10 +107,11 @@ static void look_at(struct search *s, const char *id, const json_t *found)
             size_t i = (size_t)json_integer_value(json_array_get(pair, 0));
             size_t place = (size_t)json_integer_value(json_array_get(pair, 1));
             struct untold *job = s->jobs + place;
-            if (i < run->count && still_counts(s, &sum.state, i, job->id))
+            if (i < run->count && still_counts(s, &sum.state, i, job->id)) {
                 take(s, job, run, &sum.state, i);
-            else
+            } else {
                 (void)json_object_del(s->open, job->id);
+            }
         }
     }
     summary_close(&sum);

@@ -74,10 +74,11 @@ static int on_line(void *ctx, const char *line, size_t n, struct repx_err *err)
 
     if (!v)
         return -1;
-    if (!a->head)
+    if (!a->head) {
         rc = take_record(a, v, err);
-    else
+    } else {
         take_job(a, v);
+    }
     json_free(v);
     return rc;
 }
@@ -134,7 +135,7 @@ static int follow(struct cli *cli, const struct attach_args *args,
     report.state = repx_alloc(a->plan.count);
     for (size_t i = 0; i < a->plan.count; i++)
         report.number[i] = i + 1;
-    (void)strcpy(p.run, a->run);
+    memcpy(p.run, a->run, strlen(a->run) + 1); /* its length was checked */
     int rc = watch_run(&p, err);
     rc = report_end(&report, &p, rc, err);
     report_finish(&report);
@@ -154,14 +155,16 @@ static int attach_main(struct cli *cli, const void *args, char **words, int coun
         return -1;
     int rc = attached_ask(&a, cli->target, count ? words[0] : "last", err);
     if (rc == 0) {
-        if (!own->json)
+        if (!own->json) {
             ui_say("- Following run %s: %zu jobs on target '%s', scheduler '%s'", a.run,
                    a.plan.count, a.plan.target->name, a.scheduler);
-        if (a.branches && a.plan.target->may_submit_from_node == 0)
+        }
+        if (a.branches && a.plan.target->may_submit_from_node == 0) {
             ui_warn(
                 "nodes of '%s' may not submit: that an attached client submits the "
                 "branches of scatter-gather jobs is not there yet",
                 a.plan.target->name);
+        }
         rc = follow(cli, own, &a, err);
     }
     attached_free(&a);

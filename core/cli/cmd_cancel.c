@@ -41,9 +41,10 @@ static void note_problem(struct canceling *c, const struct json *run)
         status_clean(error ? error : "asked to end, and has not ended yet");
 
     for (const struct json *j = json_first(json_get(run, "left_jobs")); j;
-         j = json_next(j))
+         j = json_next(j)) {
         repx_buf_fmt(&c->problems, "\n  %s (run %s): %.300s",
                      json_string(j) ? json_string(j) : "", id ? id : "", why);
+    }
 }
 
 static int on_run(void *ctx, const char *line, size_t n, struct repx_err *err)
@@ -60,11 +61,12 @@ static int on_run(void *ctx, const char *line, size_t n, struct repx_err *err)
     c->left += left;
     if (left)
         note_problem(c, run);
-    if (c->json)
+    if (c->json) {
         ui_say("%.*s", (int)n, line);
-    else if (ended)
+    } else if (ended) {
         ui_say("Run %s: %lld jobs ended%s", id ? id : "", (long long)ended,
                left ? "" : "; nothing is left running of what was named");
+    }
     json_free(run);
     return 0;
 }
@@ -153,10 +155,11 @@ static int cancel_main(struct cli *cli, const void *args, char **words, int coun
     int rc = cancel_words(cli, &c, words, count, err);
     if (rc == 0 && !c.ended && !c.left && !c.json)
         ui_say("Nothing to cancel: none of it is queued or running.");
-    if (rc == 0 && c.left)
+    if (rc == 0 && c.left) {
         rc = repx_fail(err, REPX_E_FAILED,
                        "%lld jobs could not be ended; the same again is safe:%s",
                        (long long)c.left, repx_buf_text(&c.problems));
+    }
     repx_buf_free(&c.problems);
     return rc;
 }

@@ -87,10 +87,12 @@ static void say_waiting(const struct json *told)
 
     if (json_is_true(json_get(told, "ended")))
         return;
-    for (; producer; producer = json_next(producer))
-        if (strcmp(text_of(producer, "status"), "succeeded") != 0)
+    for (; producer; producer = json_next(producer)) {
+        if (strcmp(text_of(producer, "status"), "succeeded") != 0) {
             ui_say("  depends on %s, which is %s", text_of(producer, "id"),
                    text_of(producer, "status"));
+        }
+    }
     for (const struct json *row = json_first(json_get(told, "queue")); row;
          row = json_next(row))
         say_row(row);
@@ -125,11 +127,12 @@ static void say_killed(const struct json *told, const struct json *res)
         return;
     }
     ui_say("  killed together with its supervisor, which wrote no record of the end");
-    if (number_of(last, "mem", 0) > 0)
+    if (number_of(last, "mem", 0) > 0) {
         ui_say("  memory when it was killed: %s%s%s",
                ui_bytes((uint64_t)number_of(last, "mem", 0), a, sizeof(a)),
                mem > 0 ? " of " : "",
                mem > 0 ? ui_bytes((uint64_t)mem, b, sizeof(b)) : "");
+    }
 }
 
 static void say_use(const struct json *told)
@@ -199,12 +202,14 @@ static void say_resources(const struct explanation *x)
         const char *phase = x->job->exes[e].name;
         size_t n = fields_of(x, phase, fields, cpus, sizeof(cpus));
         int alone = x->job->exe_count == 1;
-        if (!n)
+        if (!n) {
             ui_say("  %s%snothing is set: the scheduler's own defaults hold",
                    alone ? "" : phase, alone ? "" : ": ");
-        for (size_t i = 0; i < n; i++)
+        }
+        for (size_t i = 0; i < n; i++) {
             ui_say("  %s%s%s = %s, from %s", alone ? "" : phase, alone ? "" : ": ",
                    fields[i].name, fields[i].value, fields[i].origin);
+        }
     }
 }
 
@@ -319,10 +324,11 @@ static int explain_main(struct cli *cli, const void *args, char **words, int cou
         rc = repx_fail(err, REPX_E_CORRUPT, "the answer is empty");
     if (rc == 0) {
         x.scheduler = scheduler_of(cli, &x);
-        if (a->json)
+        if (a->json) {
             say_json(&x);
-        else
+        } else {
             say_all(&x);
+        }
     }
     json_free(x.told);
     resources_close(x.resources);

@@ -178,9 +178,10 @@ static int status_main(struct cli *cli, const void *args, char **words, int coun
 {
     const struct status_args *a = args;
 
-    if (a->watch && !count)
+    if (a->watch && !count) {
         return repx_fail(err, REPX_E_USAGE,
                          "--watch follows one run; name it, or say `last`");
+    }
     if (cli_config(cli, err) < 0)
         return -1;
     const char *target = cli->config->submission_target;

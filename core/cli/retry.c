@@ -36,10 +36,11 @@ static void take_job(struct retry_set *set, const struct json *job)
     const char *id = json_string(json_get(job, "id"));
     int status = (int)json_number(json_get(job, "status"), JOB_UNKNOWN);
 
-    if (!json_is_true(json_get(job, "ended")))
+    if (!json_is_true(json_get(job, "ended"))) {
         set->going = 1;
-    else if (id && status != JOB_SUCCEEDED)
+    } else if (id && status != JOB_SUCCEEDED) {
         retry_add(set, id);
+    }
 }
 
 static int on_line(void *ctx, const char *line, size_t n, struct repx_err *err)
@@ -49,10 +50,11 @@ static int on_line(void *ctx, const char *line, size_t n, struct repx_err *err)
 
     if (!v)
         return -1;
-    if (!set->head)
+    if (!set->head) {
         take_record(set, v);
-    else
+    } else {
         take_job(set, v);
+    }
     json_free(v);
     return 0;
 }

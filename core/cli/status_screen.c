@@ -89,10 +89,11 @@ static void put_counts(const struct json *run, struct repx_buf *to)
 
     for (const struct json *s = json_first(states); s; s = json_next(s)) {
         long long n = (long long)json_number(s, 0);
-        if (n)
+        if (n) {
             repx_buf_fmt(to, "%s%lld %s", to->len > start ? ", " : "", n,
                          strcmp(json_key(s), "unsubmitted") == 0 ? "not submitted"
                                                                  : json_key(s));
+        }
     }
     if (to->len == start)
         repx_buf_str(to, "no jobs");
@@ -183,9 +184,10 @@ static void put_rates(const struct json *run, struct repx_buf *to)
     char text[32];
 
     repx_buf_fmt(to, "  Jobs: %lld", (long long)number_of(run, "count"));
-    if (number_of(run, "complete_before"))
+    if (number_of(run, "complete_before")) {
         repx_buf_fmt(to, " (%lld were complete before)",
                      (long long)number_of(run, "complete_before"));
+    }
     repx_buf_str(to, ": ");
     put_counts(run, to);
     repx_buf_char(to, '\n');
@@ -193,9 +195,10 @@ static void put_rates(const struct json *run, struct repx_buf *to)
         return;
     repx_buf_fmt(to, "  Rate: %lld ended in the last minute, %lld in ten",
                  (long long)one, (long long)ten);
-    if (left && one)
+    if (left && one) {
         repx_buf_fmt(to, "; about %s left at that rate",
                      ui_duration(left * 60000 / one, text, sizeof(text)));
+    }
     repx_buf_char(to, '\n');
 }
 
@@ -229,9 +232,10 @@ static void put_blocked(const struct json *run, struct repx_buf *to)
     if (!by)
         return;
     repx_buf_str(to, "\nBlocked:\n");
-    for (; by; by = json_next(by))
+    for (; by; by = json_next(by)) {
         repx_buf_fmt(to, "  %lld by %s\n", (long long)number_of(by, "blocks"),
                      text_of(by, "id"));
+    }
 }
 
 static void put_oldest(const struct json *run, struct repx_buf *to)
@@ -242,10 +246,11 @@ static void put_oldest(const struct json *run, struct repx_buf *to)
     if (!job)
         return;
     repx_buf_str(to, "\nRunning longest:\n");
-    for (; job; job = json_next(job))
+    for (; job; job = json_next(job)) {
         repx_buf_fmt(to, "  %s for %s\n", text_of(job, "id"),
                      ui_duration(number_of(run, "now") - number_of(job, "since"), age,
                                  sizeof(age)));
+    }
 }
 
 static void put_waiting(const struct json *run, struct repx_buf *to)
@@ -255,9 +260,10 @@ static void put_waiting(const struct json *run, struct repx_buf *to)
     const char *error = json_string(json_get(run, "queue_error"));
     char age[32];
 
-    if (why)
+    if (why) {
         repx_buf_fmt(to, "\nWaiting, as the scheduler said %s ago:\n",
                      ui_duration(number_of(run, "now") - asked, age, sizeof(age)));
+    }
     for (; why; why = json_next(why)) {
         REPX_AUTO_FREE char *word = status_clean(json_key(why));
         const char *means = status_waiting(word);
@@ -265,11 +271,12 @@ static void put_waiting(const struct json *run, struct repx_buf *to)
                      means ? means : word, means ? " (" : "", means ? word : "",
                      means ? ")" : "");
     }
-    if (gone)
+    if (gone) {
         repx_buf_fmt(to,
                      "\n%lld jobs have left the queue without a record of their end; "
                      "`repx attach %s` finds out\n",
                      (long long)gone, text_of(run, "run"));
+    }
     if (error) {
         REPX_AUTO_FREE char *text = status_clean(error);
         repx_buf_fmt(to, "\nThe scheduler could not be asked just now: %.300s\n", text);

@@ -31,6 +31,7 @@ void follow_lines_free(struct follow_lines *l)
     repx_buf_free(&l->rest);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a question has seven sides */
 int follow_ask(struct target *target, uint16_t verb, const struct repx_buf *msg,
                follow_fn *each, void *ctx, struct repx_buf *fields,
                struct repx_err *err)

@@ -12,10 +12,11 @@
 
 static void put_word(struct repx_buf *b, const char *word)
 {
-    if (*word && word[strspn(word, PLAIN)] == 0)
+    if (*word && word[strspn(word, PLAIN)] == 0) {
         repx_buf_str(b, word);
-    else
+    } else {
         repx_buf_shell(b, word);
+    }
 }
 
 char *command_text(const char *const *argv, const char *input)

@@ -78,3 +78,9 @@ check 'while it runs: what waits, and who runs longest' '
 	echo 4 >"$WORK/long"; rm -rf "$BASE/outputs"; repx run long --detach --lab "$LAB" >/dev/null && cd "$AWAY" && sleep 1 &&
 	repx status last >out && cat out && grep "1 queued, 1 running" out && grep "Running longest" out && grep -- "-slow-.* for" out && grep "Waiting" out;
 	within 20 ended last'
+
+check 'a scheduler that cannot be asked is no state: the last answer is shown with its age' '
+	echo 6 >"$WORK/long"; rm -rf "$BASE/outputs"; repx run long --detach --lab "$LAB" >/dev/null && cd "$AWAY" && within 5 eval "repx status last | grep -q Waiting" &&
+	for h in "$BASE"/bin/*/sched-local; do mv "$h" "$h.away"; done && sleep 2.5 && repx status last >out; cat out;
+	for h in "$BASE"/bin/*/sched-local; do mv "$h.away" "$h"; done 2>/dev/null || for h in "$BASE"/bin/*/sched-local.away; do mv "$h" "${h%.away}"; done;
+	grep "could not be asked" out && grep "Waiting, as the scheduler said [2-9]" out && grep "1 queued, 1 running" out && ! grep "left the queue" out; within 20 ended last'
