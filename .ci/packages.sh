@@ -7,7 +7,8 @@ BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libarchive-dev libc
 	libinih-dev libjansson-dev libssh2-1-dev libtomlplusplus-dev
 	nettle-dev openssh-client"
 TEST_PACKAGES="clang clang-format clang-tidy shellcheck bubblewrap busybox-static csh fish jq
-	openssh-server man-db munge slurm-client slurmctld slurmd slurm-wlm procps strace util-linux python3"
+	openssh-server man-db munge slurm-client slurmctld slurmd slurm-wlm procps strace util-linux python3
+	podman runc uidmap"
 
 need() {
 	missing=
