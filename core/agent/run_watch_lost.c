@@ -105,7 +105,11 @@ static int end_taken(struct watch *w, size_t i, const json_t *plan,
                                state_text(plan, "key", NULL), &stale, &reason);
     json_t *event;
 
-    if (status == JOB_SUCCEEDED) {
+    if (status == JOB_SUCCEEDED && stale) {
+        event = json_pack(
+            "{s:I,s:s,s:b,s:s}", "i", (json_int_t)i, "e", "end", "ok", 0, "reason",
+            "another run made it from another script, parameters or inputs");
+    } else if (status == JOB_SUCCEEDED) {
         event = json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done");
     } else if (status == JOB_FAILED) {
         event = json_pack("{s:I,s:s,s:b,s:s}", "i", (json_int_t)i, "e", "end", "ok", 0,

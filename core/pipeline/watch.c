@@ -130,8 +130,10 @@ int watch_run(struct pipeline *p, struct repx_err *err)
     do {
         rc = heed_interrupts(p, &canceled, err);
         if (rc > 0) {
-            rc = repx_fail(err, REPX_E_CANCELED,
-                           "left; the jobs go on, and running again follows them");
+            rc = repx_fail(
+                err, REPX_E_CANCELED,
+                canceled ? "left; the target still ends what this run started"
+                         : "left; the jobs go on, and running again follows them");
         } else if (rc == 0) {
             rc = wait_a_while(p, call, err);
         }
