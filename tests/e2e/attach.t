@@ -33,7 +33,7 @@ script = copy.sh
 output.x = $out/x
 INI
 printf '#!/bin/sh\necho x >"$1/x"\n' >"$WORK/def/copy.sh"
-printf '#!/bin/sh\nsleep 3\necho x >"$1/x"\n' >"$WORK/def/slow.sh"
+printf '#!/bin/sh\nsleep 5\necho x >"$1/x"\n' >"$WORK/def/slow.sh"
 printf '#!/bin/sh\nsleep 1\ntest -f "%s/heal" || exit 3\necho x >"$1/x"\n' "$WORK" >"$WORK/def/fails.sh"
 make_lab "$WORK/def"
 export AWAY=$WORK/away
