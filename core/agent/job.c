@@ -114,8 +114,9 @@ static int unit_is_live(const struct unit *u)
 
     for (int64_t left = live ? 0 : producer_wait_ms(u); !live && left > 0;
          left -= 1000) {
-        REPX_AUTO_CLOSE int fd =
-            openat(u->site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int fd = openat(u->site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        repx_close_fd(&fd);
         (void)nanosleep(&pause, NULL);
         live = unit_live(u);
     }
