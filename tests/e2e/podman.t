@@ -25,8 +25,22 @@ driver = "overlay"
 graphroot = "$WORK/containers/storage"
 runroot = "$WORK/containers/run"
 CONF
-after() { podman unshare true 2>/dev/null; umount -l "$WORK/containers/storage/overlay" 2>/dev/null; true; }
-trap 'after; finish' EXIT
+# The account behind ssh has a storage of its own, too.
+mkdir "$WORK/account" && chown "$TB_SSH_USER" "$WORK/account"
+sed "s,$WORK/containers,$WORK/account,; s,^runroot,rootless_storage_path = \"$WORK/account/storage\"\n&," \
+	"$CONTAINERS_STORAGE_CONF" >"$WORK/account.conf"
+sed -i "s,^\(SetEnv .*\),\1 CONTAINERS_CONF=$CONTAINERS_CONF CONTAINERS_STORAGE_CONF=$WORK/account.conf," \
+	"$cluster/ssh/sshd_config"
+"$TESTBED" restart "$cluster" sshd >&2 || exit 1
+end() {
+	local status=$?
+	as_user env CONTAINERS_STORAGE_CONF="$WORK/account.conf" \
+		podman unshare rm -rf "$WORK/account/storage" 2>/dev/null
+	umount -l "$WORK/containers/storage/overlay" 2>/dev/null
+	(exit $status)
+	finish
+}
+trap end EXIT
 ids() { podman images --quiet --no-trunc; }
 
 check 'as root on this machine' '
