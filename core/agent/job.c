@@ -101,7 +101,8 @@ static int unit_live(const struct unit *u)
         return strcmp(run, u->run->id) == 0 && (!whole || strcmp(key, u->key) == 0);
     if (!whole)
         return 1;
-    return !unit_ended(u) &&
+    /* the claim speaks for a whole array: a job of it was cancelled by taking its link */
+    return !u->in_array && !unit_ended(u) &&
            result_status(u->site, u->id, state_text(u->plan, "key", NULL), &stale,
                          NULL) != JOB_SUCCEEDED;
 }
@@ -285,25 +286,16 @@ static int number_read(const char *text, int64_t *n, struct repx_err *err)
     return 0;
 }
 
-/* S/sub/KEY/table, when it is there, says which job an array's index means: 8 bytes
- * little endian each. */
-static int table_read(const struct unit *u, int64_t *n, struct repx_err *err)
+/* In an array of jobs S/sub/KEY/table says which one is meant. */
+static int job_of_index(struct unit *u, int64_t *index, struct repx_err *err)
 {
-    REPX_AUTO_FREE char *path = repx_format("sub/%s/table", u->key);
-    REPX_AUTO_CLOSE int fd = openat(u->site->state_fd, path, O_RDONLY | O_CLOEXEC);
-    unsigned char b[8];
+    int64_t job;
+    int rc = array_job(u->site, u->key, *index, &job, err);
 
-    if (fd < 0)
-        return errno == ENOENT ? 0 : repx_fail_errno(err, "%s", path);
-    if (pread(fd, b, sizeof b, (off_t)*n * 8) != (ssize_t)sizeof b) {
-        return repx_fail(err, REPX_E_CORRUPT, "%s: has no index %lld", path,
-                         (long long)*n);
-    }
-    uint64_t v = 0;
-    for (int i = 7; i >= 0; i--)
-        v = v << 8 | b[i];
-    *n = v < INT32_MAX ? (int64_t)v : INT32_MAX;
-    return 0;
+    u->in_array = rc == 1;
+    if (rc == 1)
+        *index = job;
+    return rc;
 }
 
 static int job_of(struct site *site, char **argv, int argc, struct repx_err *err)
@@ -317,7 +309,7 @@ static int job_of(struct site *site, char **argv, int argc, struct repx_err *err
     if (!state_key_ok(u.key))
         return repx_fail(err, REPX_E_USAGE, "%s: not a submission key", u.key);
     if (number_read(argv[3], &index, err) < 0 ||
-        (strcmp(argv[3], "-") == 0 && table_read(&u, &index, err) < 0) ||
+        (strcmp(argv[3], "-") == 0 && job_of_index(&u, &index, err) < 0) ||
         (step && number_read(argc > 6 ? argv[6] : "-", &branch, err) < 0))
         return -1;
     u.run = run_open(site, argv[2], err);

@@ -36,6 +36,7 @@ struct unit {
     const char *key;     /* submission key */
     const char *sched;   /* scheduler's name */
     const char *unit_id; /* the scheduler's id of this unit */
+    int in_array;        /* one job of several in an array */
 };
 
 /* ---- input files (job_inputs.c) ---- */

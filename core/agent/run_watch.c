@@ -36,6 +36,7 @@ static void note(struct watch *w, const json_t *event)
     if (key && strlen(key) == sizeof(j->key) - 1 && strcmp(what, "submitted") == 0 &&
         (strcmp(phase, "main") == 0 || strcmp(phase, "gather") == 0)) {
         memcpy(j->key, key, sizeof(j->key));
+        j->index = state_int(event, "index", -1);
         j->gone_since = 0;
         free(j->taken);
         j->taken = NULL;
@@ -50,6 +51,7 @@ static void note(struct watch *w, const json_t *event)
         j->taken = repx_strdup(state_text(event, "run", ""));
         if (key && strlen(key) == sizeof(j->key) - 1)
             memcpy(j->key, key, sizeof(j->key));
+        j->index = state_int(event, "index", -1);
         j->gone_since = 0;
     }
 }

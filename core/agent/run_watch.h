@@ -9,6 +9,7 @@
 /* The unit that stands for a job, and since when nobody knows it. */
 struct watched {
     char key[27];       /* "" until submitted */
+    int64_t index;      /* within an array of jobs, else -1 */
     char *taken;        /* run that works on it, or NULL */
     int64_t gone_since; /* monotonic; 0: it is there */
     uint32_t state;     /* REPX_STATE_* of the last answer; 0: no row */

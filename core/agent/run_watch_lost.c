@@ -24,17 +24,33 @@ static int ended(uint32_t state)
     return state >= REPX_STATE_DONE && state <= REPX_STATE_ENDED;
 }
 
-/* Rows by key; of an array the row that is worst to lose: one that still goes on. */
+/* Rows by key, of an array the row that is worst to lose: one that still goes on. And for
+ * jobs in arrays by "KEY/INDEX", and "KEY/" for all indices without a row of their own. */
 static void on_row(void *ctx, const json_t *answer)
 {
     const char *key = json_string_value(json_object_get(answer, "key"));
     json_t *before = key ? json_object_get(ctx, key) : NULL;
+    json_t *row = (json_t *)(uintptr_t)answer;
 
     if (!key)
         return;
-    if (before && !ended(scheduler_state(state_text(before, "state", ""))))
-        return;
-    (void)json_object_set(ctx, key, (json_t *)(uintptr_t)answer);
+    int64_t index = state_int(answer, "index", -1);
+    REPX_AUTO_FREE char *one = index < 0
+                                   ? repx_format("%s/", key)
+                                   : repx_format("%s/%lld", key, (long long)index);
+    (void)json_object_set(ctx, one, row);
+    if (!before || ended(scheduler_state(state_text(before, "state", ""))))
+        (void)json_object_set(ctx, key, row);
+}
+
+static const json_t *row_of(const json_t *rows, const struct watched *j)
+{
+    if (j->index < 0)
+        return json_object_get(rows, j->key);
+    REPX_AUTO_FREE char *one = repx_format("%s/%lld", j->key, (long long)j->index);
+    REPX_AUTO_FREE char *rest = repx_format("%s/", j->key);
+    const json_t *row = json_object_get(rows, one);
+    return row ? row : json_object_get(rows, rest);
 }
 
 static void compare(struct watch *w, const json_t *rows, int64_t now)
@@ -43,7 +59,7 @@ static void compare(struct watch *w, const json_t *rows, int64_t now)
         struct watched *j = w->jobs + i;
         if (w->state.terminal[i] || !j->key[0])
             continue;
-        const json_t *row = json_object_get(rows, j->key);
+        const json_t *row = row_of(rows, j);
         j->state = row ? scheduler_state(state_text(row, "state", "")) : 0;
         j->dependency = strcmp(state_text(row, "reason", ""), "dependency") == 0;
         if (row && !ended(j->state)) {

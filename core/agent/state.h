@@ -114,6 +114,20 @@ int live_set(struct site *site, const char *job, const char *run, size_t index,
 /* Remove it if it is this run's; and this key's, unless key is NULL. */
 void live_clear(struct site *site, const char *job, const char *run, const char *key);
 
+/* ---- arrays of jobs (state_array.c) ---- */
+
+/* Write S/sub/KEY/table: what each index means. */
+int array_write(struct site *site, const char *key, const size_t *jobs, size_t count,
+                struct repx_err *err);
+/* The job of an index: 1 with *job, 0 when KEY is no array of jobs, -1. */
+int array_job(struct site *site, const char *key, int64_t index, int64_t *job,
+              struct repx_err *err);
+/* The index of a job within KEY, -1 when KEY is no array of jobs or has not that one. */
+int64_t array_index(struct site *site, const char *key, size_t job);
+/* Id of one index as people and schedulers name it, "ID_INDEX"; the id itself when index
+ * is -1. Caller frees. */
+char *array_unit(const char *id, int64_t index);
+
 /* ---- results (state_result.c) ---- */
 
 /* What markers, completions.jsonl and attempt.json say of a job: JOB_SUCCEEDED, JOB_FAILED or

@@ -83,6 +83,7 @@ void submission_close(struct submission *s)
         json_decref(s->batch[i].unit);
         free(s->batch[i].id);
         free(s->batch[i].text);
+        free(s->batch[i].members);
     }
     free(s->plan);
     free(s->jobs);
@@ -127,34 +128,16 @@ static size_t blocker(const struct submission *s, size_t i)
     return i;
 }
 
-/* Dependencies on the producers' units; what is complete adds nothing. */
-static json_t *unit_deps(const struct submission *s, size_t i)
-{
-    const json_t *producers = json_object_get(s->plan[i], "deps");
-    json_t *deps = json_array();
-
-    for (size_t k = 0; k < json_array_size(producers); k++) {
-        size_t d = (size_t)json_integer_value(json_array_get(producers, k));
-        const struct decided *p = s->jobs + d;
-        if (p->unit) {
-            (void)json_array_append_new(deps, submission_dep("ok", p->unit, NULL));
-        } else if (p->what == DECIDE_NEW) {
-            (void)json_array_append_new(deps, submission_dep("ok", NULL, p->key));
-        }
-    }
-    return deps;
-}
-
 static int add_job(struct submission *s, size_t i, struct repx_err *err)
 {
     struct decided *d = s->jobs + i;
     int scattered = strcmp(state_text(s->plan[i], "type", ""), "scatter-gather") == 0;
 
     if (!scattered) {
-        if (submission_add(s, i, "main", 0, unit_deps(s, i), err) < 0)
+        if (submission_add(s, i, "main", 0, submission_deps(s, i), err) < 0)
             return -1;
     } else {
-        if (submission_add(s, i, "scatter", 0, unit_deps(s, i), err) < 0)
+        if (submission_add(s, i, "scatter", 0, submission_deps(s, i), err) < 0)
             return -1;
         const char *scatter = s->batch[s->batch_count - 1].key;
         json_t *deps = json_pack("[o]", submission_dep("ok", NULL, scatter));
@@ -204,14 +187,26 @@ static size_t stale_producer(const struct submission *s, size_t i)
     return i;
 }
 
-static int submit_job(struct submission *s, size_t i, struct repx_err *err)
+int submission_cancelled(const struct submission *s, struct repx_err *err)
+{
+    if (faccessat(s->run->dir, "cancel", F_OK, 0) < 0)
+        return 0;
+    return repx_fail(err, REPX_E_CANCELED, "run %s was cancelled", s->run->id);
+}
+
+int submit_may(struct submission *s, size_t i, struct repx_err *err)
 {
     size_t by = blocker(s, i), stale = stale_producer(s, i);
 
     if (by != i)
-        return block_job(s, i, by, err);
+        return block_job(s, i, by, err) < 0 ? -1 : 0;
     if (stale != i)
-        return refuse_stale(s, i, stale, err);
+        return refuse_stale(s, i, stale, err) < 0 ? -1 : 0;
+    return 1;
+}
+
+int submit_job(struct submission *s, size_t i, struct repx_err *err)
+{
     if (add_job(s, i, err) < 0)
         return -1;
     return s->batch_count >= (s->submitted ? BATCH_MAX : BATCH_FIRST)
@@ -221,12 +216,17 @@ static int submit_job(struct submission *s, size_t i, struct repx_err *err)
 
 static int submit_jobs(struct submission *s, struct repx_err *err)
 {
+    size_t most = submission_array_max(s);
+
+    if (most)
+        return submission_arrays(s, most, err);
     for (size_t i = 0; i < s->run->count; i++) {
         if (s->jobs[i].what != DECIDE_NEW)
             continue;
-        if (faccessat(s->run->dir, "cancel", F_OK, 0) == 0)
-            return repx_fail(err, REPX_E_CANCELED, "run %s was cancelled", s->run->id);
-        if (submit_job(s, i, err) < 0)
+        if (submission_cancelled(s, err) < 0)
+            return -1;
+        int may = submit_may(s, i, err);
+        if (may < 0 || (may && submit_job(s, i, err) < 0))
             return -1;
     }
     return submission_flush(s, err);

@@ -108,12 +108,32 @@ json_t *submission_find(struct submission *s, json_t *keys, struct repx_err *err
     return found;
 }
 
+/* An array of jobs: its table, and each job's link. */
+static int prepare_members(struct submission *s, const struct pending *p,
+                           struct repx_err *err)
+{
+    int rc = array_write(s->site, p->key, p->members, p->array, err);
+
+    for (size_t i = 0; rc == 0 && i < p->array; i++) {
+        size_t job = p->members[i];
+        struct decided *d = s->jobs + job;
+        memcpy(d->key, p->key, sizeof(p->key));
+        d->width = p->array;
+        d->index = i;
+        rc = live_set(s->site, state_text(s->plan[job], "id", ""), s->run->id, job,
+                      p->key, err);
+    }
+    return rc;
+}
+
 static int prepare(struct submission *s, const struct pending *p, struct repx_err *err)
 {
     const char *id = state_text(s->plan[p->job], "id", "");
 
     if (sub_create(s->site, p->key, err) < 0)
         return -1;
+    if (p->members)
+        return prepare_members(s, p, err);
     /* of a scatter-gather job the gather stands for the whole */
     if (strcmp(p->phase, "scatter") == 0 || strncmp(p->phase, "step-", 5) == 0)
         return 0;
@@ -224,6 +244,29 @@ static int settle_doubts(struct submission *s, const char *why, struct repx_err 
 
 /* ---- answers on paper ---- */
 
+/* index: of the job within its array of jobs, else -1. */
+static int accept_job(struct submission *s, const struct pending *p, size_t job,
+                      int64_t index, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *id = array_unit(p->id, index);
+    json_t *event = json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)job, "e",
+                              "submitted", "key", p->key, "id", id);
+
+    if (strcmp(p->phase, "main") != 0)
+        (void)json_object_set_new(event, "phase", json_string(p->phase));
+    if (p->array)
+        (void)json_object_set_new(event, "array", json_integer((json_int_t)p->array));
+    if (index >= 0)
+        (void)json_object_set_new(event, "index", json_integer((json_int_t)index));
+    if (strcmp(p->key, s->jobs[job].key) == 0) {
+        s->jobs[job].what = DECIDE_OURS;
+        free(s->jobs[job].unit);
+        s->jobs[job].unit = repx_strdup(id);
+    }
+    s->submitted++;
+    return submission_event(s, event, err);
+}
+
 static int write_accepted(struct submission *s, struct pending *p, struct repx_err *err)
 {
     json_t *claim = NULL;
@@ -237,21 +280,15 @@ static int write_accepted(struct submission *s, struct pending *p, struct repx_e
     if (p->text && *p->text)
         (void)json_object_set_new(how, "command", json_string(p->text));
     journal_line(s, "accepted", p->key, how);
-    json_t *event = json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)p->job, "e",
-                              "submitted", "key", p->key, "id", p->id);
-    if (strcmp(p->phase, "main") != 0)
-        (void)json_object_set_new(event, "phase", json_string(p->phase));
-    if (p->array)
-        (void)json_object_set_new(event, "array", json_integer((json_int_t)p->array));
-    if (strcmp(p->key, s->jobs[p->job].key) == 0) {
-        s->jobs[p->job].what = DECIDE_OURS;
-        free(s->jobs[p->job].unit);
-        s->jobs[p->job].unit = repx_strdup(p->id);
-    }
     if (s->steps)
         (void)json_object_set_new(s->steps, p->phase, json_string(p->id));
-    s->submitted++;
-    return submission_event(s, event, err);
+    if (!p->members)
+        return accept_job(s, p, p->job, -1, err);
+    for (size_t i = 0; i < p->array; i++) {
+        if (accept_job(s, p, p->members[i], (int64_t)i, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* The failed producer because of which a refused unit never had a chance. */
@@ -269,11 +306,29 @@ static size_t refused_producer(const struct submission *s, size_t job)
     return job;
 }
 
+static int refuse_job(struct submission *s, size_t job, const char *text,
+                      struct repx_err *err)
+{
+    struct decided *d = s->jobs + job;
+    int before = d->what == DECIDE_REFUSED || d->what == DECIDE_BLOCKED;
+
+    live_clear(s->site, state_text(s->plan[job], "id", ""), s->run->id, NULL);
+    if (before)
+        return 0;
+    d->by = refused_producer(s, job);
+    d->what = d->by == job ? DECIDE_REFUSED : DECIDE_BLOCKED;
+    s->refused += d->what == DECIDE_REFUSED;
+    json_t *event = d->what == DECIDE_BLOCKED
+                        ? json_pack("{s:I,s:s,s:I}", "i", (json_int_t)job, "e",
+                                    "blocked", "by", (json_int_t)d->by)
+                        : json_pack("{s:I,s:s,s:s}", "i", (json_int_t)job, "e",
+                                    "refused", "text", text);
+    return submission_event(s, event, err);
+}
+
 static int write_refused(struct submission *s, struct pending *p, struct repx_err *err)
 {
-    struct decided *d = s->jobs + p->job;
     const char *text = p->text ? p->text : "";
-    int before = d->what == DECIDE_REFUSED || d->what == DECIDE_BLOCKED;
 
     journal_line(s, "refused", p->key, json_pack("{s:s}", "text", text));
     if (strncmp(p->phase, "step-", 5) == 0) {
@@ -281,18 +336,13 @@ static int write_refused(struct submission *s, struct pending *p, struct repx_er
             s->refusal = repx_strdup(text);
         return 0;
     }
-    live_clear(s->site, state_text(s->plan[p->job], "id", ""), s->run->id, NULL);
-    if (before)
-        return 0;
-    d->by = refused_producer(s, p->job);
-    d->what = d->by == p->job ? DECIDE_REFUSED : DECIDE_BLOCKED;
-    s->refused += d->what == DECIDE_REFUSED;
-    json_t *event = d->what == DECIDE_BLOCKED
-                        ? json_pack("{s:I,s:s,s:I}", "i", (json_int_t)p->job, "e",
-                                    "blocked", "by", (json_int_t)d->by)
-                        : json_pack("{s:I,s:s,s:s}", "i", (json_int_t)p->job, "e",
-                                    "refused", "text", text);
-    return submission_event(s, event, err);
+    if (!p->members)
+        return refuse_job(s, p->job, text, err);
+    for (size_t i = 0; i < p->array; i++) {
+        if (refuse_job(s, p->members[i], text, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static void pending_finish(struct pending *p)
@@ -300,6 +350,7 @@ static void pending_finish(struct pending *p)
     json_decref(p->unit);
     free(p->id);
     free(p->text);
+    free(p->members);
 }
 
 /* Write down all answers but "no room": those stay in the batch. Dependencies on units

@@ -16,6 +16,7 @@ struct live {
     size_t job, index; /* in this run, in that one */
     char *run;
     char key[27];
+    int64_t element; /* of an array of jobs in that run, or -1 */
 };
 
 struct lives {
@@ -74,6 +75,7 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
                          l.key, err);
     int done = there < 0 ? -1 : decide_done(s, i, err);
     if (there > 0 && done == 0) {
+        l.element = array_index(s->site, l.key, l.index);
         lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
         lives->items[lives->count++] = l;
     } else {
@@ -126,11 +128,12 @@ static int refuse_other(struct submission *s, const struct live *l,
 }
 
 /* The unit lives: this run follows it. */
-static int follow(struct submission *s, const struct live *l, const char *id,
+static int follow(struct submission *s, const struct live *l, const char *unit,
                   struct repx_err *err)
 {
     struct decided *d = s->jobs + l->job;
     int ours = strcmp(l->run, s->run->id) == 0;
+    REPX_AUTO_FREE char *id = array_unit(unit, l->element);
 
     if (!ours && !same_work(s, l))
         return refuse_other(s, l, err);
@@ -143,6 +146,8 @@ static int follow(struct submission *s, const struct live *l, const char *id,
                                      "submitted", "key", l->key, "id", id ? id : "")
                          : json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)l->job, "e",
                                      "taken", "run", l->run, "key", l->key);
+    if (l->element >= 0)
+        (void)json_object_set_new(event, "index", json_integer(l->element));
     return submission_event(s, event, err);
 }
 

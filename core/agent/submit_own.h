@@ -22,6 +22,8 @@ struct decided {
     enum decision what;
     char key[27]; /* of the unit that consumers wait for */
     char *unit;   /* its id; NULL: none, or not known yet */
+    size_t width; /* of the array of jobs it was put into; 0: none */
+    size_t index; /* within that */
     size_t by;    /* blocked: the job that failed */
     int stale;    /* done, but under another work key */
 };
@@ -32,6 +34,7 @@ struct pending {
     char key[27];
     const char *phase;
     size_t array;
+    size_t *members; /* an array of jobs: which; `job` is the first. NULL: none */
     json_t *unit;    /* as the helper gets it */
     uint32_t result; /* REPX_SUBMIT_*; 0: no answer */
     char *id, *text;
@@ -75,8 +78,33 @@ int submission_decide(struct submission *s, struct repx_err *err);
 /* Put a unit into the batch. deps is stolen. branch: -1, or explicit. */
 int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
                    json_t *deps, struct repx_err *err);
+/* An array of jobs, phase main, all with the resources of the first. deps is stolen. */
+int submission_add_array(struct submission *s, const size_t *members, size_t count,
+                         json_t *deps, struct repx_err *err);
 /* {"type", "id" or "key"} */
 json_t *submission_dep(const char *type, const char *id, const char *key);
+
+/* ---- submit.c ---- */
+/* Put job i into the batch, and ask for the batch when it is full. */
+int submit_job(struct submission *s, size_t i, struct repx_err *err);
+/* -1 when the run was cancelled meanwhile. */
+int submission_cancelled(const struct submission *s, struct repx_err *err);
+/* It waits for nothing that failed and uses nothing stale: 1. 0 with its end written. */
+int submit_may(struct submission *s, size_t i, struct repx_err *err);
+
+/* ---- submit_deps.c ---- */
+/* What job i waits for: its producers' units, as far as these have not ended. All jobs of an
+ * array are one dependency, on the array. */
+json_t *submission_deps(const struct submission *s, size_t i);
+/* The one producer that i waits for, when it is a job of an array that was submitted just
+ * now: consumers of all jobs of that array may follow it index by index. Else -1. */
+int64_t submission_parallel(const struct submission *s, size_t i);
+
+/* ---- submit_array.c ---- */
+/* The largest array worth asking for; 0: none. */
+size_t submission_array_max(struct submission *s);
+/* Submit all jobs that need it, those of equal shape as arrays of at most `most`. */
+int submission_arrays(struct submission *s, size_t most, struct repx_err *err);
 
 /* ---- submit_batch.c ---- */
 /* Ask the scheduler for everything in the batch, and write down what it said. Afterwards

@@ -22,14 +22,13 @@ json_t *submission_dep(const char *type, const char *id, const char *key)
 }
 
 /* The arguments after the agent's path. */
-static json_t *arguments(const struct submission *s, size_t job, const char *phase,
-                         const char *key)
+static json_t *arguments(const struct submission *s, const struct pending *p)
 {
     char index[24];
 
-    (void)snprintf(index, sizeof(index), "%zu", job);
-    return json_pack("[s,s,s,s,s,s]", "job", s->site->base, s->run->id, index, phase,
-                     key);
+    (void)snprintf(index, sizeof(index), "%zu", p->job);
+    return json_pack("[s,s,s,s,s,s]", "job", s->site->base, s->run->id,
+                     p->members ? "-" : index, p->phase, p->key);
 }
 
 /* The same for a node of any architecture, as shell text. */
@@ -115,49 +114,101 @@ static int fresh_key(const struct submission *s, const char *job, const char *ph
 
 static void intend(struct submission *s, const struct pending *p, unsigned generation)
 {
-    json_t *more = json_pack("{s:[I],s:s,s:I}", "i", (json_int_t)p->job, "phase",
-                             p->phase, "gen", (json_int_t)generation);
+    json_t *jobs = json_array();
+    size_t count = p->members ? p->array : 1;
 
+    for (size_t i = 0; i < count; i++) {
+        size_t job = p->members ? p->members[i] : p->job;
+        (void)json_array_append_new(jobs, json_integer((json_int_t)job));
+    }
+    json_t *more = json_pack("{s:o,s:s,s:I}", "i", jobs, "phase", p->phase, "gen",
+                             (json_int_t)generation);
     if (p->array)
         (void)json_object_set_new(more, "array", json_integer((json_int_t)p->array));
     journal_line(s, "intend", p->key, more);
 }
 
-int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
-                   json_t *deps, struct repx_err *err)
+/* The stage of a job id, "<digest>-<stage>". */
+static const char *stage_of(const char *id)
 {
-    const json_t *plan = s->plan[job];
-    const char *id = state_text(plan, "id", "");
-    unsigned generation;
+    const char *dash = strchr(id, '-');
 
+    return dash && dash[1] ? dash + 1 : id;
+}
+
+/* What people see in the scheduler's queue. */
+static const char *name_of(const struct submission *s, const struct pending *p)
+{
+    const char *id = state_text(s->plan[p->job], "id", "");
+
+    if (strncmp(p->phase, "step-", 5) == 0)
+        return p->phase;
+    return p->members ? stage_of(id) : id;
+}
+
+static json_t *unit_of(const struct submission *s, const struct pending *p,
+                       json_t *deps, struct repx_err *err)
+{
+    json_t *rest = arguments(s, p), *unit = NULL;
+    json_t *argv = argv_of(s, rest, err);
+    REPX_AUTO_FREE char *workdir = repx_format("%s/sub/%s", s->site->state, p->key);
+
+    if (argv) {
+        unit = json_pack("{s:s,s:s,s:o,s:o,s:s,s:o,s:O}", "key", p->key, "name",
+                         name_of(s, p), "argv", argv, "body", body(s, rest), "workdir",
+                         workdir, "res", resources(s->plan[p->job], p->phase), "deps",
+                         deps);
+        if (p->array)
+            (void)json_object_set_new(unit, "array",
+                                      json_integer((json_int_t)p->array));
+    }
+    json_decref(rest);
+    return unit;
+}
+
+/* Put it at the end of the batch; steals p->members and deps. */
+static int add(struct submission *s, struct pending *p, json_t *deps,
+               struct repx_err *err)
+{
+    const char *id = state_text(s->plan[p->job], "id", "");
+    unsigned generation;
+    int rc = fresh_key(s, id, p->phase, &generation, p->key);
+
+    if (rc < 0) {
+        (void)repx_fail(err, REPX_E_FAILED, "%s: submitted too often in run %s", id,
+                        s->run->id);
+    } else {
+        p->unit = unit_of(s, p, deps, err);
+        rc = p->unit ? 0 : -1;
+    }
+    json_decref(deps);
+    if (rc < 0) {
+        free(p->members);
+        return -1;
+    }
     if (s->batch_count == s->batch_cap) {
         s->batch_cap = s->batch_cap ? s->batch_cap * 2 : 64;
         s->batch = repx_grow(s->batch, s->batch_cap, sizeof(*s->batch));
     }
-    struct pending *p = s->batch + s->batch_count;
-    *p = (struct pending){.job = job, .phase = phase, .array = array};
-    if (fresh_key(s, id, phase, &generation, p->key) < 0) {
-        json_decref(deps);
-        return repx_fail(err, REPX_E_FAILED, "%s: submitted too often in run %s", id,
-                         s->run->id);
-    }
-    json_t *rest = arguments(s, job, phase, p->key);
-    json_t *argv = argv_of(s, rest, err);
-    REPX_AUTO_FREE char *workdir = repx_format("%s/sub/%s", s->site->state, p->key);
-    if (argv) {
-        int is_step = strncmp(phase, "step-", 5) == 0;
-        p->unit = json_pack("{s:s,s:s,s:o,s:o,s:s,s:o}", "key", p->key, "name",
-                            is_step ? phase : id, "argv", argv, "body", body(s, rest),
-                            "workdir", workdir, "res", resources(plan, phase));
-        if (array) {
-            (void)json_object_set_new(p->unit, "array",
-                                      json_integer((json_int_t)array));
-        }
-        (void)json_object_set(p->unit, "deps", deps);
-        s->batch_count++;
-        intend(s, p, generation);
-    }
-    json_decref(rest);
-    json_decref(deps);
-    return argv ? 0 : -1;
+    s->batch[s->batch_count++] = *p;
+    intend(s, p, generation);
+    return 0;
+}
+
+int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
+                   json_t *deps, struct repx_err *err)
+{
+    struct pending p = {.job = job, .phase = phase, .array = array};
+
+    return add(s, &p, deps, err);
+}
+
+int submission_add_array(struct submission *s, const size_t *members, size_t count,
+                         json_t *deps, struct repx_err *err)
+{
+    struct pending p = {.job = members[0], .phase = "main", .array = count};
+
+    p.members = repx_array(count, sizeof(*p.members));
+    memcpy(p.members, members, count * sizeof(*p.members));
+    return add(s, &p, deps, err);
 }

@@ -205,7 +205,7 @@ int dependency_text(struct repx_buf *to, const struct repx_dep *deps, uint64_t c
 
     for (uint64_t i = 0; i < count; i++) {
         const char *id = dep_at(deps, i, stride)->id;
-        if (!id || !slurm_id_ok(id)) {
+        if (!id || !slurm_unit_ok(id)) {
             return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job",
                              id ? id : "");
         }

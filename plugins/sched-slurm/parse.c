@@ -15,6 +15,15 @@ int slurm_id_ok(const char *id)
     return n > 0 && n < SLURM_ID_MAX && strspn(id, DIGITS) == n;
 }
 
+int slurm_unit_ok(const char *id)
+{
+    size_t n = strspn(id, DIGITS);
+
+    if (n == 0 || n >= SLURM_ID_MAX)
+        return 0;
+    return !id[n] || (id[n] == '_' && slurm_id_ok(id + n + 1));
+}
+
 /* Copy n characters as an id; 1 or 0. */
 static int take_id(const char *from, size_t n, char id[SLURM_ID_MAX])
 {

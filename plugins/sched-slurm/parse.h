@@ -16,6 +16,8 @@
 int slurm_parse_id(const char *out, char id[SLURM_ID_MAX]);
 /* Only digits, not too many. */
 int slurm_id_ok(const char *id);
+/* The same, or one index of an array: "12_3". */
+int slurm_unit_ok(const char *id);
 
 /* What sbatch's failure means: REPX_SUBMIT_REFUSED, _ROOM or _PERHAPS. */
 uint32_t slurm_classify(int status, const char *errors);

@@ -171,7 +171,7 @@ int32_t slurm_cancel(void *self, const char *const *ids, uint64_t count,
                      int64_t deadline_ms, struct repx_err *err)
 {
     for (uint64_t i = 0; i < count; i++) {
-        if (!slurm_id_ok(ids[i]))
+        if (!slurm_unit_ok(ids[i]))
             return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job", ids[i]);
     }
     for (uint64_t i = 0; i < count; i += CANCEL_AT_ONCE) {
