@@ -123,12 +123,10 @@ static char *shape_of(const struct submission *s, size_t i)
     const json_t *plan = s->plan[i];
     const json_t *exe = json_object_get(json_object_get(plan, "exes"), "main");
     json_t *res = json_object_get(exe, "res");
-    const char *id = state_text(plan, "id", "");
-    const char *stage = strchr(id, '-');
     json_t *deps = shape_deps(s, i);
     json_t *shape =
-        json_pack("[s,s,o,O]", stage ? stage : id, state_text(plan, "runtime", ""),
-                  deps, res ? res : json_null());
+        json_pack("[s,s,o,O]", submission_stage(state_text(plan, "id", "")),
+                  state_text(plan, "runtime", ""), deps, res ? res : json_null());
     char *text = json_dumps(shape, JSON_COMPACT | JSON_SORT_KEYS);
 
     json_decref(shape);

@@ -81,6 +81,8 @@ int submission_add(struct submission *s, size_t job, const char *phase, size_t a
 /* An array of jobs, phase main, all with the resources of the first. deps is stolen. */
 int submission_add_array(struct submission *s, const size_t *members, size_t count,
                          json_t *deps, struct repx_err *err);
+/* The stage in a job id, "<digest>-<stage>"; "" when it is not of that form. */
+const char *submission_stage(const char *id);
 /* {"type", "id" or "key"} */
 json_t *submission_dep(const char *type, const char *id, const char *key);
 

@@ -12,6 +12,7 @@
 #include "core/agent/submit_own.h"
 
 #define GENERATIONS_MAX 10000
+#define DIGEST_LEN 32
 
 json_t *submission_dep(const char *type, const char *id, const char *key)
 {
@@ -128,12 +129,11 @@ static void intend(struct submission *s, const struct pending *p, unsigned gener
     journal_line(s, "intend", p->key, more);
 }
 
-/* The stage of a job id, "<digest>-<stage>". */
-static const char *stage_of(const char *id)
+const char *submission_stage(const char *id)
 {
     const char *dash = strchr(id, '-');
 
-    return dash && dash[1] ? dash + 1 : id;
+    return dash == id + DIGEST_LEN && dash[1] ? dash + 1 : "";
 }
 
 /* What people see in the scheduler's queue. */
@@ -143,7 +143,7 @@ static const char *name_of(const struct submission *s, const struct pending *p)
 
     if (strncmp(p->phase, "step-", 5) == 0)
         return p->phase;
-    return p->members ? stage_of(id) : id;
+    return p->members && *submission_stage(id) ? submission_stage(id) : id;
 }
 
 static json_t *unit_of(const struct submission *s, const struct pending *p,
