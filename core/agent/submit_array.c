@@ -46,6 +46,7 @@ size_t submission_array_max(struct submission *s)
     if (scheduler_call(&s->scheduler, "limits", json_object(), LIMITS_MS, on_limits,
                        &most, NULL) < 0)
         return 0; /* one by one is always right */
+    most = most >= ARRAY_MIN ? (int64_t)submission_learned(s, (size_t)most) : 0;
     return most >= ARRAY_MIN ? (size_t)most : 0;
 }
 

@@ -126,8 +126,9 @@ static int prepare_members(struct submission *s, const struct pending *p,
     return rc;
 }
 
-static int prepare(struct submission *s, const struct pending *p, struct repx_err *err)
+int submission_prepare(struct submission *s, size_t at, struct repx_err *err)
 {
+    const struct pending *p = s->batch + at;
     const char *id = state_text(s->plan[p->job], "id", "");
 
     if (sub_create(s->site, p->key, err) < 0)
@@ -450,14 +451,17 @@ int submission_flush(struct submission *s, struct repx_err *err)
     if (journal_write(s, 1, err) < 0)
         return -1;
     for (size_t i = 0; i < s->batch_count; i++) {
-        if (prepare(s, s->batch + i, err) < 0)
+        if (submission_prepare(s, i, err) < 0)
             return -1;
     }
     for (;;) {
         if (lease_touch(s->site, "feed", err) < 0 || one_round(s, err) < 0)
             return -1;
-        if (s->batch_count == 0)
-            return 0;
+        int halved = submission_halve(s, err);
+        if (halved < 0 || s->batch_count == 0)
+            return halved;
+        if (halved)
+            continue;
         if (waited >= ROOM_MS)
             return refuse_rest(s, err);
         (void)poll(NULL, 0, (int)wait);

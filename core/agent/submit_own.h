@@ -108,7 +108,16 @@ size_t submission_array_max(struct submission *s);
 /* Submit all jobs that need it, those of equal shape as arrays of at most `most`. */
 int submission_arrays(struct submission *s, size_t most, struct repx_err *err);
 
+/* ---- submit_halve.c ---- */
+/* The first of the batch found no room: when it is an array of jobs its halves come to the
+ * end of the batch in its place. 1, 0 when it is none, -1. */
+int submission_halve(struct submission *s, struct repx_err *err);
+/* The largest array worth asking for after what was refused lately. */
+size_t submission_learned(const struct submission *s, size_t most);
+
 /* ---- submit_batch.c ---- */
+/* What must be on the target before unit number `at` of the batch is asked for. */
+int submission_prepare(struct submission *s, size_t at, struct repx_err *err);
 /* Ask the scheduler for everything in the batch, and write down what it said. Afterwards
  * the batch is empty. -1 when what is true could not be found out or written down. */
 int submission_flush(struct submission *s, struct repx_err *err);

@@ -167,11 +167,35 @@ static void adopted(void)
     scratch_close(&s);
 }
 
+/* An array that is too large for the room there is. */
+static void halved(void)
+{
+    static const char *const deps[] = {"[]", "[]", "[]", "[]", "[]", "[]", "[]"};
+    struct scratch s;
+    char key[27];
+    int64_t job = -1;
+
+    prepare(&s, "{\"v\":1,\"array_max\":9}\n", 7, deps);
+    scratch_put(&s, "mode", "room2", 0644);
+    ok(submit(&s) == 0 && events(&s, "\"e\":\"submitted\"") == 7 &&
+           events(&s, "\"e\":\"refused\"") == 0,
+       "an array without room is halved until there is");
+    ok(scratch_count(&s, "queue", "\n") == 4, "1 + 2, 2 + 2");
+    submission_key(RUN1, "job-5", "main", 0, key);
+    ok(array_job(&s.site, key, 1, &job, &err) == 1 && job == 6,
+       "the last half has a table of its own");
+    REPX_AUTO_FREE char *learned = scratch_text(&s, ".repx/limits.fake");
+    ok(strstr(learned, "\"array\":4"), "what was refused last is remembered: %s",
+       learned);
+    scratch_close(&s);
+}
+
 int main(void)
 {
     jobs_become_arrays();
     tables();
     doubts();
     adopted();
+    halved();
     return tap_end();
 }
