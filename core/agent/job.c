@@ -298,6 +298,20 @@ static int job_of_index(struct unit *u, int64_t *index, struct repx_err *err)
     return rc;
 }
 
+/* Of a later part of the branches the table says which one an index means. */
+static int branch_read(const struct unit *u, const char *text, int64_t *branch,
+                       struct repx_err *err)
+{
+    int64_t index;
+
+    if (number_read(text, &index, err) < 0)
+        return -1;
+    *branch = index;
+    return strcmp(text, "-") == 0 && array_job(u->site, u->key, index, branch, err) < 0
+               ? -1
+               : 0;
+}
+
 static int job_of(struct site *site, char **argv, int argc, struct repx_err *err)
 {
     const char *phase = argv[4], *unit = getenv("REPX_UNIT");
@@ -310,7 +324,7 @@ static int job_of(struct site *site, char **argv, int argc, struct repx_err *err
         return repx_fail(err, REPX_E_USAGE, "%s: not a submission key", u.key);
     if (number_read(argv[3], &index, err) < 0 ||
         (strcmp(argv[3], "-") == 0 && job_of_index(&u, &index, err) < 0) ||
-        (step && number_read(argc > 6 ? argv[6] : "-", &branch, err) < 0))
+        (step && branch_read(&u, argc > 6 ? argv[6] : "-", &branch, err) < 0))
         return -1;
     u.run = run_open(site, argv[2], err);
     u.index = (size_t)index;

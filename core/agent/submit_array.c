@@ -22,7 +22,7 @@
 
 static void on_limits(void *ctx, const json_t *answer)
 {
-    *(int64_t *)ctx = state_int(answer, "array_max", 0);
+    *(int64_t *)ctx = state_int(answer, "array_max", -1);
 }
 
 static size_t count_new(const struct submission *s)
@@ -36,18 +36,38 @@ static size_t count_new(const struct submission *s)
     return n;
 }
 
+/* The scheduler's own limit; 0 when there are no arrays, -1 when nobody knows. */
+static int64_t ask_limit(struct submission *s)
+{
+    int64_t most = submission_limit_known(s);
+
+    if (most >= 0)
+        return most;
+    if (scheduler_call(&s->scheduler, "limits", json_object(), LIMITS_MS, on_limits,
+                       &most, NULL) < 0)
+        return -1;
+    if (most > 0)
+        submission_limit_keep(s, most);
+    return most;
+}
+
 size_t submission_array_max(struct submission *s)
 {
-    int64_t most = 0;
-
     /* our own queue takes units as fast as arrays, and starts them sooner */
     if (strcmp(s->scheduler.name, "local") == 0 || count_new(s) < ARRAY_MIN)
         return 0;
-    if (scheduler_call(&s->scheduler, "limits", json_object(), LIMITS_MS, on_limits,
-                       &most, NULL) < 0)
-        return 0; /* one by one is always right */
-    most = most >= ARRAY_MIN ? (int64_t)submission_learned(s, (size_t)most) : 0;
-    return most >= ARRAY_MIN ? (size_t)most : 0;
+    int64_t most = ask_limit(s);
+    if (most >= ARRAY_MIN)
+        most = (int64_t)submission_learned(s, (size_t)most);
+    return most >= ARRAY_MIN ? (size_t)most : 0; /* one by one is always right */
+}
+
+size_t submission_branches_max(struct submission *s, size_t count)
+{
+    int64_t most = strcmp(s->scheduler.name, "local") == 0 ? -1 : ask_limit(s);
+
+    return most > 0 && (uint64_t)most < count ? submission_learned(s, (size_t)most)
+                                              : count;
 }
 
 /* ---- levels ---- */

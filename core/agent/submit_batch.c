@@ -126,6 +126,19 @@ static int prepare_members(struct submission *s, const struct pending *p,
     return rc;
 }
 
+/* A later part of a step's branches: its indices begin at 0 all the same. */
+static int prepare_branches(struct submission *s, const struct pending *p,
+                            struct repx_err *err)
+{
+    size_t *numbers = repx_array(p->array, sizeof(*numbers));
+
+    for (size_t i = 0; i < p->array; i++)
+        numbers[i] = p->first + i;
+    int rc = array_write(s->site, p->key, numbers, p->array, err);
+    free(numbers);
+    return rc;
+}
+
 int submission_prepare(struct submission *s, size_t at, struct repx_err *err)
 {
     const struct pending *p = s->batch + at;
@@ -135,6 +148,8 @@ int submission_prepare(struct submission *s, size_t at, struct repx_err *err)
         return -1;
     if (p->members)
         return prepare_members(s, p, err);
+    if (p->first && prepare_branches(s, p, err) < 0)
+        return -1;
     /* of a scatter-gather job the gather stands for the whole */
     if (strcmp(p->phase, "scatter") == 0 || strncmp(p->phase, "step-", 5) == 0)
         return 0;
@@ -281,8 +296,10 @@ static int write_accepted(struct submission *s, struct pending *p, struct repx_e
     if (p->text && *p->text)
         (void)json_object_set_new(how, "command", json_string(p->text));
     journal_line(s, "accepted", p->key, how);
-    if (s->steps)
-        (void)json_object_set_new(s->steps, p->phase, json_string(p->id));
+    if (s->steps) {
+        REPX_AUTO_FREE char *part = submission_part(p->phase, p->first);
+        (void)json_object_set_new(s->steps, part, json_string(p->id));
+    }
     if (!p->members)
         return accept_job(s, p, p->job, -1, err);
     for (size_t i = 0; i < p->array; i++) {

@@ -62,11 +62,10 @@ static char *gather_id(struct submission *s, size_t index, struct repx_err *err)
     return NULL;
 }
 
-static int amend_gather(struct submission *s, const char *gather, const char *sink,
+/* deps is stolen. */
+static int amend_gather(struct submission *s, const char *gather, json_t *deps,
                         struct repx_err *err)
 {
-    json_t *deps = json_pack("[o]", submission_dep("any", sink, NULL));
-
     return scheduler_call(&s->scheduler, "amend",
                           json_pack("{s:s,s:o}", "id", gather, "deps", deps), AMEND_MS,
                           NULL, NULL, err);
@@ -104,7 +103,7 @@ static char *step_alive(struct submission *s, const char *job, const char *phase
 /* A step's dependencies: index by index on the steps before it. NULL: one of these has
  * not been added yet. keys: phase -> key of what is in the batch. */
 static json_t *step_deps(const struct submission *s, const json_t *exe,
-                         const json_t *keys)
+                         const json_t *keys, size_t first)
 {
     const json_t *before = json_object_get(exe, "deps");
     json_t *deps = json_array();
@@ -112,8 +111,9 @@ static json_t *step_deps(const struct submission *s, const json_t *exe,
     for (size_t i = 0; i < json_array_size(before); i++) {
         REPX_AUTO_FREE char *phase =
             repx_format("step-%s", json_string_value(json_array_get(before, i)));
-        const char *id = json_string_value(json_object_get(s->steps, phase));
-        const char *key = json_string_value(json_object_get(keys, phase));
+        REPX_AUTO_FREE char *part = submission_part(phase, first);
+        const char *id = json_string_value(json_object_get(s->steps, part));
+        const char *key = json_string_value(json_object_get(keys, part));
         if (!id && !key) {
             json_decref(deps);
             return NULL;
@@ -123,33 +123,54 @@ static json_t *step_deps(const struct submission *s, const json_t *exe,
     return deps;
 }
 
-static int add_step(struct submission *s, size_t index, const char *phase,
-                    size_t branches, json_t *keys, struct repx_err *err)
+/* span: the first branch, and how many. */
+static int add_part(struct submission *s, size_t index, const char *phase,
+                    const size_t span[2], json_t *keys, struct repx_err *err)
 {
     const json_t *exe = json_object_get(json_object_get(s->plan[index], "exes"), phase);
-    json_t *deps = step_deps(s, exe, keys);
+    json_t *deps = step_deps(s, exe, keys, span[0]);
+    REPX_AUTO_FREE char *part = submission_part(phase, span[0]);
 
     if (!deps)
         return 0;
-    char *alive = step_alive(s, state_text(s->plan[index], "id", ""), phase);
+    char *alive = step_alive(s, state_text(s->plan[index], "id", ""), part);
     if (alive) {
-        (void)json_object_set_new(s->steps, phase, json_string(alive));
+        (void)json_object_set_new(s->steps, part, json_string(alive));
         free(alive);
         json_decref(deps);
         return 1;
     }
-    if (submission_add(s, index, phase, branches, deps, err) < 0)
+    if (submission_add_branches(s, index, phase, span, deps, err) < 0)
         return -1;
-    (void)json_object_set_new(keys, phase,
+    (void)json_object_set_new(keys, part,
                               json_string(s->batch[s->batch_count - 1].key));
     return 1;
 }
 
+/* Branches of one scatter, in parts that the scheduler takes as arrays. */
+struct branches {
+    size_t index, count, most;
+};
+
+static int add_step(struct submission *s, const struct branches *b, const char *phase,
+                    json_t *keys, struct repx_err *err)
+{
+    int rc = 0;
+
+    for (size_t at = 0; at < b->count; at += b->most) {
+        const size_t span[2] = {at, b->count - at < b->most ? b->count - at : b->most};
+        rc = add_part(s, b->index, phase, span, keys, err);
+        if (rc <= 0)
+            return rc;
+    }
+    return rc;
+}
+
 /* All steps, those first that others wait for. */
-static int add_steps(struct submission *s, size_t index, size_t branches, json_t *keys,
+static int add_steps(struct submission *s, const struct branches *b, json_t *keys,
                      struct repx_err *err)
 {
-    json_t *exes = json_object_get(s->plan[index], "exes");
+    json_t *exes = json_object_get(s->plan[b->index], "exes");
     int progress = 1;
 
     while (progress) {
@@ -160,7 +181,7 @@ static int add_steps(struct submission *s, size_t index, size_t branches, json_t
             if (strncmp(phase, "step-", 5) != 0 || json_object_get(keys, phase) ||
                 json_object_get(s->steps, phase))
                 continue;
-            int rc = add_step(s, index, phase, branches, keys, err);
+            int rc = add_step(s, b, phase, keys, err);
             if (rc < 0)
                 return -1;
             progress |= rc;
@@ -169,33 +190,53 @@ static int add_steps(struct submission *s, size_t index, size_t branches, json_t
     return 0;
 }
 
-static int branches_submit(struct submission *s, size_t index, size_t branches,
+/* What the gather waits for: every part of the sink's array. NULL: one was not taken. */
+static json_t *sink_deps(const struct submission *s, const struct branches *b)
+{
+    REPX_AUTO_FREE char *sink =
+        repx_format("step-%s", state_text(s->plan[b->index], "sink", ""));
+    json_t *deps = json_array();
+
+    for (size_t at = 0; at < b->count; at += b->most) {
+        REPX_AUTO_FREE char *part = submission_part(sink, at);
+        const char *id = json_string_value(json_object_get(s->steps, part));
+        if (!id) {
+            json_decref(deps);
+            return NULL;
+        }
+        (void)json_array_append_new(deps, submission_dep("any", id, NULL));
+    }
+    return deps;
+}
+
+static int branches_submit(struct submission *s, struct branches *b,
                            struct repx_err *err)
 {
-    REPX_AUTO_FREE char *sink = NULL;
     json_t *keys = json_object();
 
-    s->plan[index] = run_plan(s->run, index, err);
+    s->plan[b->index] = run_plan(s->run, b->index, err);
     s->steps = json_object();
-    REPX_AUTO_FREE char *gather = s->plan[index] ? gather_id(s, index, err) : NULL;
-    int rc = gather ? add_steps(s, index, branches, keys, err) : -1;
+    b->most = submission_branches_max(s, b->count);
+    REPX_AUTO_FREE char *gather =
+        s->plan[b->index] ? gather_id(s, b->index, err) : NULL;
+    int rc = gather ? add_steps(s, b, keys, err) : -1;
     json_decref(keys);
     if (rc < 0 || submission_flush(s, err) < 0)
         return -1;
-    sink = repx_format("step-%s", state_text(s->plan[index], "sink", ""));
-    const char *id = json_string_value(json_object_get(s->steps, sink));
-    if (!id) {
+    json_t *deps = sink_deps(s, b);
+    if (!deps) {
         return repx_fail(err, REPX_E_FAILED,
                          "the scheduler did not take the %zu branches of %s: %s",
-                         branches, state_text(s->plan[index], "id", ""),
+                         b->count, state_text(s->plan[b->index], "id", ""),
                          s->refusal ? s->refusal : "no reason given");
     }
-    return amend_gather(s, gather, id, err);
+    return amend_gather(s, gather, deps, err);
 }
 
 int submit_branches(struct site *site, struct run *run, size_t index, size_t branches,
                     struct repx_err *err)
 {
+    struct branches b = {.index = index, .count = branches};
     struct submission s;
     uint64_t epoch;
 
@@ -206,7 +247,7 @@ int submit_branches(struct site *site, struct run *run, size_t index, size_t bra
     if (rc == 0 && lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err) < 0) {
         rc = -1;
     } else if (rc == 0) {
-        rc = branches_submit(&s, index, branches, err);
+        rc = branches_submit(&s, &b, err);
         lease_drop(site, "feed");
     }
     submission_close(&s);

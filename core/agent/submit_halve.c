@@ -19,33 +19,63 @@ static char *limits_name(const struct submission *s)
     return repx_format("limits.%s", s->scheduler.name);
 }
 
-/* That many at once found no room. Nothing depends on its being remembered. */
-static void learn(const struct submission *s, size_t refused)
-{
-    REPX_AUTO_FREE char *name = limits_name(s);
-    json_t *j = json_pack("{s:i,s:I,s:I}", "v", 1, "t", (json_int_t)state_now_ms(),
-                          "array", (json_int_t)refused);
-    REPX_AUTO_FREE char *text = json_dumps(j, JSON_COMPACT);
-    REPX_AUTO_FREE char *line = repx_format("%s\n", text ? text : "{}");
-
-    json_decref(j);
-    (void)repx_write_file(s->site->state_fd, name, line, strlen(line), 0666, 0, NULL);
-}
-
-size_t submission_learned(const struct submission *s, size_t most)
+static json_t *limits_read(const struct submission *s)
 {
     REPX_AUTO_FREE char *name = limits_name(s);
     REPX_AUTO_BUF struct repx_buf b = {0};
 
     if (repx_read_file(s->site->state_fd, name, LIMITS_MAX, &b, NULL) < 0)
-        return most;
-    json_t *j = state_parse(repx_buf_text(&b), b.len, "limits", NULL);
-    int64_t age = state_now_ms() - state_int(j, "t", 0);
-    int64_t refused = state_int(j, "array", 0);
+        return NULL;
+    size_t n = strcspn(repx_buf_text(&b), "\n");
+    return state_parse(b.data, n, "limits", NULL);
+}
+
+/* A number and its time, unless that was too long ago; -1 without. */
+static int64_t limit_read(const struct submission *s, const char *what)
+{
+    json_t *j = limits_read(s);
+    const json_t *one = json_object_get(j, what);
+    int64_t age = state_now_ms() - state_int(one, "t", 0);
+    int64_t n = age >= 0 && age <= LEARNED_MS ? state_int(one, "n", -1) : -1;
+
     json_decref(j);
-    if (age < 0 || age > LEARNED_MS || refused < 2 || (uint64_t)refused > most)
-        return most;
-    return (size_t)refused / 2;
+    return n;
+}
+
+/* Nothing depends on its being remembered. */
+static void limit_write(const struct submission *s, const char *what, int64_t n)
+{
+    REPX_AUTO_FREE char *name = limits_name(s);
+    json_t *j = limits_read(s);
+
+    if (!json_is_object(j)) {
+        json_decref(j);
+        j = json_pack("{s:i}", "v", 1);
+    }
+    (void)json_object_set_new(
+        j, what,
+        json_pack("{s:I,s:I}", "n", (json_int_t)n, "t", (json_int_t)state_now_ms()));
+    REPX_AUTO_FREE char *text = json_dumps(j, JSON_COMPACT);
+    REPX_AUTO_FREE char *line = repx_format("%s\n", text ? text : "{}");
+    json_decref(j);
+    (void)repx_write_file(s->site->state_fd, name, line, strlen(line), 0666, 0, NULL);
+}
+
+int64_t submission_limit_known(const struct submission *s)
+{
+    return limit_read(s, "array_max");
+}
+
+void submission_limit_keep(const struct submission *s, int64_t most)
+{
+    limit_write(s, "array_max", most);
+}
+
+size_t submission_learned(const struct submission *s, size_t most)
+{
+    int64_t refused = limit_read(s, "refused");
+
+    return refused < 2 || (uint64_t)refused > most ? most : (size_t)refused / 2;
 }
 
 static json_t *deps_of(const struct pending *p, int shifted)
@@ -83,7 +113,7 @@ int submission_halve(struct submission *s, struct repx_err *err)
     size_t half = p.array / 2;
     const char *text = p.text ? p.text : "no room";
 
-    learn(s, p.array);
+    limit_write(s, "refused", (int64_t)p.array);
     memmove(s->batch, s->batch + 1, (s->batch_count - 1) * sizeof(*s->batch));
     s->batch_count--;
     s->fresh = 0; /* its first half has the same first job */

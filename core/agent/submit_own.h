@@ -34,6 +34,7 @@ struct pending {
     char key[27];
     const char *phase;
     size_t array;
+    size_t first;    /* of a step: the branch that index 0 means */
     size_t *members; /* an array of jobs: which; `job` is the first. NULL: none */
     json_t *unit;    /* as the helper gets it */
     uint32_t result; /* REPX_SUBMIT_*; 0: no answer */
@@ -78,6 +79,12 @@ int submission_decide(struct submission *s, struct repx_err *err);
 /* Put a unit into the batch. deps is stolen. branch: -1, or explicit. */
 int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
                    json_t *deps, struct repx_err *err);
+/* The branches first..first+count-1 of a step. deps is stolen. */
+int submission_add_branches(struct submission *s, size_t job, const char *phase,
+                            const size_t span[2], json_t *deps, struct repx_err *err);
+/* The name of a part of a step in keys and s->steps: the phase, and "+FIRST" unless it is
+ * the first part. Caller frees. */
+char *submission_part(const char *phase, size_t first);
 /* An array of jobs, phase main, all with the resources of the first. deps is stolen. */
 int submission_add_array(struct submission *s, const size_t *members, size_t count,
                          json_t *deps, struct repx_err *err);
@@ -105,6 +112,8 @@ int64_t submission_parallel(const struct submission *s, size_t i);
 /* ---- submit_array.c ---- */
 /* The largest array worth asking for; 0: none. */
 size_t submission_array_max(struct submission *s);
+/* The largest array for that many branches, at most their number. */
+size_t submission_branches_max(struct submission *s, size_t count);
 /* Submit all jobs that need it, those of equal shape as arrays of at most `most`. */
 int submission_arrays(struct submission *s, size_t most, struct repx_err *err);
 
@@ -112,6 +121,9 @@ int submission_arrays(struct submission *s, size_t most, struct repx_err *err);
 /* The first of the batch found no room: when it is an array of jobs its halves come to the
  * end of the batch in its place. 1, 0 when it is none, -1. */
 int submission_halve(struct submission *s, struct repx_err *err);
+/* The scheduler's limit of arrays, as it was told lately (-1: it was not), and for later. */
+int64_t submission_limit_known(const struct submission *s);
+void submission_limit_keep(const struct submission *s, int64_t most);
 /* The largest array worth asking for after what was refused lately. */
 size_t submission_learned(const struct submission *s, size_t most);
 

@@ -136,6 +136,11 @@ const char *submission_stage(const char *id)
     return dash == id + DIGEST_LEN && dash[1] ? dash + 1 : "";
 }
 
+char *submission_part(const char *phase, size_t first)
+{
+    return first ? repx_format("%s+%zu", phase, first) : repx_strdup(phase);
+}
+
 /* What people see in the scheduler's queue. */
 static const char *name_of(const struct submission *s, const struct pending *p)
 {
@@ -172,7 +177,8 @@ static int add(struct submission *s, struct pending *p, json_t *deps,
 {
     const char *id = state_text(s->plan[p->job], "id", "");
     unsigned generation;
-    int rc = fresh_key(s, id, p->phase, &generation, p->key);
+    REPX_AUTO_FREE char *part = submission_part(p->phase, p->first);
+    int rc = fresh_key(s, id, part, &generation, p->key);
 
     if (rc < 0) {
         (void)repx_fail(err, REPX_E_FAILED, "%s: submitted too often in run %s", id,
@@ -199,6 +205,14 @@ int submission_add(struct submission *s, size_t job, const char *phase, size_t a
                    json_t *deps, struct repx_err *err)
 {
     struct pending p = {.job = job, .phase = phase, .array = array};
+
+    return add(s, &p, deps, err);
+}
+
+int submission_add_branches(struct submission *s, size_t job, const char *phase,
+                            const size_t span[2], json_t *deps, struct repx_err *err)
+{
+    struct pending p = {.job = job, .phase = phase, .first = span[0], .array = span[1]};
 
     return add(s, &p, deps, err);
 }
