@@ -167,6 +167,28 @@ int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t 
 
 /* ---- cancel, amend ---- */
 
+/* Indices of one array that follow each other are one argument, and so one request:
+ * "12_[3-9]". Returns how many of the ids it covers. */
+static uint64_t add_range(struct args *a, const char *const *ids, uint64_t count)
+{
+    const char *at = strchr(ids[0], '_');
+    size_t lead = at ? (size_t)(at - ids[0]) + 1 : 0;
+    long long first = at ? strtoll(at + 1, NULL, 10) : 0;
+    uint64_t n = 1;
+
+    for (; at && n < count && strncmp(ids[n], ids[0], lead) == 0; n++) {
+        if (strtoll(ids[n] + lead, NULL, 10) != first + (long long)n)
+            break;
+    }
+    if (n == 1) {
+        args_add(a, ids[0]);
+    } else {
+        args_fmt(a, "%.*s[%lld-%lld]", (int)lead, ids[0], first,
+                 first + (long long)n - 1);
+    }
+    return n;
+}
+
 int32_t slurm_cancel(void *self, const char *const *ids, uint64_t count,
                      int64_t deadline_ms, struct repx_err *err)
 {
@@ -174,12 +196,12 @@ int32_t slurm_cancel(void *self, const char *const *ids, uint64_t count,
         if (!slurm_unit_ok(ids[i]))
             return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job", ids[i]);
     }
-    for (uint64_t i = 0; i < count; i += CANCEL_AT_ONCE) {
+    for (uint64_t i = 0; i < count;) {
         struct args a = {0};
         struct repx_run run;
         args_add(&a, "scancel");
-        for (uint64_t k = i; k < count && k < i + CANCEL_AT_ONCE; k++)
-            args_add(&a, ids[k]);
+        for (size_t k = 0; i < count && k < CANCEL_AT_ONCE; k++)
+            i += add_range(&a, ids + i, count - i);
         int rc =
             slurm_run(self, (const char *const *)a.list, NULL, deadline_ms, &run, err);
         args_free(&a);

@@ -39,3 +39,12 @@ check 'each job knows its unit: the array and its index' '
 check 'nothing to do: nothing is submitted' '
 	slurm_drain 60 && before=$(submit_rpcs) &&
 	repx run wide --lab wide --target cluster | grep "already complete" && test "$(rpcs_since "$before")" -eq 0'
+
+kill_rpcs() { slurm sdiag | sed -n 's/.*REQUEST_KILL_JOB .*count:\([0-9]*\).*/\1/p'; }
+
+check 'cancelling a run of queued jobs: a handful of requests, and nothing starts' '
+	as_user rm -rf "$TB_BASE" && slurm scontrol update partitionname=standard state=down &&
+	repx run wide --lab wide --target cluster >out 2>&1 && before=$(kill_rpcs) &&
+	repx cancel last --target cluster >out 2>&1 || { tail out; exit 1; }
+	test $(($(kill_rpcs) - ${before:-0})) -le 10 && within 20 queue_is_empty &&
+	slurm scontrol update partitionname=standard state=up && test "$(succeeded)" -eq 0'

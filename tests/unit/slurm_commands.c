@@ -130,9 +130,11 @@ static void accepted(void)
     ok(strstr(index, "REPX_INDEX=$SLURM_ARRAY_TASK_ID"), "and its index in the script");
     (void)helper_call(&h, "status", repx_strdup("{\"v\":1}"));
     ok(json_array_size(h.answer) == 2, "status tells of our jobs and no others");
-    (void)helper_call(&h, "cancel", repx_strdup("{\"v\":1,\"ids\":[\"1\",\"2\"]}"));
+    (void)helper_call(&h, "cancel",
+                      repx_strdup("{\"v\":1,\"ids\":[\"1\",\"2\",\"12_3\",\"12_4\","
+                                  "\"12_9\",\"2_10\"]}"));
     REPX_AUTO_FREE char *cancelled = get(&h, "cancelled");
-    is(cancelled, "1 2\n", "one scancel for several");
+    is(cancelled, "1 2 12_[3-4] 12_9 2_10\n", "one scancel for several");
     (void)helper_call(&h, "cancel", repx_strdup("{\"v\":1,\"ids\":[\"--user=me\"]}"));
     ok(h.status == 1, "what is no id never reaches scancel");
     (void)helper_call(
