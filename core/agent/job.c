@@ -289,7 +289,7 @@ static int number_read(const char *text, int64_t *n, struct repx_err *err)
 /* In an array of jobs S/sub/KEY/table says which one is meant. */
 static int job_of_index(struct unit *u, int64_t *index, struct repx_err *err)
 {
-    int64_t job;
+    int64_t job = 0;
     int rc = array_job(u->site, u->key, *index, &job, err);
 
     u->in_array = rc == 1;

@@ -104,7 +104,7 @@ static size_t level_of(const struct submission *s, const size_t *levels, size_t 
 
 static void level_add(struct levels *l, size_t level, size_t job)
 {
-    if (level == l->count) {
+    if (!l->items || level == l->count) {
         l->items = repx_grow(l->items, l->count + 1, sizeof(*l->items));
         l->items[l->count++] = (struct level){0};
     }
@@ -237,10 +237,11 @@ static int group_jobs(struct submission *s, const struct level *level,
         int simple = strcmp(state_text(s->plan[job], "type", ""), "simple") == 0;
         REPX_AUTO_FREE char *shape = simple ? shape_of(s, job) : NULL;
         json_t *known = shape ? json_object_get(numbers, shape) : NULL;
-        if (known)
+        if (known) {
             number = (size_t)json_integer_value(known);
-        else if (shape)
+        } else if (shape) {
             (void)json_object_set_new(numbers, shape, json_integer((json_int_t)number));
+        }
         level_add(groups, number, job);
     }
     json_decref(numbers);

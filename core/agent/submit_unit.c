@@ -163,9 +163,10 @@ static json_t *unit_of(const struct submission *s, const struct pending *p,
                          name_of(s, p), "argv", argv, "body", body(s, rest), "workdir",
                          workdir, "res", resources(s->plan[p->job], p->phase), "deps",
                          deps);
-        if (p->array)
+        if (p->array) {
             (void)json_object_set_new(unit, "array",
                                       json_integer((json_int_t)p->array));
+        }
     }
     json_decref(rest);
     return unit;
