@@ -61,14 +61,14 @@ static void limit_write(const struct submission *s, const char *what, int64_t n)
     (void)repx_write_file(s->site->state_fd, name, line, strlen(line), 0666, 0, NULL);
 }
 
-int64_t submission_limit_known(const struct submission *s)
+int64_t submission_limit_known(const struct submission *s, const char *what)
 {
-    return limit_read(s, "array_max");
+    return limit_read(s, what);
 }
 
-void submission_limit_keep(const struct submission *s, int64_t most)
+void submission_limit_keep(const struct submission *s, const char *what, int64_t n)
 {
-    limit_write(s, "array_max", most);
+    limit_write(s, what, n);
 }
 
 size_t submission_learned(const struct submission *s, size_t most)

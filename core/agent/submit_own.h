@@ -122,8 +122,8 @@ int submission_arrays(struct submission *s, size_t most, struct repx_err *err);
  * end of the batch in its place. 1, 0 when it is none, -1. */
 int submission_halve(struct submission *s, struct repx_err *err);
 /* The scheduler's limit of arrays, as it was told lately (-1: it was not), and for later. */
-int64_t submission_limit_known(const struct submission *s);
-void submission_limit_keep(const struct submission *s, int64_t most);
+int64_t submission_limit_known(const struct submission *s, const char *what);
+void submission_limit_keep(const struct submission *s, const char *what, int64_t n);
 /* The largest array worth asking for after what was refused lately. */
 size_t submission_learned(const struct submission *s, size_t most);
 

@@ -55,6 +55,7 @@ static int32_t slurm_limits(void *self, struct repx_limits *limits, int64_t dead
         .poll_ms = 10000,
         .node_submits = -1,
         .remembers_s = slurm_config_number(run.out, "MinJobAge", -1),
+        .index_ids = 1,
     };
     return 0;
 }

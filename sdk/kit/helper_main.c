@@ -249,7 +249,7 @@ static void on_found(void *ctx, const char *key, const char *id, uint32_t state)
 
 static int verb_limits(struct call *c, struct repx_err *err)
 {
-    struct repx_limits l = {sizeof(l), -1, -1, -1, -1, 1000, -1, -1};
+    struct repx_limits l = {sizeof(l), -1, -1, -1, -1, 1000, -1, -1, 0};
 
     if (c->ops.limits(c->self, &l, c->deadline_ms, err) < 0)
         return -1;
@@ -261,6 +261,7 @@ static int verb_limits(struct call *c, struct repx_err *err)
     put_number(o, "poll_ms", l.poll_ms);
     put_number(o, "node_submits", l.node_submits);
     put_number(o, "remembers_s", l.remembers_s);
+    put_number(o, "index_ids", l.index_ids);
     answer(c, o);
     return 0;
 }

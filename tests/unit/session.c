@@ -409,7 +409,7 @@ static const struct {
      1},
     {"job", 2},
     {"internal-execute", 2},
-    {"internal-gc", 1},
+    {"internal-gc", 2},
 };
 
 static void programs_of_the_agent_say_how_they_went(void)

@@ -43,25 +43,46 @@ static const struct {
 } shapes[] = {
     {"no limit is known", "", {"[]", "[]", "[]"}, 3, 0, 0},
     {"no arrays", "{\"v\":1,\"array_max\":0}\n", {"[]", "[]", "[]"}, 3, 0, 0},
-    {"independent", "{\"v\":1,\"array_max\":9}\n", {"[]", "[]", "[]"}, 1, 1, 0},
-    {"a single job", "{\"v\":1,\"array_max\":9}\n", {"[]"}, 1, 0, 0},
-    {"a chain", "{\"v\":1,\"array_max\":9}\n", {"[]", "[0]", "[1]"}, 3, 0, 0},
+    {"indices without ids", "{\"v\":1,\"array_max\":9}\n", {"[]", "[]", "[]"}, 3, 0, 0},
+    {"independent",
+     "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n",
+     {"[]", "[]", "[]"},
+     1,
+     1,
+     0},
+    {"a single job", "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n", {"[]"}, 1, 0, 0},
+    {"a chain",
+     "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n",
+     {"[]", "[0]", "[1]"},
+     3,
+     0,
+     0},
     {"cut by index",
-     "{\"v\":1,\"array_max\":2}\n",
+     "{\"v\":1,\"array_max\":2,\"index_ids\":1}\n",
      {"[]", "[]", "[]", "[]", "[]"},
      3,
      2,
      0},
-    {"one to one", "{\"v\":1,\"array_max\":9}\n", {"[]", "[]", "[1]", "[0]"}, 2, 2, 1},
+    {"one to one",
+     "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n",
+     {"[]", "[]", "[1]", "[0]"},
+     2,
+     2,
+     1},
     {"one to one, with a reducer",
-     "{\"v\":1,\"array_max\":9}\n",
+     "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n",
      {"[]", "[]", "[0]", "[1]", "[2,3]"},
      3,
      2,
      1},
-    {"fan out", "{\"v\":1,\"array_max\":9}\n", {"[]", "[0]", "[0]"}, 2, 1, 0},
+    {"fan out",
+     "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n",
+     {"[]", "[0]", "[0]"},
+     2,
+     1,
+     0},
     {"not all follow",
-     "{\"v\":1,\"array_max\":9}\n",
+     "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n",
      {"[]", "[]", "[]", "[0]", "[1]"},
      3,
      1,
@@ -96,7 +117,7 @@ static void tables(void)
     size_t index;
     int64_t job = -1;
 
-    prepare(&s, "{\"v\":1,\"array_max\":9}\n", 4, deps);
+    prepare(&s, "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n", 4, deps);
     (void)submit(&s);
     submission_key(RUN1, "job-0", "main", 0, first);
     submission_key(RUN1, "job-3", "main", 0, second);
@@ -132,7 +153,7 @@ static void doubts(void)
 
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         struct scratch s;
-        prepare(&s, "{\"v\":1,\"array_max\":9}\n", 3, deps);
+        prepare(&s, "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n", 3, deps);
         scratch_put(&s, "mode", modes[i].mode, 0644);
         ok(submit(&s) == 0, "an array: %s", modes[i].what);
         ok(events(&s, "\"e\":\"submitted\"") == modes[i].submitted &&
@@ -151,7 +172,7 @@ static void adopted(void)
     struct scratch s;
     char key[27];
 
-    prepare(&s, "{\"v\":1,\"array_max\":9}\n", 3, deps);
+    prepare(&s, "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n", 3, deps);
     (void)submit(&s);
     submission_key(RUN1, "job-0", "main", 0, key);
     REPX_AUTO_FREE char *claim = repx_format("sub/%s/id", key);
@@ -175,7 +196,7 @@ static void halved(void)
     char key[27];
     int64_t job = -1;
 
-    prepare(&s, "{\"v\":1,\"array_max\":9}\n", 7, deps);
+    prepare(&s, "{\"v\":1,\"array_max\":9,\"index_ids\":1}\n", 7, deps);
     scratch_put(&s, "mode", "room2", 0644);
     ok(submit(&s) == 0 && events(&s, "\"e\":\"submitted\"") == 7 &&
            events(&s, "\"e\":\"refused\"") == 0,

@@ -121,6 +121,9 @@ struct repx_limits {
     int64_t poll_ms;      /* shortest sensible time between two status calls */
     int64_t node_submits; /* may compute nodes submit: 1 yes, 0 no, -1 unknown */
     int64_t remembers_s;  /* how long status knows units that ended; -1 unknown */
+    /* 1: "ID_INDEX" names one index of an array in dependencies and in cancel. Only then
+     * are jobs that others depend on put into arrays. */
+    int64_t index_ids;
 };
 
 struct repx_scheduler_ops {
