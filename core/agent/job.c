@@ -302,7 +302,7 @@ static int job_of_index(struct unit *u, int64_t *index, struct repx_err *err)
 static int branch_read(const struct unit *u, const char *text, int64_t *branch,
                        struct repx_err *err)
 {
-    int64_t index;
+    int64_t index = 0;
 
     if (number_read(text, &index, err) < 0)
         return -1;

@@ -271,10 +271,11 @@ void runtime_podman_ended(const struct runtime_command *c, const char *said,
     for (const char *next = error; next; next = strstr(next + 1, "Error: "))
         error = next;
     const char *why = NULL;
-    if (o->exit >= 125 && o->exit <= 127) /* podman's, and perhaps a script's, too */
+    if (o->exit >= 125 && o->exit <= 127) { /* podman's, and perhaps a script's, too */
         why = error ? error + strlen("Error: ") : NULL;
-    else if (o->exit == 1)
+    } else if (o->exit == 1) {
         why = exec_failed(c, said);
+    }
     if (!why)
         return;
     outcome_set(o, "not started: podman: %s", why);

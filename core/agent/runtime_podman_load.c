@@ -71,7 +71,8 @@ static int header_write(int to, const char *name, uint64_t size)
     (void)snprintf(b + 136, 12, "%011o", 0u);
     memset(b + 148, ' ', 8);
     b[156] = '0';
-    memcpy(b + 257, "ustar\00000", 8);
+    memcpy(b + 257, "ustar", 6);
+    b[263] = b[264] = '0';
     for (size_t i = 0; i < BLOCK; i++)
         sum += (unsigned char)b[i];
     (void)snprintf(b + 148, 8, "%06o", sum);
@@ -151,9 +152,10 @@ static int archive_fill(struct loading *l, const json_t *layers, const char *con
         size_t first = first_of(layers, i);
         REPX_AUTO_FREE char *name = repx_format("%zu/layer.tar", first);
         repx_buf_fmt(&manifest, "%s\"%s\"", i ? "," : "", name);
-        if (first == i)
+        if (first == i) {
             rc = add_file(l, json_string_value(json_array_get(layers, i)), name, to,
                           err);
+        }
     }
     repx_buf_str(&manifest, "]}]");
     if (rc < 0)

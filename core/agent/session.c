@@ -3,7 +3,7 @@
  *
  * One thread, one poll loop. Input is dealt with as it comes (credit windows bound it),
  * output leaves as fast as the client takes it, and what takes long runs in children. */
-#define _XOPEN_SOURCE 700 /* nice */
+#define _DEFAULT_SOURCE /* nice */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -91,28 +91,31 @@ static json_t *places(struct search *s, const char *run)
     return found;
 }
 
+/* One [index in the plan, place among the jobs] pair. */
+static void look_at_pair(struct search *s, struct run *run, const struct summary *sum,
+                         const json_t *pair)
+{
+    size_t i = (size_t)json_integer_value(json_array_get(pair, 0));
+    struct untold *job = s->jobs + json_integer_value(json_array_get(pair, 1));
+
+    if (i < run->count && still_counts(s, &sum->state, i, job->id)) {
+        take(s, job, run, &sum->state, i);
+    } else {
+        (void)json_object_del(s->open, job->id);
+    }
+}
+
 static void look_at(struct search *s, const char *id, const json_t *found)
 {
     struct run *run = run_open(s->site, id, NULL);
     struct summary sum;
-    json_t *pair;
-    size_t k;
 
     if (!run)
         return;
     int rc = summary_open(&sum, s->site, run, NULL);
     if (rc == 0 && summary_poll(&sum, NULL) >= 0) {
-        json_array_foreach(found, k, pair)
-        {
-            size_t i = (size_t)json_integer_value(json_array_get(pair, 0));
-            size_t place = (size_t)json_integer_value(json_array_get(pair, 1));
-            struct untold *job = s->jobs + place;
-            if (i < run->count && still_counts(s, &sum.state, i, job->id)) {
-                take(s, job, run, &sum.state, i);
-            } else {
-                (void)json_object_del(s->open, job->id);
-            }
-        }
+        for (size_t k = 0; k < json_array_size(found); k++)
+            look_at_pair(s, run, &sum, json_array_get(found, k));
     }
     summary_close(&sum);
     run_close(run);
@@ -121,7 +124,7 @@ static void look_at(struct search *s, const char *id, const json_t *found)
 void status_from_runs(struct site *site, struct untold *jobs, size_t count)
 {
     struct search s = {site, jobs, json_object()};
-    size_t runs;
+    size_t runs = 0;
 
     for (size_t i = 0; i < count; i++)
         (void)json_object_set_new(s.open, jobs[i].id, json_integer((json_int_t)i));

@@ -81,7 +81,7 @@ static int cancel_run(struct cli *cli, struct canceling *c, const char *text,
 
     msg_put_text(&msg, F_RUN, text);
     int rc = session_upload(target_session(cli->target), V_JOBS_CANCEL, &msg, &nothing,
-                            &data, NULL, err);
+                            &data, err);
     if (rc == 0)
         rc = follow_data(&lines, repx_buf_text(&data), data.len, err);
     follow_lines_free(&lines);
@@ -112,7 +112,7 @@ static int cancel_jobs(struct cli *cli, struct canceling *c, const struct repx_b
     REPX_AUTO_BUF struct repx_buf data = {0};
     struct follow_lines lines = {.each = on_run, .ctx = c};
     int rc = session_upload(target_session(cli->target), V_JOBS_CANCEL, &msg, ids,
-                            &data, NULL, err);
+                            &data, err);
 
     if (rc == 0)
         rc = follow_data(&lines, repx_buf_text(&data), data.len, err);

@@ -158,7 +158,7 @@ static int step_down(struct walk *w, const char *name, size_t len, struct repx_e
 {
     const struct index *ix = w->ix;
 
-    if (w->at != INDEX_NONE && ix->entries[w->at].kind != REPX_ENTRY_DIR)
+    if (w->at != INDEX_NONE && ix->entries && ix->entries[w->at].kind != REPX_ENTRY_DIR)
         return repx_fail(err, REPX_E_NOENT, "is below something that is no directory");
     if (w->done.len)
         repx_buf_char(&w->done, '/');

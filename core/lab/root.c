@@ -123,8 +123,9 @@ static const char *warning_of(struct lab_state *s, const struct root *root)
     REPX_AUTO_FREE char *made = NULL;
 
     if (root->repx_version && !known_version(root->repx_version)) {
-        text = made = repx_format("the Lab was made by RepX %s; known are 0.3 to 0.5",
-                                  doc_visible(&s->arena, root->repx_version));
+        made = repx_format("the Lab was made by RepX %s; known are 0.3 to 0.5",
+                           doc_visible(&s->arena, root->repx_version));
+        text = made;
     } else if (s->file_count == 0) {
         text = "the Lab lists no digests, so its files cannot be checked";
     }

@@ -119,7 +119,7 @@ int source_open_file(struct source *s, size_t i, struct stat *st, struct repx_er
 /* The file, open for reading at any place. One is kept open: readers go on where they were. */
 static int file_of(struct source *s, size_t i, struct repx_err *err)
 {
-    struct stat st;
+    struct stat st = {0};
 
     if (s->is_tar)
         return s->fd;

@@ -323,7 +323,7 @@ static int check_member(const struct tar_reader *r, const struct tar_member *m,
 static int next_member(struct tar_reader *r, struct tar_member *m, struct override *o,
                        struct repx_err *err)
 {
-    unsigned char block[BLOCK];
+    unsigned char block[BLOCK] = {0};
     int meta = 1;
 
     while (meta == 1) {

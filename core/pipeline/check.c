@@ -50,31 +50,34 @@ static int check_phase(const struct plan *plan, size_t i, const char *phase,
     return 0;
 }
 
+static int check_jobs(const struct pipeline *p, const struct repx_scheduler_ops *ops,
+                      void *self, struct repx_err *err)
+{
+    for (size_t i = 0; i < p->plan->count; i++) {
+        const struct lab_job *job = p->plan->jobs[i].job;
+        if (p->status[i].status == JOB_SUCCEEDED)
+            continue;
+        for (size_t e = 0; e < job->exe_count; e++) {
+            if (check_phase(p->plan, i, job->exes[e].name, ops, self, err) < 0)
+                return repx_wrap(err, "job %s", job->id);
+        }
+    }
+    return 0;
+}
+
 int scheduler_check_plan(const struct pipeline *p, struct repx_err *err)
 {
-    const struct plan *plan = p->plan;
-    struct plugin *plugin =
-        plugin_load(p->paths, REPX_KIND_SCHEDULER, plan->scheduler, err);
+    const char *name = p->plan->scheduler;
+    struct plugin *plugin = plugin_load(p->paths, REPX_KIND_SCHEDULER, name, err);
     struct host *host =
-        plugin ? host_create(plugin, config_table_find(plan->target, plan->scheduler),
+        plugin ? host_create(plugin, config_table_find(p->plan->target, name),
                              target_ui(p->target), err)
                : NULL;
     void *self = NULL;
     int rc = -1;
 
     if (host && plugin->ops.scheduler.open(&self, host_services(host), "", err) == 0) {
-        rc = 0;
-        for (size_t i = 0; rc == 0 && i < plan->count; i++) {
-            const struct lab_job *job = plan->jobs[i].job;
-            if (p->status[i].status == JOB_SUCCEEDED)
-                continue;
-            for (size_t e = 0; rc == 0 && e < job->exe_count; e++) {
-                rc = check_phase(plan, i, job->exes[e].name, &plugin->ops.scheduler,
-                                 self, err);
-            }
-            if (rc < 0)
-                (void)repx_wrap(err, "job %s", job->id);
-        }
+        rc = check_jobs(p, &plugin->ops.scheduler, self, err);
         plugin->ops.scheduler.close(self);
     }
     host_destroy(host);

@@ -51,8 +51,8 @@ static struct job_status *ask_status(struct target *target,
 
     msg_put_text(&msg, F_SCHEDULER, scheduler);
     msg_put_text(&msg, F_HELPER, helper);
-    if (session_upload(target_session(target), V_STATUS, &msg, lines, &data, NULL,
-                       err) == 0 &&
+    if (session_upload(target_session(target), V_STATUS, &msg, lines, &data, err) ==
+            0 &&
         read_status(&data, status, count, err) == 0)
         return status;
     job_status_release(status, count);

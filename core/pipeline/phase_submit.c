@@ -37,7 +37,7 @@ static int create_run(struct pipeline *p, const char *helper, struct repx_err *e
     msg_put_text(&msg, F_SCHEDULER, p->plan->scheduler);
     msg_put_text(&msg, F_HELPER, helper);
     return session_upload(target_session(p->target), V_RUN_CREATE, &msg, &lines, NULL,
-                          NULL, err);
+                          err);
 }
 
 static int submit_run(struct pipeline *p, struct repx_err *err)

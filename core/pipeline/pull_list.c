@@ -95,8 +95,8 @@ int pull_list(struct target *target, const char *const *ids, size_t count,
     *jobs = (struct pull_jobs){.items = repx_array(count, sizeof(*jobs->items))};
     for (size_t i = 0; i < count; i++)
         repx_buf_fmt(&lines, "%s\n", ids[i]);
-    int rc = session_upload(target_session(target), V_PULL_LIST, &none, &lines, &data,
-                            NULL, err);
+    int rc =
+        session_upload(target_session(target), V_PULL_LIST, &none, &lines, &data, err);
     if (rc == 0 && take_all(jobs, ids, count, &data) < 0) {
         rc = repx_fail(err, REPX_E_CORRUPT,
                        "the agent on '%s' gave a list of results that cannot be used",

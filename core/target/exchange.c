@@ -11,7 +11,7 @@ static int collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
 
 int session_upload(struct session *s, uint16_t verb, const struct repx_buf *msg,
                    const struct repx_buf *upload, struct repx_buf *data,
-                   struct repx_buf *fields, struct repx_err *err)
+                   struct repx_err *err)
 {
     struct session_call *c = session_call(s, verb, msg->data, msg->len, collect, data);
 
@@ -21,5 +21,5 @@ int session_upload(struct session *s, uint16_t verb, const struct repx_buf *msg,
         session_cancel(c);
         return -1;
     }
-    return session_finish(c, fields, err);
+    return session_finish(c, NULL, err);
 }

@@ -5,9 +5,9 @@
 
 #include "core/target/session.h"
 
-/* Send msg and all of upload; data and fields (each may be NULL) get the answer. */
+/* Send msg and all of upload; data (may be NULL) gets the answer's. */
 int session_upload(struct session *s, uint16_t verb, const struct repx_buf *msg,
                    const struct repx_buf *upload, struct repx_buf *data,
-                   struct repx_buf *fields, struct repx_err *err);
+                   struct repx_err *err);
 
 #endif

@@ -235,9 +235,10 @@ int first_command_run(const struct first_command *f, const struct plugin *bootst
 
     if (rc == 0)
         rc = bootstrap->ops.sync.connect(&sync, err);
-    if (rc == 0 && !first.stream)
+    if (rc == 0 && !first.stream) {
         rc = repx_fail(err, REPX_E_FAILED, "plugin sync-%s started no command",
                        bootstrap->info.name);
+    }
     if (rc < 0) {
         add_stderr(&first, err);
         f->ops->end(first.stream);

@@ -88,9 +88,10 @@ static int reach_agent(struct target *t, struct repx_err *err)
     if (!bootstrap)
         return -1;
     if (bootstrap->descriptor->phase != REPX_PHASE_BOOTSTRAP ||
-        !bootstrap->ops.sync.connect)
+        !bootstrap->ops.sync.connect) {
         return repx_fail(err, REPX_E_USAGE, "plugin sync-%s serves another phase",
                          t->config->bootstrap);
+    }
     REPX_AUTO_FREE char *table = repx_format("sync-%s", t->config->bootstrap);
     struct host *host =
         host_create(bootstrap, config_table_find(t->config, table), t->ui, err);

@@ -54,7 +54,7 @@ static void long_names_are_whole(const char *format)
     char name[260], link[260];
 
     memset(name, 'n', 200);
-    strcpy(name + 200, "/end");
+    memcpy(name + 200, "/end", 5);
     memset(link, 'k', 210);
     link[210] = 0;
     ok(sh("rm -rf l && mkdir -p l/lab l/$(dirname %s) && echo {} >l/lab/lab-metadata.json "

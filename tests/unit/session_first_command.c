@@ -348,7 +348,8 @@ static void the_text_is_safe_in_every_shell(void)
 
     ok(open_quote && close_quote == first_command + strlen(first_command) - 1,
        "one quoted word at the end");
-    ok(strchr(open_quote + 1, '\'') == close_quote, "without a quote inside");
+    ok(open_quote && strchr(open_quote + 1, '\'') == close_quote,
+       "without a quote inside");
     ok(!strpbrk(first_command, "\\\n!"), "backslash, newline or exclamation mark");
 }
 
