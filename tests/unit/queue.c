@@ -81,7 +81,7 @@ static void kill_queue(const struct helper *h)
 /* Let the queue end before its directory goes. */
 static void end(struct helper *h)
 {
-    for (int i = 0; i < 300 && queue_pid(h); i++)
+    for (int i = 0; i < 3000 && queue_pid(h); i++)
         (void)poll(NULL, 0, 10);
     ok(queue_pid(h) == 0, "the queue ends by itself when there is nothing to do");
     helper_close(h);
