@@ -78,8 +78,7 @@ static int stamp(struct gc *gc, struct repx_err *err)
         (void)clock_gettime(CLOCK_REALTIME, &gc->start);
         return 0;
     }
-    if (repx_write_file(gc->site->state_fd, "gc", text, strlen(text), 0644, 0, err) <
-            0 ||
+    if (repx_write_file(gc->site->state_fd, "gc", text, strlen(text), 0644, err) < 0 ||
         fstatat(gc->site->state_fd, "gc", &st, AT_SYMLINK_NOFOLLOW) < 0)
         return repx_fail_errno(err, "%s/gc", gc->site->state);
     gc->start = st.st_ctim;

@@ -222,7 +222,7 @@ void gc_completions(struct gc *gc)
     read_on(fd, &all);
     at = keep_lines(gc, &all, at, &kept);
     if (repx_write_file(gc->outputs, "completions.jsonl", repx_buf_text(&kept),
-                        kept.len, 0666, 0, &why) < 0) {
+                        kept.len, 0666, &why) < 0) {
         gc_say(gc, "warning: outputs/completions.jsonl: %s", why.text);
         return;
     }

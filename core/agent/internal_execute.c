@@ -163,8 +163,7 @@ static int data_file(const char *from, const char *to, struct repx_err *err)
         if (n < 0)
             return repx_fail_errno(err, "%s", from);
         if (n == 0) {
-            return repx_write_file(AT_FDCWD, to, repx_buf_text(&b), b.len, 0644, 0,
-                                   err);
+            return repx_write_file(AT_FDCWD, to, repx_buf_text(&b), b.len, 0644, err);
         }
         b.len += (size_t)n;
     }
@@ -289,7 +288,7 @@ static void log_write(const struct options *o, const struct repx_buf *command)
         repx_format("job %s runtime %s\nFull %s command:%s\n", o->job_id, o->runtime,
                     o->runtime, repx_buf_text(command));
     if (repx_make_dirs(dir, 0700, NULL) < 0 ||
-        repx_write_file(AT_FDCWD, path, text, strlen(text), 0600, 0, NULL) < 0)
+        repx_write_file(AT_FDCWD, path, text, strlen(text), 0600, NULL) < 0)
         return; /* a log that cannot be written is no reason to fail */
     (void)unlink(link);
     if (symlink(name, link) < 0)

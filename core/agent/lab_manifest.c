@@ -60,7 +60,7 @@ static int write_json(const struct keep *k, const char *path, const json_t *json
 
     if (!text)
         return repx_fail(err, REPX_E_CORRUPT, "artifacts/%s: cannot be written", path);
-    int rc = repx_write_file(k->artifacts, path, text, strlen(text), 0644, 0, err);
+    int rc = repx_write_file(k->artifacts, path, text, strlen(text), 0644, err);
     free(text);
     return rc < 0 ? repx_wrap(err, "%s/artifacts", k->site->base) : 0;
 }
@@ -160,7 +160,7 @@ static int link_own(const struct keep *k, const char *path, const char *own,
         return store_fail(err, k->site->base, path);
     if (repx_read_file(k->artifacts, path, LARGEST, &text, err) < 0)
         return -1;
-    return repx_write_file(k->artifacts, own, text.data, text.len, 0644, 0, err);
+    return repx_write_file(k->artifacts, own, text.data, text.len, 0644, err);
 }
 
 static int keep_runs(const struct keep *k, json_t *top, struct repx_err *err)
@@ -250,7 +250,7 @@ static int keep_own(struct keep *k, struct repx_err *err)
         return -1;
     witnesses(k, &now);
     (void)store_mkdirat(k->site->state_fd, "labs");
-    return repx_write_file(k->site->state_fd, record, now.data, now.len, 0644, 0, err);
+    return repx_write_file(k->site->state_fd, record, now.data, now.len, 0644, err);
 }
 
 int lab_manifest_keep(const struct site *site, const char *manifest,

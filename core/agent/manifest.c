@@ -130,7 +130,7 @@ int manifest_write(const struct site *site, const char *attempt, struct repx_err
     }
     if (rc == 0) {
         results_write(&list, &text);
-        rc = repx_write_file(site->base_fd, path, text.data, text.len, 0644, 0, err);
+        rc = repx_write_file(site->base_fd, path, text.data, text.len, 0644, err);
     }
     results_free(&list);
     return rc;

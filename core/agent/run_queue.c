@@ -75,7 +75,7 @@ static void keep(const struct summary *s)
 
     json_decref(j);
     if (text)
-        (void)repx_write_file(s->run->dir, "queue", text, strlen(text), 0666, 0, NULL);
+        (void)repx_write_file(s->run->dir, "queue", text, strlen(text), 0666, NULL);
 }
 
 static void recall(struct summary *s)

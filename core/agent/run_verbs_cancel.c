@@ -38,7 +38,7 @@ static int mark(struct site *site, const struct run *run, struct repx_err *err)
 
     json_decref(who);
     return repx_write_file(run->dir, "cancel", text ? text : "{}",
-                           text ? strlen(text) : 2, 0666, 0, err);
+                           text ? strlen(text) : 2, 0666, err);
 }
 
 /* Ids of units whose job has not ended. */

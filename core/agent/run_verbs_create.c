@@ -173,10 +173,10 @@ static int commit(struct site *site, struct creation *r, struct repx_err *err)
         return -1;
     if (fsync(r->plan_fd) < 0)
         return repx_fail_errno(err, "run %s: plan", r->run);
-    if (repx_write_file(site->state_fd, index, r->index.data, r->index.len, 0666, 0,
-                        err) < 0 ||
-        repx_write_file(site->state_fd, record, r->record.data, r->record.len, 0666, 1,
-                        err) < 0)
+    if (repx_write_file(site->state_fd, index, r->index.data, r->index.len, 0666, err) <
+            0 ||
+        repx_write_file(site->state_fd, record, r->record.data, r->record.len,
+                        0666 | REPX_DURABLE, err) < 0)
         return -1;
     if (mkdirat(site->state_fd, events, 0777) < 0 ||
         renameat(site->state_fd, r->stage, site->state_fd, place) < 0)

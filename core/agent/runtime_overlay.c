@@ -82,7 +82,7 @@ static void remember(const char *path, int overlay, int tmp_overlay)
     REPX_AUTO_FREE char *text = json_dumps(j, JSON_INDENT(2));
     json_decref(j);
     if (text) /* not being able to remember costs a probe next time */
-        (void)repx_write_file(AT_FDCWD, path, text, strlen(text), 0644, 0, NULL);
+        (void)repx_write_file(AT_FDCWD, path, text, strlen(text), 0644, NULL);
 }
 
 int runtime_overlay(const struct runtime_request *q, const char *bwrap,
@@ -100,7 +100,7 @@ int runtime_overlay(const struct runtime_request *q, const char *bwrap,
     int tmp = probe(bwrap, rootfs, "tmp-overlay");
     int plain = tmp && probe(bwrap, rootfs, "ro-overlay");
     if (repx_make_dirs(dir, 0755, NULL) == 0) {
-        (void)repx_write_file(AT_FDCWD, own, tmp ? "1\n" : "0\n", 2, 0644, 0, NULL);
+        (void)repx_write_file(AT_FDCWD, own, tmp ? "1\n" : "0\n", 2, 0644, NULL);
         if (known < 0)
             remember(path, plain, tmp);
     }

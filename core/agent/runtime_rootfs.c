@@ -145,7 +145,7 @@ static int rootfs_make(const struct runtime_request *q, const char *dir,
     if (rc == 0 && rename(staging, root) < 0 && !rootfs_there(dir))
         rc = repx_fail_errno(err, "%s", root);
     if (rc == 0)
-        rc = repx_write_file(AT_FDCWD, done, "", 0, 0644, 0, err);
+        rc = repx_write_file(AT_FDCWD, done, "", 0, 0644, err);
     (void)repx_remove_tree(AT_FDCWD, staging, NULL);
     return rc;
 }

@@ -29,7 +29,7 @@ static int item_write(const struct branch *b, struct repx_err *err)
         return 0;
     if (repx_make_dirs(dir, 0777, err) < 0)
         return -1;
-    return repx_write_file(AT_FDCWD, path, now.data, now.len, 0666, 0, err);
+    return repx_write_file(AT_FDCWD, path, now.data, now.len, 0666, err);
 }
 
 /* 1 when every step it depends on has succeeded with what it depends on now. */

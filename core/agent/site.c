@@ -64,8 +64,8 @@ static int stamp(struct site *site, int dir, const char *where, struct repx_err 
     if (found < 0)
         return repx_wrap(err, "%s", where);
     if (!found) {
-        if (repx_write_file(dir, "format", STAMP "1\n", sizeof(STAMP "1\n") - 1, 0644,
-                            1, err) < 0)
+        if (repx_write_file(dir, "format", STAMP "1\n", sizeof(STAMP "1\n") - 1,
+                            0644 | REPX_DURABLE, err) < 0)
             return repx_wrap(err, "%s", where);
         return 0;
     }
@@ -107,7 +107,8 @@ static int agree(struct site *site, const char *own, int own_fd, int fresh,
                          site->base, there, site->state);
     }
     REPX_AUTO_FREE char *line = repx_format("%s\n", site->state);
-    return repx_write_file(own_fd, "state", line, strlen(line), 0644, 1, err);
+    return repx_write_file(own_fd, "state", line, strlen(line), 0644 | REPX_DURABLE,
+                           err);
 }
 
 static int open_state(struct site *site, struct repx_err *err)

@@ -37,7 +37,7 @@ int array_write(struct site *site, const char *key, const size_t *jobs, size_t c
             bytes[k] = (unsigned char)((uint64_t)jobs[i] >> (8 * k));
         repx_buf_add(&b, bytes, sizeof(bytes));
     }
-    return repx_write_file(site->state_fd, path, b.data, b.len, 0666, 0, err);
+    return repx_write_file(site->state_fd, path, b.data, b.len, 0666, err);
 }
 
 int array_job(struct site *site, const char *key, int64_t index, int64_t *job,

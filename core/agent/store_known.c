@@ -191,7 +191,8 @@ int store_remember(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
     if (record_make(s, &text, err) < 0)
         return -1;
     (void)store_mkdirat(s->site->state_fd, "known");
-    if (repx_write_file(s->site->state_fd, path, text.data, text.len, 0644, 1, err) < 0)
+    if (repx_write_file(s->site->state_fd, path, text.data, text.len,
+                        0644 | REPX_DURABLE, err) < 0)
         return repx_wrap(err, "%s", s->site->state);
     if (s->index && index_save(s->index, err) < 0)
         return -1;

@@ -58,7 +58,7 @@ static void limit_write(const struct submission *s, const char *what, int64_t n)
     REPX_AUTO_FREE char *text = json_dumps(j, JSON_COMPACT);
     REPX_AUTO_FREE char *line = repx_format("%s\n", text ? text : "{}");
     json_decref(j);
-    (void)repx_write_file(s->site->state_fd, name, line, strlen(line), 0666, 0, NULL);
+    (void)repx_write_file(s->site->state_fd, name, line, strlen(line), 0666, NULL);
 }
 
 int64_t submission_limit_known(const struct submission *s, const char *what)

@@ -72,7 +72,7 @@ static int copy_file(const struct fill *f, const char *from, const char *to,
         return -1;
     put_filled(f, repx_buf_text(&text), &filled);
     return repx_write_file(AT_FDCWD, to, filled.data, filled.len,
-                           mode & S_IXUSR ? 0755 : 0644, 0, err);
+                           mode & S_IXUSR ? 0755 : 0644, err);
 }
 
 static int copy_tree(const struct fill *f, const char *from, const char *to, int depth,

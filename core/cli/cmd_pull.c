@@ -145,7 +145,7 @@ static int pull_table(struct cli *cli, const struct pull_args *a,
                    ? repx_fail_errno(err, "standard output")
                    : 0;
     }
-    if (repx_write_file(AT_FDCWD, a->table, csv.data, csv.len, 0666, 0, err) < 0)
+    if (repx_write_file(AT_FDCWD, a->table, csv.data, csv.len, 0666, err) < 0)
         return -1;
     ui_say("Wrote %zu row%s to %s.", set->count, set->count == 1 ? "" : "s", a->table);
     return 0;

@@ -183,7 +183,7 @@ static void write_cache(const struct source *s, const char *name, const char *re
     h.check = text_hash(out.data + CHECK_FROM, out.len - CHECK_FROM);
     memcpy(out.data, &h, sizeof(h));
     if (texts.len < NO_TEXT)
-        (void)repx_write_file(AT_FDCWD, name, out.data, out.len, 0600, 0, NULL);
+        (void)repx_write_file(AT_FDCWD, name, out.data, out.len, 0600, NULL);
     repx_buf_free(&out);
     repx_buf_free(&texts);
 }

@@ -191,8 +191,7 @@ static int index_write(const struct image_unpack *u, struct repx_err *err)
     }
     repx_buf_char(&text, '\n');
     repx_buf_add(&text, repx_buf_text(&u->parts.config), u->parts.config.len);
-    return repx_write_file(AT_FDCWD, path, repx_buf_text(&text), text.len, 0600, 0,
-                           err);
+    return repx_write_file(AT_FDCWD, path, repx_buf_text(&text), text.len, 0600, err);
 }
 
 /* "WORD HEX NUMBER\n": 1 and *at behind it, else 0. */

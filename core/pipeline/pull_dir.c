@@ -62,7 +62,7 @@ int pull_dir_save(struct pull_dir *d, struct repx_err *err)
     if (!d->now.count && !d->then.count)
         return 0;
     (void)syncfs(d->fd);
-    return repx_write_file(d->fd, RECORD, text.data, text.len, 0666, 0, err);
+    return repx_write_file(d->fd, RECORD, text.data, text.len, 0666, err);
 }
 
 void pull_dir_close(struct pull_dir *d)

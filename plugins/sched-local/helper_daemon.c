@@ -81,7 +81,7 @@ void lease_write(int dir, struct repx_err *err)
 
     record_line(&text, "sssnn", "queue", host, boot, (int64_t)getpid(),
                 (int64_t)process_start(getpid()));
-    (void)repx_write_file(dir, "lease", text.data, text.len, 0600, 0, err);
+    (void)repx_write_file(dir, "lease", text.data, text.len, 0600, err);
 }
 
 void lease_touch(int dir)

@@ -97,7 +97,8 @@ static int rewrite(struct queue *q, const char *forget, struct repx_err *err)
             repx_buf_add(&kept, line, n);
         at += n;
     }
-    return repx_write_file(q->dir, "journal", kept.data, kept.len, 0600, 1, err);
+    return repx_write_file(q->dir, "journal", kept.data, kept.len, 0600 | REPX_DURABLE,
+                           err);
 }
 
 void journal_forget(struct queue *q)

@@ -71,7 +71,8 @@ static int post(struct post *p, const char *name, const struct repx_buf *text,
 {
     REPX_AUTO_FREE char *path = repx_format("spool/%s", name);
 
-    if (repx_write_file(p->dir, path, text->data, text->len, 0600, 1, err) < 0)
+    if (repx_write_file(p->dir, path, text->data, text->len, 0600 | REPX_DURABLE, err) <
+        0)
         return repx_wrap(err, "the queue in %s", p->path);
     return queue_start(p->dir, p->path, err);
 }

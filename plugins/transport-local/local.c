@@ -75,8 +75,10 @@ static void local_close(void *self)
 
     if (!l)
         return;
-    while (l->streams)
-        local_end(l->streams);
+    for (struct stream *s = l->streams, *next; s; s = next) {
+        next = s->next;
+        local_end(s);
+    }
     free(l);
 }
 

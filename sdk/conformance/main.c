@@ -86,8 +86,7 @@ static struct config *read_config(const struct conform *c, const char *file,
 
     if (repx_make_dirs(dir, 0700, err) < 0 ||
         (file && repx_read_file(AT_FDCWD, file, CONFIG_MAX, &text, err) < 0) ||
-        (file &&
-         repx_write_file(AT_FDCWD, copy, text.data, text.len, 0600, 0, err) < 0))
+        (file && repx_write_file(AT_FDCWD, copy, text.data, text.len, 0600, err) < 0))
         return NULL;
     (void)setenv("XDG_CONFIG_HOME", home, 1);
     (void)setenv("XDG_CONFIG_DIRS", c->dir, 1);

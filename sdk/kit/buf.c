@@ -62,10 +62,11 @@ void repx_buf_shell(struct repx_buf *b, const char *s)
 {
     repx_buf_char(b, '\'');
     for (; *s; s++) {
-        if (*s == '\'')
+        if (*s == '\'') {
             repx_buf_str(b, "'\\''");
-        else
+        } else {
             repx_buf_char(b, *s);
+        }
     }
     repx_buf_char(b, '\'');
 }

@@ -28,9 +28,10 @@ int repx_fail_errno(struct repx_err *err, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof(err->text))
+    if (n >= 0 && (size_t)n < sizeof(err->text)) {
         (void)snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s",
                        strerror(saved));
+    }
     err->code = saved == ENOENT ? REPX_E_NOENT : REPX_E_FAILED;
     errno = saved;
     return -1;

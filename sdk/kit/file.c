@@ -31,9 +31,10 @@ int repx_read_file(int dir, const char *path, size_t max, struct repx_buf *to,
             return repx_fail_errno(err, "%s", path);
         to->len += (size_t)n;
         to->data[to->len] = 0;
-        if (to->len > max)
+        if (to->len > max) {
             return repx_fail(err, REPX_E_CORRUPT, "%s: larger than %zu bytes", path,
                              max);
+        }
         if (n == 0)
             return 0;
     }
@@ -56,11 +57,12 @@ int repx_write_all(int fd, const void *bytes, size_t n)
 }
 
 int repx_write_file(int dir, const char *path, const void *bytes, size_t n, mode_t mode,
-                    int durable, struct repx_err *err)
+                    struct repx_err *err)
 {
     REPX_AUTO_FREE char *tmp = repx_format("%s.%ld.tmp", path, (long)getpid());
-    int fd =
-        openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    int durable = (mode & REPX_DURABLE) != 0;
+    int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                    mode & 07777);
 
     if (fd < 0)
         return repx_fail_errno(err, "%s", tmp);

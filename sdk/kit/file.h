@@ -12,9 +12,10 @@
 /* All of a regular file; more than max bytes is REPX_E_CORRUPT. */
 int repx_read_file(int dir, const char *path, size_t max, struct repx_buf *to,
                    struct repx_err *err);
-/* Write to "<path>.<pid>.tmp", fsync when durable, rename. */
+/* Write to "<path>.<pid>.tmp", rename. Or REPX_DURABLE to the mode for an fsync between. */
+#define REPX_DURABLE ((mode_t)010000000)
 int repx_write_file(int dir, const char *path, const void *bytes, size_t n, mode_t mode,
-                    int durable, struct repx_err *err);
+                    struct repx_err *err);
 /* mkdir -p; mode for new directories. Existing ones are fine. */
 int repx_make_dirs(const char *path, mode_t mode, struct repx_err *err);
 /* Remove a file, link or whole tree without following links; making directories

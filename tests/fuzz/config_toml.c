@@ -37,7 +37,7 @@ static void prepare(void)
 
 static void put(const char *name, const uint8_t *data, size_t size)
 {
-    if (repx_write_file(AT_FDCWD, name, data, size, 0600, 0, NULL) < 0)
+    if (repx_write_file(AT_FDCWD, name, data, size, 0600, NULL) < 0)
         abort();
 }
 

@@ -26,7 +26,7 @@ __attribute__((unused)) static void scratch_put(const char *name, const char *te
 
     if (!text) {
         (void)repx_remove_tree(AT_FDCWD, path, NULL);
-    } else if (repx_write_file(AT_FDCWD, path, text, strlen(text), 0600, 0, NULL) < 0) {
+    } else if (repx_write_file(AT_FDCWD, path, text, strlen(text), 0600, NULL) < 0) {
         perror(path);
     }
 }

@@ -136,7 +136,7 @@ static void what_is_broken_is_skipped(void)
 {
     for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
         struct repx_err err = {0};
-        (void)repx_write_file(state, "index/500", broken[i], strlen(broken[i]), 0600, 0,
+        (void)repx_write_file(state, "index/500", broken[i], strlen(broken[i]), 0600,
                               &err);
         struct object_index *ix = index_open(state, "n1", "b1", "600");
         struct digest d;

@@ -33,7 +33,7 @@ static void write_at(const char *path, const char *text)
     struct repx_err err = {0};
 
     ok(repx_make_dirs(parent, 0755, &err) == 0 &&
-           repx_write_file(AT_FDCWD, whole, text, strlen(text), 0644, 0, &err) == 0,
+           repx_write_file(AT_FDCWD, whole, text, strlen(text), 0644, &err) == 0,
        "fixture %s", path);
 }
 

@@ -36,7 +36,7 @@ __attribute__((unused)) static void scratch_put(const char *path, const char *te
     *strrchr(dir, '/') = 0;
     (void)repx_make_dirs(dir, 0755, NULL);
     free(dir);
-    (void)repx_write_file(AT_FDCWD, path, text, strlen(text), mode, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, path, text, strlen(text), mode, NULL);
 }
 
 __attribute__((unused)) static void scratch_file(const struct scratch *s,
@@ -109,8 +109,8 @@ __attribute__((unused)) static void scratch_run(struct scratch *s, const char *m
     REPX_AUTO_FREE char *a = repx_format("%s/plan", dir);
     REPX_AUTO_FREE char *b = repx_format("%s/plan.idx", dir);
     REPX_AUTO_FREE char *c = repx_format("%s/run.json", dir);
-    (void)repx_write_file(AT_FDCWD, a, plan.data, plan.len, 0644, 0, NULL);
-    (void)repx_write_file(AT_FDCWD, b, index.data, index.len, 0644, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, a, plan.data, plan.len, 0644, NULL);
+    (void)repx_write_file(AT_FDCWD, b, index.data, index.len, 0644, NULL);
     scratch_put(c, record, 0644);
 }
 

@@ -54,7 +54,7 @@ __attribute__((unused)) static void put(const char *path, const char *text)
     if (slash)
         *slash = 0;
     if ((slash && repx_make_dirs(dir, 0755, &err) < 0) ||
-        repx_write_file(AT_FDCWD, path, text, strlen(text), 0755, 0, &err) < 0) {
+        repx_write_file(AT_FDCWD, path, text, strlen(text), 0755, &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }

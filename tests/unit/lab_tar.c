@@ -95,7 +95,7 @@ static void every_cut_is_noticed(void)
         whole -= 512; /* the zeros at the end may well be shorter */
     for (size_t n = 0; n < whole; n += 128) {
         put("cut.tar", "");
-        (void)repx_write_file(AT_FDCWD, "cut.tar", b.data, n, 0644, 0, NULL);
+        (void)repx_write_file(AT_FDCWD, "cut.tar", b.data, n, 0644, NULL);
         err = (struct repx_err){0};
         bad += index_of("cut.tar", &err) == 0 || err.code == REPX_E_NONE;
     }

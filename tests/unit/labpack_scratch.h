@@ -34,7 +34,7 @@ __attribute__((unused)) static void put(const char *path, const char *text)
 
     if (dir)
         (void)repx_make_dirs(dir, 0755, NULL);
-    (void)repx_write_file(AT_FDCWD, path, text, strlen(text), 0644, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, path, text, strlen(text), 0644, NULL);
 }
 
 /* The file's text, "" when it cannot be read. Caller frees. */

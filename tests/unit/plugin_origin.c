@@ -21,7 +21,7 @@ static void copy(const char *built, const char *as)
     REPX_AUTO_FREE char *to = repx_format("%s/%s", root, as);
 
     if (repx_read_file(AT_FDCWD, from, 64u << 20, &bytes, &err) < 0 ||
-        repx_write_file(AT_FDCWD, to, bytes.data, bytes.len, 0644, 0, &err) < 0)
+        repx_write_file(AT_FDCWD, to, bytes.data, bytes.len, 0644, &err) < 0)
         printf("# %s\n", err.text);
 }
 
@@ -31,7 +31,7 @@ static void manifest(const char *name)
     REPX_AUTO_FREE char *text =
         repx_format("[plugin]\nkind = transport\nname = %s\nabi = 0.1\n", name);
 
-    (void)repx_write_file(AT_FDCWD, path, text, strlen(text), 0644, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, path, text, strlen(text), 0644, NULL);
 }
 
 static uint64_t logins(const struct plugin *p)

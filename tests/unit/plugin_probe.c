@@ -20,7 +20,7 @@ static void put(const char *path, const void *bytes, size_t n)
 {
     struct repx_err err = {0};
 
-    if (repx_write_file(AT_FDCWD, path, bytes, n, 0644, 0, &err) < 0)
+    if (repx_write_file(AT_FDCWD, path, bytes, n, 0644, &err) < 0)
         printf("# %s\n", err.text);
 }
 

@@ -29,7 +29,7 @@ static const struct {
 
 static void put(const struct pull_dir *d, const char *path, const char *text)
 {
-    (void)repx_write_file(d->fd, path, text, strlen(text), 0644, 0, NULL);
+    (void)repx_write_file(d->fd, path, text, strlen(text), 0644, NULL);
 }
 
 static void states(void)

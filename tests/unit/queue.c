@@ -297,8 +297,8 @@ static void files_that_are_torn(void)
     char *units[] = {unit(&h, KEY_A, "exit 0", "")};
 
     (void)repx_make_dirs(spool, 0700, NULL);
-    (void)repx_write_file(AT_FDCWD, bad, torn, sizeof(torn) - 1, 0600, 0, NULL);
-    (void)repx_write_file(AT_FDCWD, journal, "run\tlx-0\t0\t1", 12, 0600, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, bad, torn, sizeof(torn) - 1, 0600, NULL);
+    (void)repx_write_file(AT_FDCWD, journal, "run\tlx-0\t0\t1", 12, 0600, NULL);
     (void)submit(&h, "", 1, units);
     ok(helper_wait(&h, 20000), "half a request and half a journal line stop nothing");
     is(helper_state(&h, KEY_A, -1), "done", "the unit runs");

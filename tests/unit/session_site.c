@@ -64,7 +64,7 @@ static void write_file(const char *path, const char *text)
 {
     REPX_AUTO_FREE char *full = repx_format("%s/%s", top, path);
 
-    ok(repx_write_file(AT_FDCWD, full, text, strlen(text), 0644, 0, NULL) == 0, "# %s",
+    ok(repx_write_file(AT_FDCWD, full, text, strlen(text), 0644, NULL) == 0, "# %s",
        path);
 }
 
@@ -166,7 +166,7 @@ static void others_must_not_change_what_runs(void)
     struct repx_err err = {0};
 
     ok(chmod(top, 0755) == 0 && repx_make_dirs(inner, 0755, &err) == 0, "directories");
-    ok(repx_write_file(AT_FDCWD, file, "x", 1, 0755, 0, &err) == 0, "and a file");
+    ok(repx_write_file(AT_FDCWD, file, "x", 1, 0755, &err) == 0, "and a file");
     for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         struct repx_err why = {0};
         ok(chmod(file, modes[i].file) == 0 && chmod(inner, modes[i].inner) == 0 &&

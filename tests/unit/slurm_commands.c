@@ -57,7 +57,7 @@ static void put(const struct helper *h, const char *name, const char *text)
 {
     REPX_AUTO_FREE char *path = repx_format("%s/%s", h->dir, name);
 
-    (void)repx_write_file(AT_FDCWD, path, text, strlen(text), 0755, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, path, text, strlen(text), 0755, NULL);
 }
 
 static char *get(const struct helper *h, const char *name)

@@ -312,7 +312,7 @@ static void damaged_plans_are_refused(struct scratch *s)
     REPX_AUTO_FREE char *path =
         repx_format("%s/runs/" RUN_ID "/plan.idx", s->site.state);
 
-    (void)repx_write_file(AT_FDCWD, path, bad, sizeof bad, 0644, 0, &err);
+    (void)repx_write_file(AT_FDCWD, path, bad, sizeof bad, 0644, &err);
     struct run *run = run_open(&s->site, RUN_ID, &err);
     ok(run != NULL, "an index of the right size opens");
     for (size_t i = 0; run && i < 4; i++) {
@@ -321,7 +321,7 @@ static void damaged_plans_are_refused(struct scratch *s)
         json_decref(line);
     }
     run_close(run);
-    (void)repx_write_file(AT_FDCWD, path, bad, 8, 0644, 0, &err);
+    (void)repx_write_file(AT_FDCWD, path, bad, 8, 0644, &err);
     ok(!run_open(&s->site, RUN_ID, &err), "an index of the wrong size: %s", err.text);
     ok(!run_open(&s->site, "../../x", &err), "a run id that is a path");
 }

@@ -218,7 +218,7 @@ static void a_later_phase_finds_it_too(void)
     ok(mkdirat(site.state_fd, "stage", 0755) == 0 &&
            mkdirat(site.state_fd, "stage/node.boot-0.1.2.1", 0755) == 0 &&
            repx_write_file(site.state_fd, "stage/node.boot-0.1.2.1/t0", layer[0].text,
-                           strlen(layer[0].text), 0644, 0, &err) == 0,
+                           strlen(layer[0].text), 0644, &err) == 0,
        "a session of an earlier boot died");
     struct store *s = opened();
     (void)place(s, "artifacts/jobs/a", other, 1, NULL);

@@ -98,7 +98,7 @@ scratch_put(const struct scratch *s, const char *path, const char *text, mode_t 
 
     *strrchr(dir, '/') = 0;
     (void)repx_make_dirs(dir, 0755, NULL);
-    (void)repx_write_file(AT_FDCWD, whole, text, strlen(text), mode, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, whole, text, strlen(text), mode, NULL);
 }
 
 __attribute__((unused)) static void scratch_open(struct scratch *s)
@@ -115,7 +115,7 @@ __attribute__((unused)) static void scratch_open(struct scratch *s)
     scratch_put(s, "mode", "accepted", 0644);
     (void)repx_read_file(AT_FDCWD, SCHED_LOCAL, 64 << 20, &helper, NULL);
     REPX_AUTO_FREE char *path = repx_format("%s/bin/x/sched-local", s->base);
-    (void)repx_write_file(AT_FDCWD, path, helper.data, helper.len, 0755, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, path, helper.data, helper.len, 0755, NULL);
 }
 
 __attribute__((unused)) static void scratch_close(struct scratch *s)
@@ -159,8 +159,8 @@ __attribute__((unused)) static void scratch_run(const struct scratch *s,
     at = plan.len;
     repx_buf_add(&index, &at, sizeof(at));
     scratch_put(s, a, "", 0644);
-    (void)repx_write_file(AT_FDCWD, b, plan.data, plan.len, 0644, 0, NULL);
-    (void)repx_write_file(AT_FDCWD, c, index.data, index.len, 0644, 0, NULL);
+    (void)repx_write_file(AT_FDCWD, b, plan.data, plan.len, 0644, NULL);
+    (void)repx_write_file(AT_FDCWD, c, index.data, index.len, 0644, NULL);
     scratch_put(s, d, record, 0644);
 }
 

@@ -106,7 +106,7 @@ static int write_manifest(const char *so, struct repx_err *err)
         return -1;
     manifest_write(&text, &plugin, hex, repx_buf_text(&helpers));
     REPX_AUTO_FREE char *ini = repx_format("%.*s.ini", (int)(strlen(so) - 3), so);
-    return repx_write_file(AT_FDCWD, ini, text.data, text.len, 0644, 0, err);
+    return repx_write_file(AT_FDCWD, ini, text.data, text.len, 0644, err);
 }
 
 int main(int argc, char **argv)
