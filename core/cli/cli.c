@@ -15,6 +15,8 @@ const struct option global_options[] = {
      "one more resources.toml, above the others", 0},
     {"plugin-path", 0, OPTION_LIST, "DIR", offsetof(struct cli, plugin_path),
      "look for plugins here first (repeatable)", 0},
+    {"fault", 0, OPTION_TEXT, "LIST", offsetof(struct cli, fault),
+     "spoil the link to the target, to see what happens", 0},
     {"verbose", 'v', OPTION_COUNT, NULL, offsetof(struct cli, verbose),
      "say more; twice: everything", 0},
     {"help", 'h', OPTION_FLAG, NULL, offsetof(struct cli, help), "show help", 0},
@@ -90,7 +92,8 @@ int cli_target(struct cli *cli, const char *fallback, struct repx_err *err)
     config = cli_target_config(cli, fallback, err);
     if (!config || cli_paths(cli, err) < 0)
         return -1;
-    struct target_request request = {config, cli->paths, &cli->ui, REPX_OPEN_PROMPT};
+    struct target_request request = {config, cli->paths, &cli->ui, REPX_OPEN_PROMPT,
+                                     cli->fault ? &cli->fault_plan : NULL};
     cli->target = target_open(&request, err);
     return cli->target ? 0 : -1;
 }

@@ -12,6 +12,7 @@
 #include "core/config/config.h"
 #include "core/lab/lab.h"
 #include "core/plugin/host.h"
+#include "core/target/fault.h"
 #include "core/target/target.h"
 
 /* ---- options (options.c) ---- */
@@ -76,6 +77,7 @@ struct cli {
     const char *resources_path;
     const char *target_name;
     const char *scheduler;
+    const char *fault;
     struct option_list plugin_path;
     int verbose, help, help_all, version;
     /* opened on demand, closed at the end */
@@ -83,6 +85,7 @@ struct cli {
     struct lab *lab;
     struct plugin_paths *paths;
     struct target *target;
+    struct fault_plan fault_plan; /* of fault, parsed with the command line */
     struct ui ui;
 };
 

@@ -133,7 +133,8 @@ static int run_cmd(struct cli *cli, const char *path, const struct cmd *cmd, int
     REPX_AUTO_FREE void *args = repx_alloc(cmd->args_size);
     int words = cmd->raw ? argc : options_parse(cmd, args, cli, argc, argv, &err);
 
-    if (words < 0)
+    if (words < 0 ||
+        (cli->fault && fault_parse(cli->fault, &cli->fault_plan, &err) < 0))
         return usage_error(&err);
     if (cli->help && !cmd->raw) {
         REPX_AUTO_BUF struct repx_buf text = {0};

@@ -8,6 +8,7 @@
 
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
+#include "fault.h"
 #include "first_command.h"
 
 #define HELLO_MS 60000
@@ -19,7 +20,9 @@ struct target {
     const struct ui *ui;
     struct plugin *transport;
     struct host *transport_host;
-    void *link;   /* the transport's self */
+    const struct repx_transport_ops
+        *ops;     /* the transport's, or fault.h's around them */
+    void *link;   /* their self */
     void *stream; /* the agent's channel */
     struct session *session;
     char *base, *arch, *host, *agent;
@@ -97,7 +100,7 @@ static int reach_agent(struct target *t, struct repx_err *err)
         host_create(bootstrap, config_table_find(t->config, table), t->ui, err);
     if (!host)
         return -1;
-    struct first_command first = {&t->transport->ops.transport,
+    struct first_command first = {t->ops,
                                   t->link,
                                   h,
                                   plugin_libexec(t->paths),
@@ -107,7 +110,7 @@ static int reach_agent(struct target *t, struct repx_err *err)
     host_destroy(host);
     if (rc < 0)
         return -1;
-    t->session = session_create(&t->transport->ops.transport, t->link, t->stream, h,
+    t->session = session_create(t->ops, t->link, t->stream, h,
                                 h->now_ms(h->ctx) + HELLO_MS, err);
     return t->session ? 0 : -1;
 }
@@ -132,16 +135,24 @@ static int read_hello(struct target *t, struct repx_err *err)
     return t->agent ? 0 : -1;
 }
 
-static int connect_target(struct target *t, uint32_t mode, struct repx_err *err)
+static int connect_target(struct target *t, const struct target_request *request,
+                          struct repx_err *err)
 {
+    uint32_t mode = request->mode;
+
     if (transport_choose(t, mode, err) < 0)
         return -1;
     const struct repx_host *h = clock_of(t);
     struct repx_endpoint endpoint =
         endpoint_of(t, mode, h->now_ms(h->ctx) + CONNECT_MS);
-    if (t->transport->ops.transport.open(&t->link, h, &endpoint, err) < 0) {
+    t->ops = &t->transport->ops.transport;
+    if (t->ops->open(&t->link, h, &endpoint, err) < 0) {
         t->link = NULL;
         return -1;
+    }
+    if (request->fault) {
+        t->link = fault_link(request->fault, t->ops, t->link, h);
+        t->ops = &fault_ops;
     }
     if (reach_agent(t, err) < 0)
         return -1;
@@ -162,7 +173,7 @@ struct target *target_open(const struct target_request *request, struct repx_err
 {
     struct target *t = target_create(request);
 
-    if (connect_target(t, request->mode, err) == 0)
+    if (connect_target(t, request, err) == 0)
         return t;
     (void)repx_wrap(err, "target '%s'", t->config->name);
     target_close(t);
@@ -175,9 +186,9 @@ void target_close(struct target *t)
         return;
     session_destroy(t->session);
     if (t->stream)
-        t->transport->ops.transport.end(t->stream);
+        t->ops->end(t->stream);
     if (t->link)
-        t->transport->ops.transport.close(t->link);
+        t->ops->close(t->link);
     host_destroy(t->transport_host);
     free(t->base);
     free(t->arch);
@@ -269,6 +280,6 @@ uint64_t target_logins(const struct target *t)
 {
     struct repx_transport_stats stats = {.size = sizeof(stats)};
 
-    t->transport->ops.transport.stats(t->link, &stats);
+    t->ops->stats(t->link, &stats);
     return stats.logins;
 }

@@ -9,12 +9,14 @@
 #include "core/target/session.h"
 
 struct target;
+struct fault_plan;
 
 struct target_request {
     const struct config_target *config;
     const struct plugin_paths *paths;
     const struct ui *ui;
-    uint32_t mode; /* REPX_OPEN_* */
+    uint32_t mode;                  /* REPX_OPEN_* */
+    const struct fault_plan *fault; /* fault.h; NULL: none */
 };
 
 /* Opens the transport (one login) and reaches the agent with the bootstrap plugin. */
