@@ -110,6 +110,8 @@
 #define V_JOBS_CANCEL 63
 /* F_NAME: job id -> data: one line with what records and queue tell of it. */
 #define V_JOB_EXPLAIN 64
+/* -> data: a line for each scheduler that was asked: calls, latencies, the budget. */
+#define V_STATS 65
 
 /* ---- files of jobs ---------------------------------------------------------------- */
 
