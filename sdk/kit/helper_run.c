@@ -147,22 +147,41 @@ static void feed(const struct repx_run *run, struct child *c)
         shut(&c->in); /* a command that does not read is its own affair */
 }
 
+/* What there is to read, or 0; at its end *fd is closed. */
+static size_t read_some(int *fd, char *bytes, size_t size)
+{
+    ssize_t n = read(*fd, bytes, size);
+
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        shut(fd);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* Does it want its output as it comes? Who was built before that could be cannot say. */
+static int is_handed_on(const struct repx_run *run)
+{
+    return run->size >= sizeof(*run) && run->output;
+}
+
+static void hand_on(const struct repx_run *run, int *fd)
+{
+    char bytes[65536];
+    size_t n = read_some(fd, bytes, sizeof(bytes));
+
+    if (n)
+        run->output(run->output_ctx, bytes, n);
+}
+
 /* Take what is there. max: keep so much; *full is set when there was more. */
 static void take(int *fd, struct repx_buf *to, uint64_t max, int *full)
 {
     char bytes[16384];
-    ssize_t n = read(*fd, bytes, sizeof(bytes));
+    size_t n = read_some(fd, bytes, sizeof(bytes));
 
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        shut(fd);
-        return;
-    }
-    if (n < 0)
-        return;
     uint64_t room = to->len < max ? max - to->len : 0;
-    if ((uint64_t)n > room)
+    if (n > room)
         *full = 1;
-    repx_buf_add(to, bytes, (uint64_t)n > room ? (size_t)room : (size_t)n);
+    repx_buf_add(to, bytes, n > room ? (size_t)room : n);
 }
 
 static void look(struct child *c, int options)
@@ -212,7 +231,9 @@ static void serve(const struct repx_run *run, struct child *c, const struct poll
 
     if (p[0].revents)
         feed(run, c);
-    if (p[1].revents) {
+    if (p[1].revents && is_handed_on(run)) {
+        hand_on(run, &c->out);
+    } else if (p[1].revents) {
         take(&c->out, &output->out, run->output_max ? run->output_max : OUTPUT_MAX,
              full);
     }

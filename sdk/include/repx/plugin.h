@@ -106,6 +106,10 @@ struct repx_run {
     uint64_t out_len;
     const char *errors; /* standard error, cut at 64 KiB, zero-terminated */
     uint64_t errors_len;
+    /* When not NULL, standard output goes here piece by piece, as it comes, and is not
+     * kept: for answers of any length. output_max does not count then. */
+    void (*output)(void *ctx, const char *bytes, uint64_t n);
+    void *output_ctx;
 };
 
 /* What the core lends to every plugin. Pass ctx as the first argument. */
