@@ -10,8 +10,8 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/agent/programs.h"
 #include "core/agent/state_check.h"
-#include "core/agent/trust.h"
 
 #define GRACE_MS 5000 /* for the helper to give up by itself at its deadline */
 
@@ -22,15 +22,12 @@ int scheduler_open_at(struct scheduler *s, struct site *site, const char *name,
     if (!state_name_ok(name) || !repx_path_is_inside(helper))
         return repx_fail(err, REPX_E_USAGE, "scheduler %s: no helper is named", name);
     s->name = repx_strdup(name);
-    s->helper = repx_format("%s/%s", site->base, helper);
     s->workdir = strcmp(name, "local") == 0
                      ? repx_format("%s/queue", site->state)
                      : repx_format("%s/sched-%s", site->state, name);
     s->config = json_object();
-    int ours = path_is_ours(s->helper, err);
-    if (ours == 0)
-        err->code = REPX_E_FAILED;
-    if (ours <= 0) {
+    s->helper = programs_find(site, helper, err);
+    if (!s->helper) {
         (void)repx_wrap(err, "scheduler %s: its helper is not run", name);
         scheduler_close(s);
         return -1;

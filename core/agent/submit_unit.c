@@ -8,6 +8,7 @@
 
 #include <kit/alloc.h>
 
+#include "core/agent/programs.h"
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
 
@@ -37,13 +38,14 @@ static json_t *body(const struct submission *s, const json_t *rest)
 {
     struct repx_buf text REPX_AUTO_BUF = {0};
     json_t *agents = json_object_get(s->run->record, "agents"), *word;
+    REPX_AUTO_FREE char *root = programs_root(s->site);
     size_t i;
 
     repx_buf_str(&text, "case \"$(uname -m)\" in\n");
     for (void *at = json_object_iter(agents); at;
          at = json_object_iter_next(agents, at)) {
-        REPX_AUTO_FREE char *path = repx_format(
-            "%s/%s", s->site->base, json_string_value(json_object_iter_value(at)));
+        REPX_AUTO_FREE char *path =
+            repx_format("%s/%s", root, json_string_value(json_object_iter_value(at)));
         repx_buf_shell(&text, json_object_iter_key(at));
         repx_buf_str(&text, ") agent=");
         repx_buf_shell(&text, path);
@@ -75,7 +77,8 @@ static json_t *argv_of(const struct submission *s, const json_t *rest,
         return NULL;
     }
     json_t *argv = json_array();
-    REPX_AUTO_FREE char *path = repx_format("%s/%s", s->site->base, agent);
+    REPX_AUTO_FREE char *root = programs_root(s->site);
+    REPX_AUTO_FREE char *path = repx_format("%s/%s", root, agent);
     (void)json_array_append_new(argv, json_string(path));
     json_t *words = json_copy((json_t *)(uintptr_t)rest);
     (void)json_array_extend(argv, words);

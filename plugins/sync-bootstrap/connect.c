@@ -209,6 +209,10 @@ static const struct {
      ": write the path out"},
     {"dir", REPX_E_FAILED, "base_path cannot be written on the target: ",
      ": choose a base_path that is yours there, with room"},
+    {"trust", REPX_E_FAILED,
+     "others can change what lies in base_path and in the home directory on the "
+     "target: ",
+     ": chmod go-w the home, so that the agent has a place that is yours alone"},
     {"write", REPX_E_FAILED, "the agent cannot be stored on the target: ",
      ": is there room (quota, df) below base_path?"},
     {"short", REPX_E_CORRUPT, "the agent did not arrive whole on the target", ""},

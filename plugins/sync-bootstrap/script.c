@@ -45,16 +45,29 @@ const char first_command[] = "exec /bin/sh -c '"
         "if command -v sha256sum >/dev/null 2>&1; then h=$(sha256sum <\"$1\"); test \"${h%% *}\" = \"$d\"; "
         "else \"$1\" verify \"$d\" \"$1\"; fi; }; "
 
+    /* mine DIR: can nobody else change what lies there? As sdk/kit/trust.h, by what ls says of
+     * each directory on the way from /, which LC_ALL=C sorts from the top. */
+    "mine() { c=$(cd \"$1\" 2>/dev/null && pwd -P) || return 1; m=$(id -u); j=$(id -g); "
+        "o=; set -- /; IFS=/; for x in $c; do test \"$x\" || continue; o=$o/$x; set -- \"$@\" \"$o\"; done; IFS=$i; "
+        "LC_ALL=C ls -ldn \"$@\" 2>/dev/null | { q=1; while read -r x n v y z; do q=0; "
+            "case $v in 0|\"$m\") ;; *) exit 1;; esac; "
+            "case $x in ?????????[tT]*) ;; ????????w*) exit 1;; "
+                "?????w*) case $y in 0) ;; \"$m\") test \"$m\" = \"$j\" || exit 1;; *) exit 1;; esac;; esac; "
+            "case $x in ??????[-S]??[-T]*) exit 0;; esac; "
+        "done; exit $q; }; }; "
+
     /* take N: exactly that many bytes of the input, and not one more. */
     "take() { if command -v head >/dev/null 2>&1 && test \"$(echo ab | head -c 1 2>/dev/null)\" = a; "
         "then head -c \"$1\"; else dd ibs=1 obs=65536 count=\"$1\" 2>/dev/null; fi; }; "
     "clean() { rm -f \"$t\"; }; "
 
-    "IFS= read -r b || exit 1; IFS= read -r s || exit 1; g=$b; a=$(uname -m); d=; l=; k=; "
+    "i=$IFS; IFS= read -r b || exit 1; IFS= read -r s || exit 1; g=$b; a=$(uname -m); d=; l=; k=; "
     "while read -r x y z; do case $x in .) break;; \"$a\") d=$y; l=$z;; esac; k=\"$k $x\"; done; "
     "test \"$d\" || fail arch \"$a; installed here:$k\"; "
     "expand; case $b in /*) ;; *) fail path \"$b\";; esac; "
-    "u=$(umask); umask 022; p=$b/bin/$d; f=$p/repx-agent; w=present; "
+    "u=$(umask); umask 022; p=$b/bin; e=$(mkdir -p \"$p\" 2>&1) || fail dir $e; "
+    "mine \"$p\" || { test \"$HOME\" || fail unset HOME; p=$HOME/.local/share/repx/bin; e=$(mkdir -p \"$p\" 2>&1) || fail dir $e; mine \"$p\" || fail trust \"$b\"; }; "
+    "p=$p/$d; f=$p/repx-agent; w=present; "
     "if good \"$f\" && test -x \"$f\"; then :; else "
         "e=$(mkdir -p \"$p\" 2>&1) || fail dir $e; "
         "t=$p/.new.$(uname -n).$$; trap clean 0; trap \"exit 1\" 1 2 13 15; "

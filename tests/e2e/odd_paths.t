@@ -39,6 +39,19 @@ check 'behind a link it works, with a warning' '
 	repx run simulation-run --lab "$LAB" --target queue 2>err && cat err && grep -i warning err &&
 	same "'"$TOTALS"'" "$(outputs_of "$TB_WORK/real" E total.txt)"'
 
+mkdir "$TB_WORK/project" && chmod 0777 "$TB_WORK/project"
+set_base "$TB_WORK/project/one"
+check 'in a directory that others can write, agent and helper are run from the home' '
+	repx run simulation-run --lab "$LAB" --target queue &&
+	same "$TOTALS" "$(outputs_of "$TB_WORK/project/one" E total.txt)" &&
+	[[ -n $(as_user find "$TB_HOME/.local/share/repx/bin" -name sched-local) ]] &&
+	[[ -z $(as_user find "$TB_WORK/project/one/bin" -name repx-agent) ]]'
+set_base "$TB_WORK/project/two"
+project_totals() { [[ $(outputs_of "$TB_WORK/project/two" E total.txt 2>/dev/null) == "$TOTALS" ]]; }
+check 'the same under Slurm, whose batch scripts name that agent' '
+	repx run simulation-run --lab "$LAB" --target cluster && within 240 project_totals && slurm_drain 60'
+as_user rm -rf "$TB_HOME/.local/share/repx" "$TB_WORK/project"
+
 set_base /proc/nowhere
 check 'a base path that cannot be written is named, with a cure' '
 	must_fail repx run simulation-run --lab "$LAB" --target queue 2>err; cat err; grep /proc/nowhere err && grep base_path err'
