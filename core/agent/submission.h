@@ -176,7 +176,8 @@ enum feeder_who {
 
 #define FEEDER_REST_MS 5000 /* after a round that found no room: nobody tries before */
 #define FEEDER_BACKSTOP_WAIT_MS 15000
-#define FEEDER_BACKSTOP_ROUNDS 40 /* then its successor takes over */
+#define FEEDER_BACKSTOP_ROUNDS 40 /* without any room: then it gives up */
+#define FEEDER_ROUNDS 100         /* of the others, because of wishes */
 
 enum feeder_state {
     FEEDER_BEGIN,
@@ -204,10 +205,11 @@ enum feeder_act {
                          * or it is not the first time), FAILED */
     FEEDER_DO_BACKSTOP, /* a feeder job is queued already, or is handed over now, as any unit:
                          * -> OK, ROOM (all goes on without), FAILED */
-    FEEDER_DO_GIVE,   /* handovers -> NONE (nothing is left), ROOM, FAILED */
-    FEEDER_DO_KEEP,   /* write, or when nothing is left remove, S/runs/<run>/waiting; a
+    FEEDER_DO_GIVE,  /* handovers -> NONE (nothing is left), MORE (some were taken, some
+                         * found no room), ROOM (none was taken), FAILED */
+    FEEDER_DO_KEEP,  /* write, or when nothing is left remove, S/runs/<run>/waiting; a
                          * backstop is amended to follow what was handed over -> OK, FAILED */
-    FEEDER_DO_LEAVE,  /* drop the lease -> OK */
+    FEEDER_DO_LEAVE, /* drop the lease -> OK */
     FEEDER_DO_GLANCE, /* is there a wish? -> YES, NO */
     FEEDER_DO_WAIT,   /* FEEDER_BACKSTOP_WAIT_MS -> OK */
     FEEDER_DO_NOTHING,
@@ -225,13 +227,15 @@ enum feeder_saw {
     FEEDER_SAW_ROOM,
 };
 
-/* Who may submit what does not fit at first (mode, below). */
 struct feeder {
     enum feeder_state state;
     enum feeder_who who;
-    unsigned nodes : 1;   /* compute nodes may submit, as far as is known */
-    unsigned guarded : 1; /* the backstop was seen to in this round */
-    unsigned left : 1;    /* something waits */
+    unsigned nodes : 1; /* compute nodes may submit, as far as is known */
+    unsigned
+        guarded : 1;     /* a backstop is queued, or there was no room for one either */
+    unsigned placed : 1; /* it is queued */
+    unsigned some : 1;   /* units were taken in this round */
+    unsigned left : 1;   /* something waits */
     unsigned failed : 1;
     unsigned rounds;
 };
