@@ -6,6 +6,7 @@
  *     repx-agent verify SHA256 FILE        exit 0 when FILE has that digest
  *     repx-agent internal-gc --base-path B [--dry-run]
  *     repx-agent internal-execute ...      RepX's flags (spec/execution-contract.md 3)
+ *     repx-agent internal-confine ...      for a runtime (runtime_confine.c)
  *     repx-agent --version
  *
  * A session is one thread and one poll loop. Verbs that take long run in a forked child
@@ -47,6 +48,7 @@ struct verb {
 
 /* Tables, each defined in its own file, ending with number 0. */
 extern const struct verb store_verbs[];  /* store_verbs.c */
+extern const struct verb delta_verbs[];  /* delta_verbs.c */
 extern const struct verb run_verbs[];    /* run_verbs.c */
 extern const struct verb file_verbs[];   /* file_verbs.c */
 extern const struct verb follow_verbs[]; /* follow_verbs.c */
@@ -74,6 +76,7 @@ int session_main(int argc, char **argv);
 int job_main(int argc, char **argv);
 int internal_execute_main(int argc, char **argv);
 int internal_gc_main(int argc, char **argv);
+int internal_confine_main(int argc, char **argv);
 
 /* Fill *site from BASE and STATE as given ("~", "$VAR" of [A-Z_][A-Z0-9_]* are looked up;
  * STATE may be NULL or ""), create B and S with their stamps unless they exist. */

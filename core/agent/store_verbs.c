@@ -8,6 +8,8 @@
 
 #include "core/agent/agent.h"
 #include "core/agent/store.h"
+#include "core/agent/store_delta.h"
+#include "core/agent/store_desk.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -114,6 +116,21 @@ static void desk_leave(struct desk *desk)
     desk->count = 0;
 }
 
+struct store *store_desk_store(struct call *c, struct repx_err *err)
+{
+    return store_of(c, err);
+}
+
+void store_desk_enter(struct call *c)
+{
+    desk_of(c)->busy++;
+}
+
+void store_desk_leave(struct call *c)
+{
+    desk_leave(desk_of(c));
+}
+
 static int take_digest(const void *msg, size_t n, uint8_t digest[REPX_DIGEST_LEN],
                        struct repx_err *err)
 {
@@ -162,29 +179,40 @@ static int room_begin(struct call *c, const void *msg, size_t n, struct repx_err
     return 0;
 }
 
+struct lacking {
+    struct store *s;
+    struct repx_buf all;
+};
+
 static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t length)
 {
+    struct lacking *l = ctx;
     uint8_t head[LACKING_HEAD];
+    struct digest d;
 
     memcpy(head, digest, REPX_DIGEST_LEN);
-    head[REPX_DIGEST_LEN] = (uint8_t)executable;
+    memcpy(d.bytes, digest, REPX_DIGEST_LEN);
+    head[REPX_DIGEST_LEN] =
+        (uint8_t)(executable |
+                  (store_near(l->s, &d, (uint8_t)executable) ? LACKING_NEAR : 0u));
     for (int i = 0; i < 8; i++)
         head[REPX_DIGEST_LEN + 1 + i] = (uint8_t)(length >> (8 * i));
-    repx_buf_add(ctx, head, sizeof(head));
+    repx_buf_add(&l->all, head, sizeof(head));
 }
 
 static int lacking_now(struct call *c, struct store *s, struct later *own,
                        struct repx_err *err)
 {
-    REPX_AUTO_BUF struct repx_buf all = {0};
+    struct lacking l = {.s = s};
 
     (void)own;
-    if (store_lacking(s, want, &all, err) < 0)
-        return -1;
-    if (all.len)
-        call_send(c, all.data, all.len);
-    call_reply(c, NULL, 0);
-    return 0;
+    int rc = store_lacking(s, want, &l, err);
+    if (rc == 0 && l.all.len)
+        call_send(c, l.all.data, l.all.len);
+    if (rc == 0)
+        call_reply(c, NULL, 0);
+    repx_buf_free(&l.all);
+    return rc;
 }
 
 static int lacking_begin(struct call *c, const void *msg, size_t n,

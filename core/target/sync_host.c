@@ -7,6 +7,7 @@
 #include <kit/alloc.h>
 #include <kit/buf.h>
 
+#include "core/target/sync_delta.h"
 #include "core/wire/digest.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
@@ -30,6 +31,7 @@ struct sync_host {
     uint64_t wanted; /* bytes that lacking named */
     int64_t shown_ms;
     struct sync_sent sent;
+    struct sync_delta *delta;
 };
 
 /* ---- the source ---- */
@@ -252,7 +254,10 @@ static int missing_data(void *ctx, const void *bytes, size_t n, struct repx_err 
         for (int i = 7; i >= 0; i--)
             length = length << 8 | p[REPX_DIGEST_LEN + 1 + i];
         m->h->wanted += length;
-        m->want(m->ctx, p, p[REPX_DIGEST_LEN], length);
+        uint32_t executable = p[REPX_DIGEST_LEN] & 1u;
+        if (p[REPX_DIGEST_LEN] & LACKING_NEAR)
+            sync_delta_near(m->h->delta, p, executable);
+        m->want(m->ctx, p, executable, length);
     }
     repx_buf_drop(&m->part, at);
     return 0;
@@ -269,6 +274,9 @@ static int32_t lacking(void *ctx,
         session_call(h->session, V_LACKING, NULL, 0, missing_data, &m);
     int rc = collect_places(h, err);
 
+    h->wanted = h->sent.bytes;
+    if (rc == 0)
+        rc = sync_delta_collect(h->delta, err);
     if (rc < 0) {
         session_cancel(c);
     } else {
@@ -354,6 +362,40 @@ static int32_t put(void *ctx, uint64_t i, struct repx_err *err)
     return h->out.len >= BATCH ? flush(h, err) : 0;
 }
 
+/* ---- deltas ---- */
+
+static int32_t signature(void *ctx, const uint64_t *entries, uint64_t count,
+                         void (*part)(void *part_ctx, uint64_t position,
+                                      const void *bytes, uint64_t n),
+                         void *part_ctx, struct repx_err *err)
+{
+    struct sync_host *h = ctx;
+    REPX_AUTO_FREE struct repx_entry *objects =
+        repx_array((size_t)count + 1, sizeof(struct repx_entry));
+
+    for (uint64_t i = 0; i < count; i++) {
+        objects[i].size = sizeof(objects[i]);
+        if (source_entry(h, entries[i], &objects[i], err) < 0)
+            return -1;
+    }
+    return sync_delta_signature(h->delta, objects, count, part, part_ctx, err);
+}
+
+static int32_t patch(void *ctx, uint64_t i, const void *bytes, uint64_t n,
+                     uint32_t last, struct repx_err *err)
+{
+    struct sync_host *h = ctx;
+    struct repx_entry e = {.size = sizeof(e)};
+
+    if (source_entry(h, i, &e, err) < 0 ||
+        sync_delta_patch(h->delta, &e, bytes, n, last, err) < 0)
+        return -1;
+    h->sent.bytes += n;
+    h->sent.files += last != 0;
+    show_progress(h, 0);
+    return 0;
+}
+
 static int32_t verify(void *ctx, struct repx_err *err)
 {
     struct sync_host *h = ctx;
@@ -407,6 +449,7 @@ struct sync_host *sync_host_create(struct session *session,
     h->host = host;
     h->source = source;
     h->base = base;
+    h->delta = sync_delta_create(session);
     h->services = (struct repx_sync_host){.size = sizeof(h->services),
                                           .host = host,
                                           .ctx = h,
@@ -421,6 +464,8 @@ struct sync_host *sync_host_create(struct session *session,
                                           .put = put,
                                           .verify = verify,
                                           .room = room,
+                                          .signature = signature,
+                                          .patch = patch,
                                           .base_path = base_path,
                                           .state_path = state_path,
                                           .tree_digest = tree_digest};
@@ -434,6 +479,7 @@ void sync_host_destroy(struct sync_host *h)
     for (size_t i = 0; i < h->place_count; i++)
         session_cancel(h->places[i]);
     session_cancel(h->put);
+    sync_delta_destroy(h->delta);
     repx_buf_free(&h->out);
     free(h->places);
     free(h->chunk);

@@ -67,8 +67,10 @@
 #define V_HAVE 3
 /* F_NAME; data: F_ENTRY fields of a tree. No result data. See sync.h: place. */
 #define V_PLACE 4
-/* -> data: for each missing object once: digest (32), exec (1), length (8, le). */
+/* -> data: for each missing object once: digest (32), exec (1), length (8, le). In exec,
+ * LACKING_NEAR says that something is there which a delta could lead from. */
 #define V_LACKING 5
+#define LACKING_NEAR 2
 /* F_DIGEST absent; data: a pack: for each object digest (32), exec (1), length (8, le),
  * content. The result comes after END; the first wrong digest fails it. */
 #define V_PUT 6
@@ -76,6 +78,13 @@
 #define V_VERIFY 7
 /* -> F_BYTES F_INODES */
 #define V_ROOM 8
+/* data: digest (32) and exec (1) of missing objects -> data: for each in that order the
+ * signature of what is near (librsync's format), as chunks: length (4, le) and bytes; length 0
+ * ends it. Nothing near: the end alone. */
+#define V_SIGNATURE 12
+/* F_DIGEST F_EXEC; data: a delta (librsync's format) from what V_SIGNATURE told. What it makes
+ * must have that digest, or the object stays missing, and the result says why. */
+#define V_PATCH 13
 
 /* ---- runs ------------------------------------------------------------------------- */
 

@@ -13,6 +13,8 @@
 #include <kit/err.h>
 #include <kit/mirror.h>
 
+#include "core/delta/delta.h"
+
 #define ROUND_LAYERS 0
 #define ROUND_IMAGES 1
 
@@ -110,6 +112,7 @@ static int32_t image_perform(const struct repx_sync_host *sync, struct repx_err 
     struct names names = {0};
     int rc = 0;
 
+    repx_mirror_try(m, delta_send, DELTA_SMALLEST);
     for (uint64_t i = 0; i < count && rc == 0; i++) {
         struct repx_entry e = {.size = sizeof(e)};
         rc = sync->source_entry(sync->ctx, i, &e, err);

@@ -12,6 +12,8 @@
 #include <kit/err.h>
 #include <kit/mirror.h>
 
+#include "core/delta/delta.h"
+
 #define LAYER "-layer.tar"
 
 static const char *const packages[] = {"jobs", "host-tools"};
@@ -67,6 +69,7 @@ static int32_t lab_perform(const struct repx_sync_host *sync, struct repx_err *e
     uint64_t count = sync->source_count(sync->ctx);
     int rc = 0;
 
+    repx_mirror_try(m, delta_send, DELTA_SMALLEST);
     for (uint64_t i = 0; i < count && rc == 0; i++) {
         struct repx_entry e = {.size = sizeof(e)};
         rc = sync->source_entry(sync->ctx, i, &e, err);

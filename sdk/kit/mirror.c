@@ -25,6 +25,12 @@ struct repx_mirror {
     uint64_t *wanted; /* source indices, in the target's order */
     uint64_t wanted_bytes;
     size_t wanted_count, wanted_cap;
+    /* of those, what `attempt` may have */
+    int64_t (*attempt)(const struct repx_sync_host *sync, const uint64_t *entries,
+                       uint64_t count, struct repx_err *err);
+    uint64_t smallest;
+    uint64_t *large;
+    size_t large_count;
     int stranger; /* the target asked for what was not declared */
 };
 
@@ -48,6 +54,7 @@ void repx_mirror_destroy(struct repx_mirror *m)
     free(m->items);
     free(m->files);
     free(m->wanted);
+    free(m->large);
     free(m);
 }
 
@@ -193,6 +200,10 @@ static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t
         m->wanted = repx_grow(m->wanted, m->wanted_cap, sizeof(*m->wanted));
     }
     m->wanted[m->wanted_count++] = hit->index;
+    if (m->attempt && length >= m->smallest) {
+        m->large = repx_grow(m->large, m->large_count + 1, sizeof(*m->large));
+        m->large[m->large_count++] = hit->index;
+    }
     m->wanted_bytes += length;
 }
 
@@ -229,23 +240,48 @@ static int put_wanted(struct repx_mirror *m, struct repx_err *err)
     return 0;
 }
 
-static int run_round(struct repx_mirror *m, size_t from, size_t end,
-                     struct repx_err *err)
+static int ask(struct repx_mirror *m, struct repx_err *err)
 {
-    const struct repx_sync_host *sync = m->sync;
-
     m->wanted_count = 0;
     m->wanted_bytes = 0;
-    if (place_round(m, from, end, err) < 0 ||
-        sync->lacking(sync->ctx, want, m, err) < 0)
+    m->large_count = 0;
+    if (m->sync->lacking(m->sync->ctx, want, m, err) < 0)
         return -1;
     if (m->stranger) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "the target asks for a file that was not declared");
     }
-    if (check_room(m, err) < 0 || put_wanted(m, err) < 0)
+    return 0;
+}
+
+/* What is still missing after something was tried has to be asked for again. */
+static int try_large(struct repx_mirror *m, struct repx_err *err)
+{
+    if (!m->large_count)
+        return 0;
+    int64_t tried = m->attempt(m->sync, m->large, m->large_count, err);
+    return tried < 0 ? -1 : tried > 0 ? ask(m, err) : 0;
+}
+
+static int run_round(struct repx_mirror *m, size_t from, size_t end,
+                     struct repx_err *err)
+{
+    const struct repx_sync_host *sync = m->sync;
+
+    if (place_round(m, from, end, err) < 0 || ask(m, err) < 0 ||
+        check_room(m, err) < 0 || try_large(m, err) < 0 || put_wanted(m, err) < 0)
         return -1;
     return sync->verify(sync->ctx, err);
+}
+
+void repx_mirror_try(struct repx_mirror *m,
+                     int64_t (*attempt)(const struct repx_sync_host *sync,
+                                        const uint64_t *entries, uint64_t count,
+                                        struct repx_err *err),
+                     uint64_t smallest)
+{
+    m->attempt = attempt;
+    m->smallest = smallest;
 }
 
 int repx_mirror_run(struct repx_mirror *m, struct repx_err *err)

@@ -21,6 +21,15 @@ void repx_mirror_add(struct repx_mirror *m, unsigned round, const char *name,
 void repx_mirror_link(struct repx_mirror *m, unsigned round, const char *from,
                       const char *to);
 
+/* Something that may send some of these source entries, which the target lacks, in another
+ * way than put (as deltas, say) before they are put; returns how many it tried, or -1. Entries
+ * shorter than `smallest` are not offered to it. */
+void repx_mirror_try(struct repx_mirror *m,
+                     int64_t (*attempt)(const struct repx_sync_host *sync,
+                                        const uint64_t *entries, uint64_t count,
+                                        struct repx_err *err),
+                     uint64_t smallest);
+
 /* Bring the target there. Nothing added: nothing to do. */
 int repx_mirror_run(struct repx_mirror *m, struct repx_err *err);
 

@@ -4,7 +4,7 @@ file(GLOB store_sources CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/core/agent/store*.c ${PROJECT_SOURCE_DIR}/core/agent/index*.c)
 list(FILTER store_sources EXCLUDE REGEX "/store_verbs\\.c$")
 add_library(store_parts STATIC ${store_sources})
-target_link_libraries(store_parts PUBLIC wire)
+target_link_libraries(store_parts PUBLIC wire delta_static)
 add_library(file_parts STATIC
   ${PROJECT_SOURCE_DIR}/core/agent/file_path.c ${PROJECT_SOURCE_DIR}/core/agent/file_list.c
   ${PROJECT_SOURCE_DIR}/core/agent/file_tail.c ${PROJECT_SOURCE_DIR}/core/agent/gcroot.c
@@ -16,7 +16,7 @@ repx_unit_test(job_files file_parts)
 repx_unit_test(mirror kit wire)
 foreach(phase lab image)
   add_library(sync_${phase}_code STATIC ${PROJECT_SOURCE_DIR}/plugins/sync-${phase}/${phase}.c)
-  target_link_libraries(sync_${phase}_code PUBLIC kit wire)
+  target_link_libraries(sync_${phase}_code PUBLIC kit wire delta_shared)
   repx_unit_test(sync_${phase} sync_${phase}_code)
 endforeach()
 repx_unit_test(store_tree store_parts)

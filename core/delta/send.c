@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* What sync plugins do with it. A delta pays when it is clearly shorter than the file: whole
+ * files are taken up again where they were cut off, deltas are not. So the delta is made once
+ * to see how long it gets; a short one is kept meanwhile, a long one made again as it is sent,
+ * since it may be larger than memory. */
+#include "delta_own.h"
+
+#include <stdlib.h>
+
+#include <kit/alloc.h>
+#include <kit/buf.h>
+#include <kit/err.h>
+
+#define KEEP ((size_t)16 << 20)
+#define PAYS(length) ((length) / 10 * 7)
+#define ASK_AT_ONCE 64 /* signatures */
+#define ASK_BYTES (DELTA_SIGNATURE_MAX * 4)
+
+/* ---- reading the source ---- */
+
+struct place {
+    const struct repx_sync_host *sync;
+    uint64_t index;
+};
+
+static int64_t read_place(void *ctx, uint64_t offset, void *to, uint64_t len,
+                          struct repx_err *err)
+{
+    const struct place *p = ctx;
+
+    return p->sync->source_read(p->sync->ctx, p->index, offset, to, len, err);
+}
+
+/* ---- one file ---- */
+
+static int keep(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    struct repx_buf *kept = ctx;
+
+    (void)err;
+    if (kept->len <= KEEP)
+        repx_buf_add(kept, bytes, n);
+    return 0;
+}
+
+static int send_part(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    const struct place *p = ctx;
+
+    return p->sync->patch(p->sync->ctx, p->index, bytes, n, 0, err);
+}
+
+static int send_end(const struct place *p, struct repx_err *err)
+{
+    return p->sync->patch(p->sync->ctx, p->index, NULL, 0, 1, err);
+}
+
+/* 1 sent, 0 it does not pay, -1. */
+static int send_one(struct place *p, uint64_t length, const struct repx_buf *signature,
+                    struct repx_err *err)
+{
+    const struct delta_source source = {p, read_place, length};
+    REPX_AUTO_BUF struct repx_buf kept = {0};
+    int rc = delta_make(signature->data, signature->len, &source, PAYS(length), keep,
+                        &kept, err);
+
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    if (kept.len <= KEEP) {
+        rc = send_part(p, kept.data, kept.len, err);
+    } else {
+        repx_buf_free(&kept);
+        rc = delta_make(signature->data, signature->len, &source, PAYS(length),
+                        send_part, p, err);
+        if (rc == 1)
+            rc = repx_fail(err, REPX_E_CORRUPT, "changed while it was sent; run again");
+    }
+    return rc < 0 || send_end(p, err) < 0 ? -1 : 1;
+}
+
+/* ---- many ---- */
+
+struct batch {
+    const uint64_t *entries;
+    struct repx_buf signatures[ASK_AT_ONCE];
+    uint64_t bytes;
+};
+
+static void take(void *ctx, uint64_t i, const void *bytes, uint64_t n)
+{
+    struct batch *b = ctx;
+
+    if (i >= ASK_AT_ONCE || b->signatures[i].len + n > DELTA_SIGNATURE_MAX ||
+        b->bytes + n > ASK_BYTES)
+        return; /* longer than it may be: whole then, since a part is none */
+    b->bytes += n;
+    repx_buf_add(&b->signatures[i], bytes, (size_t)n);
+}
+
+static int send_batch(const struct repx_sync_host *sync, struct batch *b,
+                      uint64_t count, struct repx_err *err)
+{
+    int sent = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        struct repx_entry e = {.size = sizeof(e)};
+        struct place p = {sync, b->entries[i]};
+        if (!b->signatures[i].len)
+            continue;
+        if (sync->host->canceled(sync->host->ctx))
+            return repx_fail(err, REPX_E_CANCELED, "canceled");
+        if (sync->source_entry(sync->ctx, p.index, &e, err) < 0)
+            return -1;
+        int rc = send_one(&p, e.length, &b->signatures[i], err);
+        if (rc < 0)
+            return repx_wrap(err, "%s", e.path);
+        sent += rc;
+    }
+    return sent;
+}
+
+static void batch_free(struct batch *b)
+{
+    for (size_t i = 0; i < ASK_AT_ONCE; i++)
+        repx_buf_free(&b->signatures[i]);
+    free(b);
+}
+
+int64_t delta_send(const struct repx_sync_host *sync, const uint64_t *entries,
+                   uint64_t count, struct repx_err *err)
+{
+    int64_t sent = 0;
+
+    if (!sync->signature || !sync->patch)
+        return 0;
+    while (count) {
+        struct batch *b = REPX_NEW(struct batch);
+        uint64_t n = count < ASK_AT_ONCE ? count : ASK_AT_ONCE;
+        b->entries = entries;
+        int rc = sync->signature(sync->ctx, entries, n, take, b, err);
+        if (rc == 0)
+            rc = send_batch(sync, b, n, err);
+        batch_free(b);
+        if (rc < 0)
+            return -1;
+        sent += rc;
+        entries += n;
+        count -= n;
+    }
+    return sent;
+}
