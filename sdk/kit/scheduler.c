@@ -13,6 +13,7 @@
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define MESSAGE_MAX 1000
 #define LINE_MAX_LEN 400
+#define PIECE_MAX (1u << 20)
 
 /* ---- arguments ---- */
 
@@ -198,6 +199,36 @@ int repx_says(const char *text, const char *const *phrases)
             return 1;
     }
     return 0;
+}
+
+static void give_line(struct repx_lines *l, char *line, size_t n)
+{
+    line[n] = 0;
+    l->count++;
+    l->line(l->ctx, line);
+}
+
+void repx_lines_take(void *lines, const char *bytes, uint64_t n)
+{
+    struct repx_lines *l = lines;
+
+    repx_buf_add(&l->rest, bytes, n);
+    char *at = l->rest.data, *stop = at + l->rest.len, *end;
+    while ((end = memchr(at, '\n', (size_t)(stop - at))) != NULL) {
+        give_line(l, at, (size_t)(end - at));
+        at = end + 1;
+    }
+    repx_buf_drop(&l->rest, (size_t)(at - l->rest.data));
+    if (l->rest.len > PIECE_MAX) /* no line of any scheduler */
+        l->rest.len = 0;
+}
+
+int repx_lines_end(struct repx_lines *l)
+{
+    int cut = l->rest.len > 0;
+
+    repx_buf_free(&l->rest);
+    return cut ? -1 : 0;
 }
 
 /* ---- units ---- */

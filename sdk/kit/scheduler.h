@@ -52,6 +52,18 @@ char *repx_said(const char *errors, const char *lead);
 /* Is one of the phrases (the list ends with NULL) in the text? */
 int repx_says(const char *text, const char *const *phrases);
 
+/* Lines of an answer that comes in pieces: repx_lines_take is a struct repx_run's output.
+ * A line is handed on without its newline, may be changed, and is gone afterwards. What is
+ * left without a newline at the end was cut off: repx_lines_end says so (-1). */
+struct repx_lines {
+    void (*line)(void *ctx, char *line);
+    void *ctx;
+    uint64_t count;
+    struct repx_buf rest;
+};
+void repx_lines_take(void *lines, const char *bytes, uint64_t n);
+int repx_lines_end(struct repx_lines *lines);
+
 /* ---- units ---- */
 
 const struct repx_unit *repx_unit_at(const struct repx_unit *units, uint64_t i,
