@@ -19,7 +19,8 @@ static const struct {
 } programs[] = {
     {"session", session_main},         {"job", job_main},
     {"verify", verify_main},           {"internal-execute", internal_execute_main},
-    {"internal-gc", internal_gc_main}, {"--version", version_main},
+    {"internal-gc", internal_gc_main}, {"internal-confine", internal_confine_main},
+    {"--version", version_main},
 };
 
 int main(int argc, char **argv)

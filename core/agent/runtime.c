@@ -22,18 +22,31 @@ static int64_t kill_ms(void)
     return text && end != text && s >= 0 && s <= 3600 ? (int64_t)(s * 1000) : KILL_MS;
 }
 
+static const struct {
+    const char *name;
+    int (*make)(const struct runtime_request *q, struct runtime_command *c,
+                struct repx_err *err);
+} runtimes[] = {
+    {"native", runtime_native},
+    {"bwrap", runtime_bwrap},
+    {"podman", runtime_engine},
+    {"docker", runtime_engine},
+    {"charliecloud", runtime_charliecloud},
+};
+
 static int prepare(const struct runtime_request *q, struct runtime_command *c,
                    struct repx_err *err)
 {
-    if (strcmp(q->runtime, "native") == 0)
-        return runtime_native(q, c, err);
-    if (strcmp(q->runtime, "bwrap") == 0)
-        return runtime_bwrap(q, c, err) < 0 ? repx_wrap(err, "bwrap") : 0;
-    if (strcmp(q->runtime, "podman") == 0)
-        return runtime_podman(q, c, err) < 0 ? repx_wrap(err, "podman") : 0;
+    for (size_t i = 0; i < sizeof runtimes / sizeof runtimes[0]; i++) {
+        if (strcmp(q->runtime, runtimes[i].name) != 0)
+            continue;
+        if (runtimes[i].make(q, c, err) == 0)
+            return 0;
+        return i ? repx_wrap(err, "%s", q->runtime) : -1;
+    }
     return repx_fail(err, REPX_E_UNSUPPORTED,
-                     "runtime %s is not there yet; choose native, bwrap or podman in "
-                     "execution_types of the target",
+                     "runtime %s is unknown here; choose native, bwrap, podman, docker "
+                     "or charliecloud in execution_types of the target",
                      q->runtime);
 }
 
@@ -97,9 +110,9 @@ static void command_run(const struct runtime_request *q, struct runtime_command 
         o->exit = -1;
         return;
     }
-    if (c->container) {
+    if (c->ended) {
         REPX_AUTO_FREE char *said = log_end(q->err_fd);
-        runtime_podman_ended(c, said, o);
+        c->ended(q, c, said, o);
         return;
     }
     if (c->status[0] < 0 || o->asked || o->timed_out || runtime_bwrap_started(c, o))

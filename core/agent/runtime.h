@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* runtime.h: how a script is started: natively, under bwrap or podman. docs/job-environment.md
+/* runtime.h: how a script is started: natively, under bwrap, podman, docker
+ * or charliecloud. docs/job-environment.md
  * is what scripts may rely on. A runtime that does not work is a failure with its name,
  * never another runtime. */
 #ifndef REPX_AGENT_RUNTIME_H
@@ -17,7 +18,7 @@
 
 struct runtime_request {
     struct site *site;
-    const char *runtime;          /* "native", "bwrap", "podman", "docker" */
+    const char *runtime;          /* "native", "bwrap", "podman", "docker", ... */
     const char *image;            /* tag, or NULL */
     const char *node_local;       /* absolute path for this node's copies, or NULL */
     const char *local_artifacts;  /* where to look for the image first, or NULL */
@@ -32,13 +33,21 @@ struct runtime_request {
     int64_t limit_ms;
 };
 
+struct runtime_command;
+
+/* Make sense of how a runtime's program ended: `said` is the end of the error log. */
+typedef void runtime_ended(const struct runtime_request *q,
+                           const struct runtime_command *c, const char *said,
+                           struct outcome *o);
+
 /* What to execute. */
 struct runtime_command {
     char **argv, **env; /* end with NULL, owned */
     char *cwd;
-    int status[2];   /* bwrap reports here; -1 otherwise */
-    int spare_root;  /* see job_process.h */
-    char *container; /* podman: its name there; owned */
+    int status[2];        /* bwrap reports here; -1 otherwise */
+    int spare_root;       /* see job_process.h */
+    char *container;      /* of an engine: its name there; owned */
+    runtime_ended *ended; /* or NULL */
 };
 
 /* Prepare the runtime and run the script: fills *o whatever happens; a script that did
@@ -69,12 +78,18 @@ int runtime_bwrap(const struct runtime_request *q, struct runtime_command *c,
 /* Did the script start under bwrap? 1 with its exit status in *o, 0 no. */
 int runtime_bwrap_started(struct runtime_command *c, struct outcome *o);
 
-int runtime_podman(const struct runtime_request *q, struct runtime_command *c,
+/* podman or docker, as q->runtime says. */
+int runtime_engine(const struct runtime_request *q, struct runtime_command *c,
                    struct repx_err *err);
-/* Make sense of how podman ended: `said` is the end of the error log. Removes what is left
- * of the container. */
-void runtime_podman_ended(const struct runtime_command *c, const char *said,
-                          struct outcome *o);
+int runtime_charliecloud(const struct runtime_request *q, struct runtime_command *c,
+                         struct repx_err *err);
+
+/* A program among the Lab's tools, in PATH, or in the system's usual places; package is
+ * named when there is none (runtime_find.c). Caller frees. */
+char *runtime_program(const struct runtime_request *q, const char *name,
+                      const char *package, struct repx_err *err);
+/* Is path the directory dir, or inside of it? */
+int runtime_inside(const char *path, const char *dir);
 
 /* The image's root directory, extracted if need be (runtime_rootfs.c). Caller frees. */
 char *runtime_rootfs(const struct runtime_request *q, struct repx_err *err);

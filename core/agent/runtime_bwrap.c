@@ -28,32 +28,6 @@ static void add(struct strings *argv, const char *a, const char *b, const char *
         strings_add(argv, "%s", c);
 }
 
-/* The Lab's bwrap, else the system's own, in a fixed order. Caller frees. */
-static char *bwrap_find(const struct runtime_request *q, struct repx_err *err)
-{
-    const char *const dirs[] = {q->tools, "/usr/local/bin", "/usr/bin", "/bin"};
-
-    for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
-        char *path = dirs[i] ? repx_format("%s/bwrap", dirs[i]) : NULL;
-        if (path && access(path, X_OK) == 0)
-            return path;
-        free(path);
-    }
-    (void)repx_fail(err, REPX_E_NOENT,
-                    "no bwrap among the Lab's host tools nor in /usr/local/bin, "
-                    "/usr/bin, /bin; install bubblewrap on this machine, or run "
-                    "natively");
-    return NULL;
-}
-
-/* Is path inside directory dir? */
-static int inside(const char *path, const char *dir)
-{
-    size_t n = strlen(dir);
-
-    return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
-}
-
 /* ---- isolated and specific ---- */
 
 static void namespaces_add(struct strings *argv, const struct runtime_request *q)
@@ -129,10 +103,10 @@ static int own_root(struct strings *argv, const struct runtime_request *q,
     add(argv, "--proc", "/proc", NULL);
     add(argv, "--tmpfs", "/tmp", NULL);
     add(argv, "--ro-bind", q->site->base, q->site->base);
-    if (!inside(q->site->state, q->site->base))
+    if (!runtime_inside(q->site->state, q->site->base))
         add(argv, "--ro-bind", q->site->state, q->site->state);
-    if (q->package && !inside(q->package, q->site->base) &&
-        !inside(q->package, q->site->state))
+    if (q->package && !runtime_inside(q->package, q->site->base) &&
+        !runtime_inside(q->package, q->site->state))
         add(argv, "--ro-bind", q->package, q->package);
     return paths_add(argv, q, err);
 }
@@ -197,7 +171,7 @@ int runtime_bwrap(const struct runtime_request *q, struct runtime_command *c,
 {
     if (!q->image)
         return repx_fail(err, REPX_E_USAGE, "the job has no image");
-    REPX_AUTO_FREE char *bwrap = bwrap_find(q, err);
+    REPX_AUTO_FREE char *bwrap = runtime_program(q, "bwrap", "bubblewrap", err);
     REPX_AUTO_FREE char *rootfs = bwrap ? runtime_rootfs(q, err) : NULL;
     if (!rootfs)
         return -1;

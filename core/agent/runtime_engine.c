@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* runtime_podman.c: the script in a container of podman, with no more than it needs:
- * the image and the base path read-only, the attempt's own two directories writable, the
- * user's own ids, no capabilities, and no network unless the policy is `host`. */
-#include "runtime_podman.h"
+/* runtime_engine.c: the script in a container of podman or docker, with no more than it
+ * needs: the image and the base path read-only, the attempt's own two directories
+ * writable, the user's own ids, no capabilities, and no network unless the policy is
+ * `host`. */
+#include "runtime_engine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,25 +17,8 @@
 
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static char *podman_find(const struct runtime_request *q, struct repx_err *err)
-{
-    const char *const dirs[] = {q->tools, "/usr/local/bin", "/usr/bin", "/bin"};
-
-    for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
-        char *path = dirs[i] ? repx_format("%s/podman", dirs[i]) : NULL;
-        if (path && access(path, X_OK) == 0)
-            return path;
-        free(path);
-    }
-    (void)repx_fail(err, REPX_E_NOENT,
-                    "no podman among the Lab's host tools nor in /usr/local/bin, "
-                    "/usr/bin, /bin; install podman on this machine, or choose another "
-                    "runtime in execution_types");
-    return NULL;
-}
-
-/* What podman itself needs to find its storage and its helpers. */
-static char **podman_environment(const struct runtime_request *q)
+/* What the engine's client itself needs to find its storage, its helpers, its daemon. */
+static char **engine_environment(const struct runtime_request *q)
 {
     static const char *const kept[] = {"HOME",
                                        "USER",
@@ -44,7 +28,12 @@ static char **podman_environment(const struct runtime_request *q)
                                        "XDG_CONFIG_HOME",
                                        "CONTAINERS_CONF",
                                        "CONTAINERS_STORAGE_CONF",
-                                       "DBUS_SESSION_BUS_ADDRESS"};
+                                       "DBUS_SESSION_BUS_ADDRESS",
+                                       "DOCKER_HOST",
+                                       "DOCKER_CONTEXT",
+                                       "DOCKER_CONFIG",
+                                       "DOCKER_TLS_VERIFY",
+                                       "DOCKER_CERT_PATH"};
     struct strings s = {0};
 
     strings_add(&s, "PATH=%s%s" SYSTEM_PATH, q->tools ? q->tools : "",
@@ -82,23 +71,22 @@ static void field_add(struct repx_buf *to, const char *name, const char *value)
         repx_buf_char(to, '"');
 }
 
+/* The short form splits at colons, the long one at commas, with quotes. */
 static void mount_add(struct strings *argv, const char *path, int writable)
 {
     REPX_AUTO_BUF struct repx_buf b = {0};
 
+    if (!strchr(path, ':')) {
+        repx_buf_fmt(&b, "%s:%s%s", path, path, writable ? "" : ":ro");
+        add(argv, "-v", repx_buf_text(&b));
+        return;
+    }
     repx_buf_str(&b, "type=bind");
     field_add(&b, "source", path);
     field_add(&b, "destination", path);
     if (!writable)
         repx_buf_str(&b, ",ro=true");
     add(argv, "--mount", repx_buf_text(&b));
-}
-
-static int inside(const char *path, const char *dir)
-{
-    size_t n = strlen(dir);
-
-    return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
 }
 
 static int specific_add(struct strings *argv, const struct runtime_request *q,
@@ -132,7 +120,7 @@ static int host_add(struct strings *argv, const char *base)
         if (access(dirs[i], F_OK) < 0)
             continue;
         mount_add(argv, dirs[i], strcmp(dirs[i], "/nix") != 0);
-        covered |= inside(base, dirs[i]);
+        covered |= runtime_inside(base, dirs[i]);
     }
     return covered;
 }
@@ -146,9 +134,10 @@ static int mounts_add(struct strings *argv, const struct runtime_request *q,
 
     if (!covered)
         mount_add(argv, base, 0);
-    if (!host && !inside(state, base))
+    if (!host && !runtime_inside(state, base))
         mount_add(argv, state, 0);
-    if (!host && q->package && !inside(q->package, base) && !inside(q->package, state))
+    if (!host && q->package && !runtime_inside(q->package, base) &&
+        !runtime_inside(q->package, state))
         mount_add(argv, q->package, 0);
     if (q->mounts == MOUNT_SPECIFIC && specific_add(argv, q, err) < 0)
         return -1;
@@ -157,7 +146,8 @@ static int mounts_add(struct strings *argv, const struct runtime_request *q,
     return 0;
 }
 
-static void confine(struct strings *argv, const struct runtime_request *q)
+static void confine(struct strings *argv, const struct runtime_request *q,
+                    const struct engine *engine)
 {
     int host = q->mounts == MOUNT_HOST;
 
@@ -165,25 +155,43 @@ static void confine(struct strings *argv, const struct runtime_request *q)
     add(argv, "--network", host ? "host" : "none");
     if (!host)
         add(argv, "--hostname", "repx-container");
-    add(argv, "--read-only", host ? "--read-only-tmpfs=false" : NULL);
+    add(argv, "--read-only", NULL);
+    if (host && !engine->is_docker)
+        add(argv, "--read-only-tmpfs=false", NULL);
     if (!host)
         add(argv, "--tmpfs", "/tmp");
     add(argv, "--cap-drop", "all");
     add(argv, "--security-opt", "no-new-privileges");
     add(argv, "--log-driver", "none");
     add(argv, "--stop-signal", "TERM");
-    if (geteuid() != 0)
+    if (geteuid() != 0 && !engine->is_docker)
         add(argv, "--userns", "keep-id");
     strings_add(argv, "--user");
     strings_add(argv, "%ld:%ld", (long)geteuid(), (long)getegid());
 }
 
+/* docker's daemon knows nothing of the groups that the account is in. */
+static void groups_add(struct strings *argv)
+{
+    gid_t groups[64];
+    int n = getgroups(64, groups);
+
+    for (int i = 0; i < n; i++) {
+        if (groups[i] == getegid())
+            continue;
+        strings_add(argv, "--group-add");
+        strings_add(argv, "%ld", (long)groups[i]);
+    }
+}
+
 /* PATH stays the image's. */
-static void environment_add(struct strings *argv, const struct runtime_request *q)
+static void environment_add(struct strings *argv, const struct runtime_request *q,
+                            const struct engine *engine)
 {
     char **env = runtime_environment(q, "", q->mounts == MOUNT_HOST ? NULL : "/");
 
-    add(argv, "--unsetenv", "container");
+    if (!engine->is_docker)
+        add(argv, "--unsetenv", "container");
     for (char **e = env; *e; e++) {
         if (strncmp(*e, "PATH=", 5) != 0)
             add(argv, "--env", *e);
@@ -191,52 +199,41 @@ static void environment_add(struct strings *argv, const struct runtime_request *
     strings_free(env);
 }
 
-static int command_make(const struct runtime_request *q, const struct podman *podman,
-                        const char *id, struct runtime_command *c, struct repx_err *err)
+static int command_make(const struct runtime_request *q, const struct engine *engine,
+                        const char *image, struct runtime_command *c,
+                        struct repx_err *err)
 {
     struct strings argv = {0};
 
     c->container =
         repx_format("repx-%ld-%lld", (long)getpid(), (long long)state_now_ms());
-    add(&argv, podman->program, "run");
+    add(&argv, engine->program, "run");
     add(&argv, "--rm", NULL);
     add(&argv, "--name", c->container);
-    confine(&argv, q);
-    environment_add(&argv, q);
+    confine(&argv, q, engine);
+    if (engine->is_docker)
+        groups_add(&argv);
+    environment_add(&argv, q, engine);
     int rc = mounts_add(&argv, q, err);
     add(&argv, "--workdir", q->out);
     add(&argv, "--entrypoint", q->script);
-    add(&argv, id, q->out);
+    add(&argv, image, q->out);
     add(&argv, q->inputs, q->parameters);
     c->argv = argv.items;
     return rc;
 }
 
-int runtime_podman(const struct runtime_request *q, struct runtime_command *c,
-                   struct repx_err *err)
-{
-    if (!q->image)
-        return repx_fail(err, REPX_E_USAGE, "the job has no image");
-    REPX_AUTO_FREE char *program = podman_find(q, err);
-    if (!program)
-        return -1;
-    c->env = podman_environment(q);
-    c->cwd = repx_strdup(q->out);
-    const struct podman podman = {program, c->env};
-    REPX_AUTO_FREE char *id = podman_image(q, &podman, err);
-    return id ? command_make(q, &podman, id, c, err) : -1;
-}
-
-/* podman was not there to do it any more. */
-static void container_remove(const struct runtime_command *c)
+/* The engine was not there to do it any more. */
+static void container_remove(const struct runtime_command *c, int is_docker)
 {
     REPX_AUTO_BUF struct repx_buf said = {0};
     struct repx_err why = {0};
     struct strings argv = {0};
 
     add(&argv, c->argv[0], "rm");
-    add(&argv, "--force", "--ignore");
-    add(&argv, "--time", "0");
+    add(&argv, "--force", is_docker ? NULL : "--ignore");
+    if (!is_docker)
+        add(&argv, "--time", "0");
     add(&argv, c->container, NULL);
     (void)process_tool_env(argv.items, c->env, NULL, &said, &why);
     strings_free(argv.items);
@@ -255,29 +252,56 @@ static const char *exec_failed(const struct runtime_command *c, const char *said
     return at && !strchr(at, ';') ? at : NULL;
 }
 
-void runtime_podman_ended(const struct runtime_command *c, const char *said,
-                          struct outcome *o)
+/* The engine's own last word, or NULL: "Error: TEXT", "docker: Error response from
+ * daemon: TEXT". */
+static const char *engine_error(const char *said, int is_docker)
 {
-    const char *error = strstr(said, "Error: ");
+    const char *mark = is_docker ? "docker: " : "Error: ";
+    const char *last = NULL;
+
+    for (const char *at = strstr(said, mark); at; at = strstr(at + 1, mark))
+        last = at + strlen(mark);
+    return last;
+}
+
+static void engine_ended(const struct runtime_request *q,
+                         const struct runtime_command *c, const char *said,
+                         struct outcome *o)
+{
+    int is_docker = strcmp(q->runtime, "docker") == 0;
 
     if (o->asked || o->timed_out || o->signal)
-        container_remove(c);
-    if (o->exit > 128 && o->exit < 128 + 65) { /* how podman tells a signal */
+        container_remove(c, is_docker);
+    if (o->exit > 128 && o->exit < 128 + 65) { /* how engines tell a signal */
         o->signal = o->exit - 128;
         o->exit = -1;
     }
     if (o->asked || o->timed_out)
         return;
-    for (const char *next = error; next; next = strstr(next + 1, "Error: "))
-        error = next;
     const char *why = NULL;
-    if (o->exit >= 125 && o->exit <= 127) { /* podman's, and perhaps a script's, too */
-        why = error ? error + strlen("Error: ") : NULL;
+    if (o->exit >= 125 && o->exit <= 127) { /* an engine's, and perhaps a script's */
+        why = engine_error(said, is_docker);
     } else if (o->exit == 1) {
         why = exec_failed(c, said);
     }
     if (!why)
         return;
-    outcome_set(o, "not started: podman: %s", why);
+    outcome_set(o, "not started: %s: %s", q->runtime, why);
     o->exit = -1;
+}
+
+int runtime_engine(const struct runtime_request *q, struct runtime_command *c,
+                   struct repx_err *err)
+{
+    if (!q->image)
+        return repx_fail(err, REPX_E_USAGE, "the job has no image");
+    REPX_AUTO_FREE char *program = runtime_program(q, q->runtime, q->runtime, err);
+    if (!program)
+        return -1;
+    c->env = engine_environment(q);
+    c->cwd = repx_strdup(q->out);
+    c->ended = engine_ended;
+    const struct engine engine = {program, c->env, strcmp(q->runtime, "docker") == 0};
+    REPX_AUTO_FREE char *image = engine_image(q, &engine, err);
+    return image ? command_make(q, &engine, image, c, err) : -1;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* runtime_podman_load.c: an image given to podman.
+/* runtime_engine_load.c: an image given to podman or docker.
  *
- * Podman names an image by the digest of its configuration. Whether that one is in its
- * storage is asked before every job; if not, it is loaded under a lease from a
- * docker-archive made for the purpose. */
+ * Both name an image by the digest of its configuration, never by a tag that somebody else
+ * may have given. Whether that one is in their storage is asked before every job; if not,
+ * it is loaded under a lease from a docker-archive made for the purpose. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@
 #include <kit/file.h>
 
 #include "core/agent/runtime_bwrap.h"
+#include "core/agent/runtime_engine.h"
 #include "core/agent/runtime_image.h"
-#include "core/agent/runtime_podman.h"
 #include "core/agent/state.h"
 #include "core/agent/trust.h"
 
@@ -28,7 +28,7 @@
 
 struct loading {
     const struct runtime_request *q;
-    const struct podman *podman;
+    const struct engine *engine;
     const char *image, *lease;
     int64_t touched;
 };
@@ -185,7 +185,7 @@ static int archive_make(struct loading *l, const char *config, const char *id,
     return rc;
 }
 
-/* ---- podman's storage ---- */
+/* ---- the engine's storage ---- */
 
 static int tool(struct loading *l, const char *const *words, struct repx_err *err)
 {
@@ -193,17 +193,18 @@ static int tool(struct loading *l, const char *const *words, struct repx_err *er
     REPX_AUTO_BUF struct repx_buf said = {0};
     struct strings argv = {0};
 
-    strings_add(&argv, "%s", l->podman->program);
+    strings_add(&argv, "%s", l->engine->program);
     for (; *words; words++)
         strings_add(&argv, "%s", *words);
-    int rc = process_tool_env(argv.items, l->podman->env, &watch, &said, err);
+    int rc = process_tool_env(argv.items, l->engine->env, &watch, &said, err);
     strings_free(argv.items);
     return rc;
 }
 
 static int is_there(struct loading *l, const char *id)
 {
-    const char *const words[] = {"image", "exists", id, NULL};
+    const char *const words[] = {"image", l->engine->is_docker ? "inspect" : "exists",
+                                 id, NULL};
     struct repx_err why = {0};
 
     return tool(l, words, &why) == 0;
@@ -213,7 +214,7 @@ static int load(struct loading *l, const char *config, const char *id,
                 struct repx_err *err)
 {
     REPX_AUTO_FREE char *cache = cache_dir(l->q);
-    REPX_AUTO_FREE char *dir = repx_format("%s/podman", cache);
+    REPX_AUTO_FREE char *dir = repx_format("%s/%s", cache, l->q->runtime);
     REPX_AUTO_FREE char *path =
         repx_format("%s/%s.%ld.tar", dir, l->q->site->host, (long)getpid());
     const char *const words[] = {"load", "--quiet", "--input", path, NULL};
@@ -229,13 +230,13 @@ static int load(struct loading *l, const char *config, const char *id,
     (void)unlink(path);
     if (rc == 0 && !is_there(l, id)) {
         return repx_fail(err, REPX_E_FAILED,
-                         "image %s was loaded, but podman does not know it as %s",
-                         l->image, id);
+                         "image %s was loaded, but %s does not know it as %s", l->image,
+                         l->q->runtime, id);
     }
     return rc;
 }
 
-char *podman_image(const struct runtime_request *q, const struct podman *podman,
+char *engine_image(const struct runtime_request *q, const struct engine *engine,
                    struct repx_err *err)
 {
     struct digest digest;
@@ -248,8 +249,8 @@ char *podman_image(const struct runtime_request *q, const struct podman *podman,
         digest_hex(&digest, id);
     /* each user of each node has a storage of its own */
     REPX_AUTO_FREE char *lease =
-        repx_format("podman-%s-%ld-%.32s", q->site->host, (long)geteuid(), id);
-    struct loading l = {q, podman, image, lease, state_now_ms()};
+        repx_format("%s-%s-%ld-%.32s", q->runtime, q->site->host, (long)geteuid(), id);
+    struct loading l = {q, engine, image, lease, state_now_ms()};
     uint64_t epoch;
     if (rc == 0 && !is_there(&l, id)) {
         rc = lease_take(q->site, lease, WAIT_MS, &epoch, err);

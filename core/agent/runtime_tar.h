@@ -40,5 +40,8 @@ void tar_member_finish(struct tar_member *m);
 /* Unpack the archive in file fd over the directory root. tick is called now and then. */
 int layer_unpack(int fd, int root, void (*tick)(void *ctx), void *ctx,
                  struct repx_err *err);
+/* Make what lacks of a directory, or of an empty file, at that path as if root were `/`:
+ * a place to mount something on. */
+int root_place(int root, const char *path, int is_dir, struct repx_err *err);
 
 #endif

@@ -47,7 +47,7 @@ static int step_into(int root, struct repx_buf *done, const char *name, char **l
     struct stat st;
 
     if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        if (errno != ENOENT || mkdirat(root, path, 0755) < 0)
+        if (errno != ENOENT || (mkdirat(root, path, 0755) < 0 && errno != EEXIST))
             return repx_fail_errno(err, "%s", path);
     } else if (S_ISLNK(st.st_mode)) {
         *link = repx_alloc(4097);
@@ -121,6 +121,19 @@ static char *place_of(int root, const char *name, struct repx_err *err)
     if (done.len == 0)
         return repx_strdup(leaf);
     return repx_format("%s/%s", done.data, leaf);
+}
+
+int root_place(int root, const char *path, int is_dir, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf done = {0};
+
+    if (is_dir)
+        return resolve_dir(root, path, &done, err);
+    REPX_AUTO_FREE char *place = place_of(root, path, err);
+    REPX_AUTO_CLOSE int fd =
+        place ? openat(root, place, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644)
+              : -1;
+    return !place || (fd < 0 && errno != ELOOP) ? repx_fail_errno(err, "%s", path) : 0;
 }
 
 /* ---- whiteouts ----

@@ -7,7 +7,8 @@
 #include "keys.h"
 #include "paths.h"
 
-static const char *const runtimes[] = {"native", "bwrap", "podman", "docker", NULL};
+static const char *const runtimes[] = {"native", "bwrap",        "podman",
+                                        "docker", "charliecloud", NULL};
 static const char *const stores[] = {"shared", "node-local", NULL};
 
 KEY_TEXTS_ASSERT(struct config_target, mount_paths, mount_path_count);
