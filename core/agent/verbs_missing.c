@@ -38,3 +38,9 @@ ABSENT int internal_execute_main(int argc, char **argv)
     (void)argc, (void)argv;
     return absent("internal-execute");
 }
+
+ABSENT int internal_confine_main(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return absent("internal-confine");
+}
