@@ -8,7 +8,7 @@ BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libarchive-dev libc
 	nettle-dev openssh-client"
 TEST_PACKAGES="clang clang-format clang-tidy shellcheck bubblewrap busybox-static csh fish jq
 	openssh-server man-db munge slurm-client slurmctld slurmd slurm-wlm procps strace util-linux python3
-	podman runc uidmap"
+	podman runc uidmap charliecloud-runtime"
 
 need() {
 	missing=

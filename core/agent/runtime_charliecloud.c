@@ -19,7 +19,7 @@
 
 /* What the container sees of this machine. */
 struct seen {
-    struct strings paths, modes; /* modes: "--read" or "--write"; "" for neither */
+    struct strings paths, modes; /* modes: "--read", "--write", "--keep" */
 };
 
 static void see(struct seen *s, const char *path, const char *mode)
@@ -38,7 +38,7 @@ static int see_host(struct seen *s, const char *base)
     for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
         if (access(dirs[i], F_OK) < 0)
             continue;
-        see(s, dirs[i], strcmp(dirs[i], "/nix") == 0 ? "--read" : "");
+        see(s, dirs[i], strcmp(dirs[i], "/nix") == 0 ? "--read" : "--keep");
         covered |= runtime_inside(base, dirs[i]);
     }
     return covered;
@@ -56,7 +56,7 @@ static int see_named(struct seen *s, const struct runtime_request *q,
         if (access(p, F_OK) < 0)
             return repx_fail_errno(err, "mount_paths: %s", p);
         if (!runtime_inside(p, "/dev")) /* which is there */
-            see(s, p, "");
+            see(s, p, "--keep");
     }
     return 0;
 }
@@ -94,7 +94,7 @@ static int is_covered(const struct seen *s, size_t i)
     return 0;
 }
 
-/* ch-run cannot make mount points in a root that it mounts read-only; in /tmp it can. */
+/* ch-run cannot make mount points in a root that it mounts read-only. */
 static int mount_points(const struct seen *s, const char *rootfs, struct repx_err *err)
 {
     REPX_AUTO_CLOSE int root = open(rootfs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -151,23 +151,22 @@ static int command_make(const struct runtime_request *q, const char *program,
     struct strings argv = {0}, env = {0};
 
     int rc = self_add(&argv, err);
-    if (host)
-        strings_add(&argv, "--network");
+    strings_add(&argv, host ? "--network" : "--tmp");
     for (size_t i = 0; i < s->paths.count; i++) {
-        if (*s->modes.items[i]) {
-            strings_add(&argv, "%s", s->modes.items[i]);
-            strings_add(&argv, "%s", s->paths.items[i]);
-        }
+        strings_add(&argv, "%s", s->modes.items[i]);
+        strings_add(&argv, "%s", s->paths.items[i]);
     }
+    strings_add(&argv, "--keep");
+    strings_add(&argv, "%s", rootfs);
+    strings_add(&argv, "--keep");
+    strings_add(&argv, "%s", program);
     strings_add(&argv, "--");
     strings_add(&argv, "%s", program);
     strings_add(&argv, "--no-passwd");
-    if (!host)
-        strings_add(&argv, "--private-tmp");
     strings_add(&argv, "--cd=%s", q->out);
     environment_add(&argv, q);
     for (size_t i = 0; i < s->paths.count; i++) {
-        if (!is_covered(s, i))
+        if (!is_covered(s, i) && !runtime_inside(s->paths.items[i], "/tmp"))
             strings_add(&argv, "--bind=%s:%s", s->paths.items[i], s->paths.items[i]);
     }
     strings_add(&argv, "%s", rootfs);

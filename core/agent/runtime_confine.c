@@ -2,10 +2,11 @@
 /* runtime_confine.c: a program in namespaces of its own, for runtimes that confine less
  * than we want.
  *
- *     internal-confine [--network] [--read PATH | --write PATH]... -- PROGRAM ARGUMENT...
+ *     internal-confine [--network] [--tmp] [--read|--write|--keep PATH]... -- PROGRAM ...
  *
  * Paths stay where they are: those to read become read-only, then those to write become
- * writable again. The program's end is the end of everything it started: the first
+ * writable again. With --tmp there is a /tmp of its own, and in it only the paths that are
+ * named. The program's end is the end of everything it started: the first
  * process in there is ours, and it ends with the supervisor, whatever happens. */
 #define _GNU_SOURCE /* unshare */
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,29 +31,38 @@
 
 #include "core/agent/agent.h"
 #include "core/agent/runtime.h"
+#include "core/agent/runtime_tar.h"
+
+enum { READ, WRITE, KEEP };
 
 struct bound {
     const char *path;
-    int writes;
-    int fd; /* to write: what lay there before it was covered; else -1 */
+    int how;
+    int fd; /* what lies there before anything is covered */
 };
 
 struct confine {
     struct bound *paths;
     size_t count;
-    int network;
+    int network, tmp;
     char **argv;
 };
 
 static int options(struct confine *c, char **argv, struct repx_err *err)
 {
+    static const char *const names[] = {"--read", "--write", "--keep"};
+
     for (; *argv && strcmp(*argv, "--") != 0; argv++) {
-        int reads = strcmp(*argv, "--read") == 0;
+        int how = 0;
+        while (how < 3 && strcmp(*argv, names[how]) != 0)
+            how++;
         if (strcmp(*argv, "--network") == 0) {
             c->network = 1;
-        } else if ((reads || strcmp(*argv, "--write") == 0) && argv[1]) {
+        } else if (strcmp(*argv, "--tmp") == 0) {
+            c->tmp = 1;
+        } else if (how < 3 && argv[1]) {
             c->paths = repx_grow(c->paths, c->count + 1, sizeof *c->paths);
-            c->paths[c->count++] = (struct bound){*++argv, !reads, -1};
+            c->paths[c->count++] = (struct bound){*++argv, how, -1};
         } else {
             return repx_fail(err, REPX_E_USAGE, "%s: unknown", *argv);
         }
@@ -133,29 +144,52 @@ static int make_read_only(const char *path)
     return mount(NULL, path, NULL, flags, NULL);
 }
 
-static int bind_one(const struct bound *b)
+static int bind_fd(const struct bound *b)
 {
-    REPX_AUTO_FREE char *from =
-        b->writes ? repx_format("/proc/self/fd/%d", b->fd) : repx_strdup(b->path);
+    REPX_AUTO_FREE char *from = repx_format("/proc/self/fd/%d", b->fd);
 
-    if (mount(from, b->path, NULL, MS_BIND | MS_REC, NULL) < 0)
-        return -1;
-    return b->writes ? 0 : make_read_only(b->path);
+    return mount(from, b->path, NULL, MS_BIND | MS_REC, NULL);
+}
+
+/* An empty /tmp, and what is named in it at its place again. */
+static int own_tmp(const struct confine *c, struct repx_err *err)
+{
+    REPX_AUTO_CLOSE int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") < 0)
+        return repx_fail_errno(err, "/tmp");
+    for (size_t i = 0; i < c->count; i++) {
+        const struct bound *b = &c->paths[i];
+        struct stat st;
+        if (!runtime_inside(b->path, "/tmp") || access(b->path, F_OK) == 0)
+            continue;
+        if (fstat(b->fd, &st) < 0)
+            return repx_fail_errno(err, "%s", b->path);
+        if (root_place(root, b->path, S_ISDIR(st.st_mode), err) < 0)
+            return -1;
+        if (bind_fd(b) < 0)
+            return repx_fail_errno(err, "%s", b->path);
+    }
+    return 0;
 }
 
 static int mounts(struct confine *c, struct repx_err *err)
 {
     for (size_t i = 0; i < c->count; i++) {
         struct bound *b = &c->paths[i];
-        if (b->writes && (b->fd = open(b->path, O_PATH | O_CLOEXEC)) < 0)
+        if ((b->fd = open(b->path, O_PATH | O_CLOEXEC)) < 0)
             return repx_fail_errno(err, "%s", b->path);
     }
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return repx_fail_errno(err, "mounts of its own");
-    for (int writes = 0; writes < 2; writes++) {
+    if (c->tmp && own_tmp(c, err) < 0)
+        return -1;
+    for (int how = READ; how <= WRITE; how++) {
         for (size_t i = 0; i < c->count; i++) {
-            if (c->paths[i].writes == writes && bind_one(&c->paths[i]) < 0)
-                return repx_fail_errno(err, "%s", c->paths[i].path);
+            const struct bound *b = &c->paths[i];
+            if (b->how == how &&
+                (bind_fd(b) < 0 || (how == READ && make_read_only(b->path) < 0)))
+                return repx_fail_errno(err, "%s", b->path);
         }
     }
     return 0;

@@ -15,36 +15,27 @@
 
 #include "core/agent/state.h"
 
+extern char **environ;
+
 #define SYSTEM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* What the engine's client itself needs to find its storage, its helpers, its daemon. */
+/* The engine's client finds its storage, its helpers and its daemon as it does for the
+ * account in a shell; none of it gets into the container. */
 static char **engine_environment(const struct runtime_request *q)
 {
-    static const char *const kept[] = {"HOME",
-                                       "USER",
-                                       "LOGNAME",
-                                       "XDG_RUNTIME_DIR",
-                                       "XDG_DATA_HOME",
-                                       "XDG_CONFIG_HOME",
-                                       "CONTAINERS_CONF",
-                                       "CONTAINERS_STORAGE_CONF",
-                                       "DBUS_SESSION_BUS_ADDRESS",
-                                       "DOCKER_HOST",
-                                       "DOCKER_CONTEXT",
-                                       "DOCKER_CONFIG",
-                                       "DOCKER_TLS_VERIFY",
-                                       "DOCKER_CERT_PATH"};
+    const char *path = getenv("PATH");
     struct strings s = {0};
 
-    strings_add(&s, "PATH=%s%s" SYSTEM_PATH, q->tools ? q->tools : "",
-                q->tools ? ":" : "");
+    strings_add(&s, "PATH=%s%s%s%s" SYSTEM_PATH, q->tools ? q->tools : "",
+                q->tools ? ":" : "", path ? path : "", path ? ":" : "");
     strings_add(&s, "LC_ALL=C");
-    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
-        const char *value = getenv(kept[i]);
+    for (char **e = environ; *e; e++) {
+        if (strncmp(*e, "PATH=", 5) == 0 || strncmp(*e, "LC_ALL=", 7) == 0)
+            continue;
         /* a batch job may name a directory that only logins have */
-        if (value && (strcmp(kept[i], "XDG_RUNTIME_DIR") != 0 ||
-                      access(value, W_OK | X_OK) == 0))
-            strings_add(&s, "%s=%s", kept[i], value);
+        if (strncmp(*e, "XDG_RUNTIME_DIR=", 16) != 0 ||
+            access(*e + 16, W_OK | X_OK) == 0)
+            strings_add(&s, "%s", *e);
     }
     return s.items;
 }

@@ -242,15 +242,24 @@ static void term_reaches_a_script_under_bwrap(struct scratch *s)
     ok(scratch_has(s, "outputs/term-1/out/got"), "the script had its chance");
 }
 
-static void docker_is_not_there(struct scratch *s)
+/* Whatever lacks here: it is told with the runtime's name, and nothing else runs. */
+static void others_fail_with_their_names(struct scratch *s)
 {
-    ok(one_job(s, "{\"v\":1,\"id\":\"p-1\",\"key\":\"" HEX1 "\",\"pkg\":\"" HEX0
-                  "\",\"runtime\":\"docker\",\"image\":\"img\",\"type\":\"simple\","
-                  "\"exes\":{\"main\":{\"path\":\"jobs/p-1/bin/three\"}}}") == 1,
-       "docker");
-    REPX_AUTO_FREE char *why = reason_of(s, "p-1");
-    ok(why && strstr(why, "not started: runtime docker is not there yet") == why, "%s",
-       why ? why : "-");
+    static const char *const runtimes[] = {"podman", "docker", "charliecloud"};
+
+    for (size_t i = 0; i < sizeof runtimes / sizeof runtimes[0]; i++) {
+        REPX_AUTO_FREE char *line =
+            repx_format("{\"v\":1,\"id\":\"p-%zu\",\"key\":\"" HEX1 "\",\"pkg\":\"" HEX0
+                        "\",\"runtime\":\"%s\",\"image\":"
+                        "\"nosuch\",\"type\":\"simple\",\"exes\":{\"main\":{"
+                        "\"path\":\"jobs/p-%zu/bin/three\"}}}",
+                        i, runtimes[i], i);
+        REPX_AUTO_FREE char *job = repx_format("p-%zu", i);
+        REPX_AUTO_FREE char *start = repx_format("not started: %s: ", runtimes[i]);
+        ok(one_job(s, line) == 1, "%s", runtimes[i]);
+        REPX_AUTO_FREE char *why = reason_of(s, job);
+        ok(why && strstr(why, start) == why, "%s", why ? why : "-");
+    }
 }
 
 static void manifests_stay_inside(void)
@@ -291,7 +300,7 @@ int main(int argc, char **argv)
     manifests_stay_inside();
     scratch_open(&s);
     scratch_script(&s, "three", "exit 3");
-    docker_is_not_there(&s);
+    others_fail_with_their_names(&s);
     if (!bwrap_works()) {
         printf("# bwrap cannot make namespaces here: its tests are skipped\n");
     } else {
