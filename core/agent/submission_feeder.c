@@ -97,7 +97,7 @@ static int must_stay(const struct feeder *f)
 {
     if (f->who == FEEDER_BACKSTOP)
         return f->failed || (f->left && !(f->some && f->placed));
-    return f->who == FEEDER_CLIENT && f->left && !f->some && !f->placed;
+    return f->who == FEEDER_CLIENT && !f->failed && f->left && !f->some && !f->placed;
 }
 
 static enum feeder_state after_glance(struct feeder *f, enum feeder_saw saw)
