@@ -291,22 +291,20 @@ write_ssh_conf() {
 			echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$DIR/ssh/host_$kind.pub")"
 		done
 	done >"$DIR/ssh/known_hosts"
-	cat >"$DIR/ssh/config" <<-CONF
-	Host cluster-wan
-	  HostName 127.0.0.1
-	  Port $PORT_WAN
-	Host cluster
-	  HostName 127.0.0.1
-	  Port $PORT_SSH
-	Host cluster cluster-wan
-	  User $TB_USER
-	  IdentityFile $DIR/ssh/id_ed25519
-	  IdentitiesOnly yes
-	  UserKnownHostsFile $DIR/ssh/known_hosts
-	  GlobalKnownHostsFile /dev/null
-	  StrictHostKeyChecking yes
-	  BatchMode yes
-	CONF
+	for port in "$PORT_SSH" "$PORT_WAN"; do
+		cat <<-CONF
+		Host cluster$([[ $port == "$PORT_SSH" ]] || echo -wan)
+		  HostName 127.0.0.1
+		  Port $port
+		  User $TB_USER
+		  IdentityFile $DIR/ssh/id_ed25519
+		  IdentitiesOnly yes
+		  UserKnownHostsFile $DIR/ssh/known_hosts
+		  GlobalKnownHostsFile /dev/null
+		  StrictHostKeyChecking yes
+		  BatchMode yes
+		CONF
+	done >"$DIR/ssh/config"
 }
 
 write_env() {
