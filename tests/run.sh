@@ -5,7 +5,7 @@
 # against a real sshd and a real Slurm, and the linters. May be run again.
 #
 #     tests/run.sh              all of it
-#     tests/run.sh PART...      of: release clang asan
+#     tests/run.sh PART...      of: release clang asan tsan
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=.ci/packages.sh
@@ -22,14 +22,17 @@ failure() {
 	failures+=("$1")
 }
 
-# build PRESET: 1 when that failed.
+# build PRESET DIR [TARGET...]: 1 when that failed.
 build() {
-	say "$1: building in $2"
-	if cmake --preset "$1" -DREPX_TESTS=ON >"$log" 2>&1 && cmake --build --preset "$1" >"$log" 2>&1; then
+	local preset=$1 dir=$2
+	shift 2
+	say "$preset: building in $dir"
+	if cmake --preset "$preset" -DREPX_TESTS=ON >"$log" 2>&1 &&
+		cmake --build --preset "$preset" ${1:+--target "$@"} >"$log" 2>&1; then
 		return 0
 	fi
 	grep -E -A12 '^FAILED:|rror:' "$log" | cut -c1-300 | head -n 80 || tail -n 40 "$log"
-	failure "$1: build"
+	failure "$preset: build"
 	return 1
 }
 
@@ -70,15 +73,21 @@ part_asan() {
 	tests "sanitizers: sessions on the local target" build-asan -R '^e2e-(local|broken|failure)$'
 }
 
+# Threads read and digest a Lab's files; what has none needs no look.
+part_tsan() {
+	build tsan build-tsan repx test-lab test-lab_cache test-lab_broken || return 0
+	tests "thread sanitizer: what has threads" build-tsan -R '^unit-(lab|lab_cache|lab_broken)$'
+}
+
 say "looking for what the tests need"
 # shellcheck disable=SC2086
 need $BUILD_PACKAGES $TEST_PACKAGES
 
-(($#)) || set -- release clang asan
+(($#)) || set -- release clang asan tsan
 for part; do
 	case $part in
-	release | clang | asan) "part_$part" ;;
-	*) echo "usage: tests/run.sh [release] [clang] [asan]" >&2; exit 2 ;;
+	release | clang | asan | tsan) "part_$part" ;;
+	*) echo "usage: tests/run.sh [release] [clang] [asan] [tsan]" >&2; exit 2 ;;
 	esac
 done
 

@@ -140,10 +140,11 @@ enum handover_saw {
     HANDOVER_SAW_FAILED,
     HANDOVER_SAW_ACCEPTED, /* with an id */
     HANDOVER_SAW_REFUSED,
-    HANDOVER_SAW_ROOM,      /* refused for room, or not tried since one before it was */
-    HANDOVER_SAW_NO_ANSWER, /* timed out, broken off, killed: it may be there */
-    HANDOVER_SAW_FOUND,     /* with an id, whatever its state */
-    HANDOVER_SAW_ABSENT,    /* the scheduler answered, and does not know it */
+    HANDOVER_SAW_ROOM,      /* refused for room: it is not there */
+    HANDOVER_SAW_NOT_TRIED, /* since one before it got no answer or no room: not there */
+    HANDOVER_SAW_NO_ANSWER,  /* timed out, broken off, killed: it may be there */
+    HANDOVER_SAW_FOUND,      /* with an id, whatever its state */
+    HANDOVER_SAW_ABSENT,     /* the scheduler answered, and does not know it */
     HANDOVER_SAW_CLAIM_SAME, /* a claim is there with the very id */
     HANDOVER_SAW_CLAIM_VOID, /* a void claim is there */
     HANDOVER_SAW_CLAIM_OTHER, /* a claim is there with another id, which counts from now on */
@@ -154,12 +155,16 @@ struct handover {
     size_t array;         /* jobs that may be cut in two; 0 or 1: cannot be */
     unsigned looks;       /* that found nothing */
     unsigned failures;    /* look-ups that failed in a row */
+    unsigned shelved : 1; /* without having been tried: never SPLIT */
     unsigned instead : 1; /* SURPLUS: another unit has the key, and is queued */
 };
 
 struct handover handover_begin(size_t array);
 enum handover_act handover_next(const struct submission_rules *rules,
                                 const struct handover *h);
+/* It was not asked for yet and is not to be now: it waits for room, with the others. */
+int handover_may_shelve(const struct handover *h);
+void handover_shelve(struct handover *h);
 /* An observation that does not fit the action is a failure. */
 void handover_saw(const struct submission_rules *rules, struct handover *h,
                   enum handover_saw saw);
@@ -168,14 +173,16 @@ int handover_over(const struct handover *h);
 /* ---- feeder: one process that feeds one run --------------------------------------------- */
 
 enum feeder_who {
-    FEEDER_CLIENT, /* a session submits the run: waits for the lease, not for room */
+    FEEDER_CLIENT, /* a session submits the run: waits for the lease, and a minute for
+                      * room when there is none for a single unit */
     FEEDER_WATCH, /* a session that follows the run: only when a feed is due, never waits */
     FEEDER_JOB,      /* a supervisor at its end: the same */
     FEEDER_BACKSTOP, /* the feeder job: waits for room */
 };
 
 #define FEEDER_REST_MS 5000 /* after a round that found no room: nobody tries before */
-#define FEEDER_BACKSTOP_WAIT_MS 15000
+#define FEEDER_WAIT_MS 5000 /* of who waits for room */
+#define FEEDER_CLIENT_ROUNDS 12   /* a session that found no room at all, for nothing */
 #define FEEDER_BACKSTOP_ROUNDS 40 /* without any room: then it gives up */
 #define FEEDER_ROUNDS 100         /* of the others, because of wishes */
 
@@ -190,16 +197,16 @@ enum feeder_state {
     FEEDER_KEEP,    /* what waits, and why, is to be written down */
     FEEDER_LEAVE,   /* the lease is to be dropped */
     FEEDER_GLANCE,  /* did somebody leave a wish meanwhile? */
-    FEEDER_REST,    /* (backstop) wait and try again */
+    FEEDER_REST,    /* wait and try again */
     FEEDER_OVER,    /* done */
     FEEDER_STOPPED, /* could not: the next session or supervisor tries */
 };
 
 enum feeder_act {
     FEEDER_DO_LOOK, /* does the run wait for room, and is a feed due? -> YES, NO */
-    FEEDER_DO_WISH, /* create S/runs/<run>/wish -> OK, FAILED (both go on) */
+    FEEDER_DO_WISH, /* create S/waiting/<run>.wish -> OK, FAILED (both go on) */
     FEEDER_DO_LEASE, /* take S/lease/feed -> OK, BUSY, FAILED. CLIENT and BACKSTOP wait */
-    FEEDER_DO_UNWISH, /* remove S/runs/<run>/wish -> OK */
+    FEEDER_DO_UNWISH, /* remove S/waiting/<run>.wish -> OK */
     FEEDER_DO_KNOW, /* read records, judge -> NONE (nothing is to be handed over), FITS
                          * (as far as is known all of it will be taken), MORE (it will not,
                          * or it is not the first time), FAILED */
@@ -207,11 +214,11 @@ enum feeder_act {
                          * -> OK, ROOM (all goes on without), FAILED */
     FEEDER_DO_GIVE,  /* handovers -> NONE (nothing is left), MORE (some were taken, some
                          * found no room), ROOM (none was taken), FAILED */
-    FEEDER_DO_KEEP,  /* write, or when nothing is left remove, S/runs/<run>/waiting; a
+    FEEDER_DO_KEEP,  /* write, or when nothing is left remove, S/waiting/<run>; a
                          * backstop is amended to follow what was handed over -> OK, FAILED */
     FEEDER_DO_LEAVE, /* drop the lease -> OK */
     FEEDER_DO_GLANCE, /* is there a wish? -> YES, NO */
-    FEEDER_DO_WAIT,   /* FEEDER_BACKSTOP_WAIT_MS -> OK */
+    FEEDER_DO_WAIT,   /* FEEDER_WAIT_MS -> OK */
     FEEDER_DO_NOTHING,
 };
 

@@ -85,21 +85,34 @@ static enum feeder_state after_give(struct feeder *f, enum feeder_saw saw)
     return f->left && f->nodes && !f->guarded ? FEEDER_GUARD : FEEDER_KEEP;
 }
 
+static unsigned rounds_of(const struct feeder *f)
+{
+    if (f->who == FEEDER_BACKSTOP)
+        return FEEDER_BACKSTOP_ROUNDS;
+    return f->who == FEEDER_CLIENT ? FEEDER_CLIENT_ROUNDS : FEEDER_ROUNDS;
+}
+
+/* Is it this process that must go on, since nobody else would? */
+static int must_stay(const struct feeder *f)
+{
+    if (f->who == FEEDER_BACKSTOP)
+        return f->failed || (f->left && !(f->some && f->placed));
+    return f->who == FEEDER_CLIENT && !f->failed && f->left && !f->some && !f->placed;
+}
+
 static enum feeder_state after_glance(struct feeder *f, enum feeder_saw saw)
 {
-    unsigned most = f->who == FEEDER_BACKSTOP ? FEEDER_BACKSTOP_ROUNDS : FEEDER_ROUNDS;
+    int stay = must_stay(f);
 
     f->rounds++;
-    if (f->failed && f->who != FEEDER_BACKSTOP)
+    if (f->failed && (!stay || f->rounds >= rounds_of(f)))
         return FEEDER_STOPPED;
-    if (f->rounds >= most)
-        return f->failed ? FEEDER_STOPPED : FEEDER_OVER;
+    if (f->rounds >= rounds_of(f))
+        return FEEDER_OVER;
     if (saw == FEEDER_SAW_YES && !f->failed)
         return FEEDER_TRY;
-    if (f->who != FEEDER_BACKSTOP || (!f->left && !f->failed) || (f->some && f->placed))
-        return FEEDER_OVER;
     f->failed = 0;
-    return FEEDER_REST;
+    return stay ? FEEDER_REST : FEEDER_OVER;
 }
 
 /* What a first look tells; a session that submits and the feeder job need none. */

@@ -12,6 +12,17 @@ int handover_over(const struct handover *h)
     return h->state >= HANDOVER_QUEUED;
 }
 
+int handover_may_shelve(const struct handover *h)
+{
+    return h->state <= HANDOVER_HELD;
+}
+
+void handover_shelve(struct handover *h)
+{
+    h->shelved = 1;
+    h->state = HANDOVER_NO_ROOM;
+}
+
 enum handover_act handover_next(const struct submission_rules *rules,
                                 const struct handover *h)
 {
@@ -58,6 +69,8 @@ static enum handover_state after_submit(enum handover_saw saw)
         return HANDOVER_NOT_WANTED;
     if (saw == HANDOVER_SAW_ROOM)
         return HANDOVER_NO_ROOM;
+    if (saw == HANDOVER_SAW_NOT_TRIED)
+        return HANDOVER_PREPARED;
     return HANDOVER_DOUBT; /* whatever else: it may be there */
 }
 
@@ -99,7 +112,7 @@ static enum handover_state after_void(enum handover_saw saw)
 static enum handover_state recorded(const struct handover *h)
 {
     if (h->state == HANDOVER_NO_ROOM)
-        return h->array > 1 ? HANDOVER_SPLIT : HANDOVER_LATER;
+        return h->array > 1 && !h->shelved ? HANDOVER_SPLIT : HANDOVER_LATER;
     if (h->state == HANDOVER_NOT_WANTED)
         return HANDOVER_REFUSED;
     return h->state == HANDOVER_GIVEN_UP ? HANDOVER_VOID : HANDOVER_QUEUED;

@@ -318,10 +318,12 @@ static void say_json(const struct run_report *r, const struct pipeline *p, int r
     repx_buf_fmt(&b,
                  ",\"jobs\":%zu,\"todo\":%zu,\"submitted\":%zu,\"succeeded\":%zu,"
                  "\"failed\":%zu,\"blocked\":%zu,\"stale\":%zu,\"logins\":%llu,"
-                 "\"round_trips\":%llu,",
+                 "\"round_trips\":%llu,\"bytes_sent\":%llu,\"bytes_received\":%llu,",
                  p->plan->count, r->todo, r->submitted, r->ok, r->failed, r->blocked,
                  p->stale, (unsigned long long)target_logins(p->target),
-                 (unsigned long long)stats.round_trips);
+                 (unsigned long long)stats.round_trips,
+                 (unsigned long long)stats.bytes_sent,
+                 (unsigned long long)stats.bytes_received);
     repx_buf_str(&b, "\"error\":");
     if (rc < 0) {
         json_put_string(&b, err->text);

@@ -68,6 +68,7 @@ int delta_run(rs_job_t *job, delta_fill *fill, void *fill_ctx, delta_sink *to,
 {
     struct run r = {.in = repx_alloc(DELTA_STEP), .out = repx_alloc(DELTA_STEP)};
 
+    rs_trace_to(NULL); /* it would write to stderr */
     r.io.next_out = r.out;
     r.io.avail_out = DELTA_STEP;
     int rc = turns(&r, job, fill, fill_ctx, to, ctx, err);

@@ -15,6 +15,8 @@
 #define CALLS_AHEAD 4096 /* calls started before older ones answered */
 #define FAREWELL_MS 500
 #define CANCEL_NAP_MS 5
+#define SILENCE_MS 20000      /* before the agent is asked whether it lives */
+#define SILENCE_END_MS 300000 /* and how long it may take to say so */
 
 /* ---- events of the wire ---- */
 
@@ -153,6 +155,8 @@ struct session *session_create(const struct repx_transport_ops *ops, void *trans
     s->stream = stream;
     s->host = host;
     s->buffer = repx_alloc(SESSION_STEP);
+    s->heard = session_now(s);
+    session_patience(s, SILENCE_MS, SILENCE_END_MS);
     s->mux = mux_create(MUX_CLIENT, &events, s);
     msg_put_text(&fields, F_VERSION, REPX_VERSION);
     mux_hello(s->mux, fields.data, fields.len);
@@ -201,6 +205,12 @@ const void *session_hello(const struct session *s, size_t *n)
 {
     *n = s->hello.len;
     return s->hello.data;
+}
+
+void session_patience(struct session *s, int64_t ask_after_ms, int64_t end_after_ms)
+{
+    s->ask_after = ask_after_ms;
+    s->end_after = end_after_ms;
 }
 
 void session_ignore_cancel(struct session *s, int ignore)

@@ -49,6 +49,10 @@ void session_cancel(struct session_call *c); /* and frees it */
 int session_ask(struct session *s, uint16_t verb, const void *msg, size_t n,
                 struct repx_buf *data, struct repx_buf *fields, struct repx_err *err);
 
+/* Ask the agent for a sign of life after so much silence in a wait, and give the link up
+ * (REPX_E_LINK) when nothing came for so long after that. The defaults are in session.c. */
+void session_patience(struct session *s, int64_t ask_after_ms, int64_t end_after_ms);
+
 /* After the user said stop: 1 lets calls that tell the agent so run to their end. */
 void session_ignore_cancel(struct session *s, int ignore);
 

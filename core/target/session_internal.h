@@ -36,6 +36,9 @@ struct session {
     uint64_t activity, waited; /* see count_trip */
     struct session_stats stats;
     char *buffer;
+    /* silence: since when nothing came, when it was asked for a sign of life (0: not) */
+    int64_t heard, asked, ask_after, end_after;
+    int warned;
 };
 
 /* Write what the mux has ready, read what came. 1 when something moved, 0, -1: the link

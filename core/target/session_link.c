@@ -112,6 +112,8 @@ static int read_output(struct session *s)
     if (n < 0)
         return broke(s, &err);
     s->stats.bytes_received += (uint64_t)n;
+    s->asked = 0;
+    s->heard = session_now(s);
     return mux_input(s->mux, s->buffer, (size_t)n, &err) < 0 ? broke(s, &err) : 1;
 }
 
@@ -147,6 +149,49 @@ int session_move(struct session *s)
     return came < 0 ? -1 : wrote || came || errors;
 }
 
+/* ---- silence ---- */
+
+/* A stopped agent, or a wire without an end, says nothing for ever. After a while of
+ * silence the agent is asked for a sign of life, which it gives between any two pieces of
+ * work; so a long answer is no silence, and a slow disk is given minutes. */
+static int silence(struct session *s)
+{
+    int64_t now = session_now(s);
+
+    if (!s->hello_seen || s->deaf)
+        return 0;
+    if (!s->asked) {
+        if (now - s->heard < s->ask_after)
+            return 0;
+        mux_ping(s->mux);
+        s->asked = now;
+        return 0;
+    }
+    if (now - s->asked >= s->end_after) {
+        struct repx_err err = {0};
+        (void)repx_fail(&err, REPX_E_LINK,
+                        "the agent has been silent for %lld s (stopped, or its disk "
+                        "hangs): run the same again, it goes on where this stopped",
+                        (long long)(now - s->heard) / 1000);
+        return broke(s, &err);
+    }
+    if (now - s->asked >= s->ask_after && !s->warned) {
+        s->warned = 1;
+        s->host->log(s->host->ctx, REPX_LOG_WARN,
+                     "the agent does not answer; waiting (Ctrl-C leaves)");
+    }
+    return 0;
+}
+
+static int64_t next_look(const struct session *s, int64_t deadline_ms)
+{
+    int64_t look = session_now(s) + s->ask_after;
+
+    if (!s->hello_seen || (deadline_ms && deadline_ms < look))
+        return deadline_ms;
+    return look;
+}
+
 /* 1 when something moved, 0 when the deadline passed or the user canceled, -1. */
 int session_pump(struct session *s, int64_t deadline_ms)
 {
@@ -163,11 +208,12 @@ int session_pump(struct session *s, int64_t deadline_ms)
         item.want |= REPX_READY_ERRORS;
     if (!s->deaf && mux_output(s->mux, &bytes) > 0)
         item.want |= REPX_READY_WRITE;
-    int64_t n = s->ops->wait(s->transport, &item, 1, sizeof(item), deadline_ms, &err);
+    int64_t n = s->ops->wait(s->transport, &item, 1, sizeof(item),
+                             next_look(s, deadline_ms), &err);
     if (n < 0)
         return broke(s, &err);
     if (n == 0)
-        return 0;
+        return silence(s);
     moved = session_move(s);
     return moved < 0 ? -1 : 1;
 }

@@ -350,6 +350,11 @@ size_t mux_open_streams(const struct mux *m)
     return m->count;
 }
 
+void mux_ping(struct mux *m)
+{
+    mux_control(m, FRAME_PING, 0, NULL, 0);
+}
+
 int mux_idle(const struct mux *m)
 {
     return m->ready_at == m->ready.len && m->control.len == 0 && !m->first;

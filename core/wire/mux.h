@@ -69,6 +69,8 @@ const char *mux_last_noise(const struct mux *m);
  * one frame. */
 uint32_t mux_request(struct mux *m, uint16_t verb, const void *msg, size_t n);
 void mux_cancel(struct mux *m, uint32_t stream);
+/* Client: ask for a sign of life; the answer is nothing but bytes that come. */
+void mux_ping(struct mux *m);
 
 /* Queue data. Returns how many bytes were taken: credit bounds what is sent, and at most
  * MUX_WINDOW bytes wait unsent per stream. 0: wait for room. */

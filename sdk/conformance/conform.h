@@ -31,6 +31,8 @@ struct conform {
 
 /* One line of TAP. Returns ok. */
 int check(int ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A line of the plugin's log, as a comment. */
+void remark(const char *who, uint32_t level, const char *text);
 /* What this run could not look at, and why; listed at the end. */
 void untested(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Run a group in a child for at most `seconds`. */
@@ -50,8 +52,5 @@ void transport_checks(struct conform *c); /* transport.c */
 void transport_faults(struct conform *c);
 void scheduler_checks(struct conform *c); /* scheduler.c */
 void sync_checks(struct conform *c);      /* sync.c */
-
-/* Open descriptors of this process. */
-size_t count_fds(void);
 
 #endif

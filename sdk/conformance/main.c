@@ -28,7 +28,7 @@ struct arguments {
 static void on_log(void *ctx, const char *who, uint32_t level, const char *text)
 {
     (void)ctx;
-    (void)printf("# %s (%u): %s\n", who, level, text);
+    remark(who, level, text);
 }
 
 static int on_canceled(void *ctx)
@@ -152,7 +152,7 @@ static void run_groups(struct conform *c)
         group("scheduler", scheduler_checks, c, 600);
         break;
     default:
-        group("sync", sync_checks, c, 60);
+        group("sync", sync_checks, c, 120);
         break;
     }
     host_destroy(c->host);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, strsignal */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@ struct report {
     char untested[UNTESTED_MAX][LINE_MAX_LEN];
 };
 static struct report *report;
+/* Standard output as it was: while a plugin is at work it may lead elsewhere (around.h). */
+static FILE *tap;
 
 void report_begin(void)
 {
@@ -30,7 +33,9 @@ void report_begin(void)
         perror("repx-plugin-test");
         _exit(1);
     }
-    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    int fd = fcntl(1, F_DUPFD_CLOEXEC, 10);
+    tap = fd < 0 ? stdout : fdopen(fd, "w");
+    (void)setvbuf(tap, NULL, _IOLBF, 0);
 }
 
 int check(int ok, const char *fmt, ...)
@@ -46,9 +51,15 @@ int check(int ok, const char *fmt, ...)
     }
     report->count++;
     report->failed += !ok;
-    (void)printf("%s %u - %s\n", ok ? "ok" : "not ok", report->count, report->last);
-    (void)fflush(stdout);
+    (void)fprintf(tap, "%s %u - %s\n", ok ? "ok" : "not ok", report->count,
+                  report->last);
+    (void)fflush(tap);
     return ok;
+}
+
+void remark(const char *who, uint32_t level, const char *text)
+{
+    (void)fprintf(tap, "# %s (%u): %s\n", who, level, text);
 }
 
 void untested(const char *fmt, ...)
@@ -68,15 +79,15 @@ void group(const char *name, void (*run)(struct conform *c), struct conform *c,
 {
     int status = 0;
 
-    (void)printf("# %s\n", name);
-    (void)fflush(stdout);
+    (void)fprintf(tap, "# %s\n", name);
+    (void)fflush(tap);
     (void)snprintf(report->last, sizeof(report->last), "its beginning");
     pid_t pid = fork();
     if (pid == 0) {
         (void)setpgid(0, 0);
         (void)alarm(seconds);
         run(c);
-        (void)fflush(stdout);
+        (void)fflush(tap);
         _exit(0);
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -97,9 +108,9 @@ void group(const char *name, void (*run)(struct conform *c), struct conform *c,
 int report_end(void)
 {
     for (unsigned i = 0; i < report->untested_count; i++)
-        (void)printf("# not tested: %s\n", report->untested[i]);
-    (void)printf("1..%u\n", report->count);
+        (void)fprintf(tap, "# not tested: %s\n", report->untested[i]);
+    (void)fprintf(tap, "1..%u\n", report->count);
     if (report->failed)
-        (void)printf("# %u of %u failed\n", report->failed, report->count);
+        (void)fprintf(tap, "# %u of %u failed\n", report->failed, report->count);
     return report->failed > 0;
 }

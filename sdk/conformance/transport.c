@@ -14,6 +14,7 @@
 #include <kit/err.h>
 #include <kit/file.h>
 
+#include "around.h"
 #include "talk.h"
 
 #define BULK (8u << 20)

@@ -36,20 +36,26 @@ file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/exec.toml
   "[targets.test]\naddress = \"test\"\nbase_path = \"/tmp\"\n[targets.test.exec]\nhelper = \"${exec_script}\"\n")
 repx_conformance(sched-exec --config ${CMAKE_CURRENT_BINARY_DIR}/exec.toml --batch 50)
 
-function(repx_wrong_plugin name)
-  add_library(wrong-${name} MODULE ${CMAKE_CURRENT_SOURCE_DIR}/plugins/wrong.c)
-  target_link_libraries(wrong-${name} PRIVATE kit)
+# WHAT: the plugin that is spoiled; SOURCE: how.
+function(repx_wrong_plugin what source name)
+  set(target ${source}-${name})
+  add_library(${target} MODULE ${CMAKE_CURRENT_SOURCE_DIR}/plugins/${source}.c)
+  target_link_libraries(${target} PRIVATE kit)
   string(TOUPPER ${name} define)
-  target_compile_definitions(wrong-${name} PRIVATE WRONG_${define})
-  target_compile_options(wrong-${name} PRIVATE -Wno-unused-function)
-  set_target_properties(wrong-${name} PROPERTIES PREFIX "" OUTPUT_NAME transport-local
+  target_compile_definitions(${target} PRIVATE WRONG_${define})
+  target_compile_options(${target} PRIVATE -Wno-unused-function -Wno-unused-variable)
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${what}
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/wrong/${name})
-  add_dependencies(wrong-${name} repx-manifest)
-  add_custom_command(TARGET wrong-${name} POST_BUILD
-    COMMAND repx-manifest $<TARGET_FILE:wrong-${name}>)
+  add_dependencies(${target} repx-manifest)
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND repx-manifest $<TARGET_FILE:${target}>)
 endfunction()
 foreach(name status bytes errors deadline stride leak end half crash exit field)
-  repx_wrong_plugin(${name})
+  repx_wrong_plugin(transport-local wrong ${name})
+endforeach()
+foreach(name loses trips past early forgets mode place link twice deaf hasty all leak open chdir
+    signal environment prints exact empty code)
+  repx_wrong_plugin(sync-plain wrong_sync ${name})
 endforeach()
 add_test(NAME conformance-wrong COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/wrong.sh
   $<TARGET_FILE:repx-plugin-test> ${CMAKE_CURRENT_BINARY_DIR}/wrong)

@@ -21,11 +21,13 @@ usage() {
 	  testbed.sh ssh DIR [CMD...]        ssh to the login node as the test user
 
 	  testbed.sh start|stop|kill|pause|resume|restart DIR SERVICE
-	                                     SERVICE: munged slurmctld slurmd-NODE sshd
+	                                     SERVICE: munged slurmctld slurmd-NODE sshd wan
 	  testbed.sh crash-node DIR NODE     SIGKILL a node whole: slurmd, steps and jobs
 	                                     (not with --isolate none); start slurmd-NODE
 	                                     brings it back
 	  testbed.sh drop-ssh DIR            SIGKILL every open ssh session's sshd
+	  testbed.sh wan DIR [KEY=VALUE...]  show or change the slow path at once (see --wan)
+	  testbed.sh wan-reset DIR           RST every connection through it
 
 	options of up:
 	  --nodes N          standard nodes n1..nN (2); h1 (highmem), g1 (gpu) come on top
@@ -36,6 +38,8 @@ usage() {
 	  --isolate LEVEL    root only.  none | node: own hostname and own $TB_LOCAL per
 	                     node | tmp: own /tmp per node as well (node)
 	  --work-size SIZE   root only: $TB_WORK is a tmpfs this big (ENOSPC tests)
+	  --wan K=V[,K=V]    a slow path to sshd, at $TB_WAN_PORT and as host cluster-wan:
+	                     rtt_ms, rate_kbit, ... (the keys of wanproxy.py)
 	  --set KEY=VALUE    put this in slurm.conf; may be repeated
 	USAGE
 }
@@ -44,6 +48,7 @@ PACKAGES=(slurm-wlm slurm-client slurmctld slurmd munge openssh-server openssh-c
 	procps util-linux perl-base)
 
 SELF=$(readlink -f "${BASH_SOURCE[0]}")
+HERE=${SELF%/*}
 
 say() { printf 'testbed: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -122,8 +127,8 @@ stop_service() {
 
 # ----------------------------------------------------------- configuration
 
-SETTINGS=(NODES CPUS TB_USER ACCT SLURM ISOLATE WORK_SIZE ROOT
-	PORT_CTLD PORT_SSH PORT_NODE)
+SETTINGS=(NODES CPUS TB_USER ACCT SLURM ISOLATE WAN WORK_SIZE ROOT
+	PORT_CTLD PORT_SSH PORT_WAN PORT_NODE)
 
 load() {
 	[[ -f $DIR/testbed.conf ]] || die "$DIR is no testbed (no testbed.conf)"
@@ -156,7 +161,7 @@ choose_ports() {
 		for ((port = base; port < base + want; port++)); do
 			grep -qix "$(printf '%04X' "$port")" <<<"$used" && continue 2
 		done
-		PORT_CTLD=$base PORT_SSH=$((base + 3)) PORT_NODE=$((base + 5))
+		PORT_CTLD=$base PORT_SSH=$((base + 3)) PORT_WAN=$((base + 4)) PORT_NODE=$((base + 5))
 		return
 	done
 	die "no free block of ports"
@@ -280,27 +285,32 @@ write_ssh_conf() {
 	Subsystem sftp /usr/lib/openssh/sftp-server
 	CONF
 	# The ecdsa host key is served but not on file: a client must ask for a type that it knows.
-	for kind in ed25519 rsa; do
-		echo "[127.0.0.1]:$PORT_SSH $(cut -d' ' -f1,2 "$DIR/ssh/host_$kind.pub")"
+	local port
+	for port in "$PORT_SSH" "$PORT_WAN"; do
+		for kind in ed25519 rsa; do
+			echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$DIR/ssh/host_$kind.pub")"
+		done
 	done >"$DIR/ssh/known_hosts"
-	cat >"$DIR/ssh/config" <<-CONF
-	Host cluster
-	  HostName 127.0.0.1
-	  Port $PORT_SSH
-	  User $TB_USER
-	  IdentityFile $DIR/ssh/id_ed25519
-	  IdentitiesOnly yes
-	  UserKnownHostsFile $DIR/ssh/known_hosts
-	  GlobalKnownHostsFile /dev/null
-	  StrictHostKeyChecking yes
-	  BatchMode yes
-	CONF
+	for port in "$PORT_SSH" "$PORT_WAN"; do
+		cat <<-CONF
+		Host cluster$([[ $port == "$PORT_SSH" ]] || echo -wan)
+		  HostName 127.0.0.1
+		  Port $port
+		  User $TB_USER
+		  IdentityFile $DIR/ssh/id_ed25519
+		  IdentitiesOnly yes
+		  UserKnownHostsFile $DIR/ssh/known_hosts
+		  GlobalKnownHostsFile /dev/null
+		  StrictHostKeyChecking yes
+		  BatchMode yes
+		CONF
+	done >"$DIR/ssh/config"
 }
 
 write_env() {
 	cat >"$DIR/env.sh" <<-ENV
 	export TB_DIR=$DIR TB_WORK=$DIR/work TB_LOCAL=$DIR/local
-	export TB_SSH_HOST=127.0.0.1 TB_SSH_PORT=$PORT_SSH
+	export TB_SSH_HOST=127.0.0.1 TB_SSH_PORT=$PORT_SSH TB_WAN_PORT=$PORT_WAN
 	export TB_SSH_USER=$TB_USER TB_SSH_KEY=$DIR/ssh/id_ed25519
 	export TB_SSH_CONFIG=$DIR/ssh/config TB_KNOWN_HOSTS=$DIR/ssh/known_hosts
 	export SLURM_CONF=$DIR/etc/slurm.conf
@@ -359,6 +369,11 @@ start_service() {
 	sshd)
 		spawn sshd /usr/sbin/sshd -D -f "$DIR/ssh/sshd_config" -E "$DIR/log/sshd.log"
 		until_serves sshd 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$PORT_SSH" ;;
+	wan)
+		rm -f "$DIR/run/wan.ready"
+		spawn wan /usr/bin/env python3 "$HERE/wanproxy.py" --listen "127.0.0.1:$PORT_WAN" \
+			--to "127.0.0.1:$PORT_SSH" --conf "$DIR/etc/wan.conf" --ready "$DIR/run/wan.ready"
+		until_serves wan 10 test -e "$DIR/run/wan.ready" ;;
 	*) say "no such service: $name"; return 1 ;;
 	esac
 }
@@ -371,6 +386,7 @@ services() {
 		node_names | sed 's/^/slurmd-/'
 	fi
 	echo sshd
+	[[ -z $WAN ]] || echo wan
 }
 
 nodes_ready() {
@@ -388,6 +404,7 @@ end_all() {
 	local name pid pids round
 	trap '' TERM INT
 	stop_service sshd 3
+	stop_service wan 3
 	stop_service slurmctld 10
 	for ((round = 0; round < 100; round++)); do
 		descendants $$ >"$DIR/run/tree"
@@ -451,7 +468,7 @@ prepare_user() {
 
 cmd_up() {
 	NODES=2 CPUS=8 TB_USER=repxtest ACCT=filetxt SLURM=1
-	ISOLATE='' WORK_SIZE=''
+	ISOLATE='' WAN='' WORK_SIZE=''
 	ROOT=0 SET=()
 	while (($#)); do
 		case $1 in
@@ -462,6 +479,7 @@ cmd_up() {
 		--no-slurm) SLURM=0; shift ;;
 		--isolate) ISOLATE=$2; shift 2 ;;
 		--work-size) WORK_SIZE=$2; shift 2 ;;
+		--wan) WAN=$2; shift 2 ;;
 		--set) SET+=("$2"); shift 2 ;;
 		*) usage >&2; die "unknown option $1" ;;
 		esac
@@ -509,6 +527,7 @@ cmd_up() {
 		fi
 		chown "$TB_USER:" "$DIR/work" "$DIR/run/user"
 	fi
+	[[ -z $WAN ]] || tr ',' '\n' <<<"$WAN" >"$DIR/etc/wan.conf"
 	save
 	write_slurm_conf
 	write_ssh_conf
@@ -563,7 +582,9 @@ cmd_status() {
 			rc=1
 		fi
 	done
-	printf 'ssh          127.0.0.1:%s as %s\n' "$PORT_SSH" "$TB_USER"
+	printf 'ssh          127.0.0.1:%s as %s' "$PORT_SSH" "$TB_USER"
+	[[ -z $WAN ]] || printf ', slowly at port %s' "$PORT_WAN"
+	printf '\n'
 	if ((rc == 0 && SLURM == 1)); then timeout 10 sinfo || rc=1; fi
 	return $rc
 }
@@ -584,6 +605,16 @@ cmd_drop_ssh() {
 	for pid in $(descendants "$PID"); do
 		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != sshd ]] || kill -KILL "$pid" 2>/dev/null || true
 	done
+}
+
+cmd_wan() {
+	local pair
+	[[ -n $WAN ]] || die "up was given no --wan"
+	for pair in "$@"; do
+		sed -i "/^${pair%%=*}=/d" "$DIR/etc/wan.conf"
+		echo "$pair" >>"$DIR/etc/wan.conf"
+	done
+	if (($#)); then signal_service wan HUP; else cat "$DIR/etc/wan.conf"; fi
 }
 
 # Everything on an isolated node shares its mount namespace.  Killing slurmd
@@ -628,6 +659,8 @@ main() {
 	resume) load; signal_service "$1" CONT ;;
 	crash-node) load; cmd_crash_node "$1" ;;
 	drop-ssh) load; cmd_drop_ssh ;;
+	wan) load; cmd_wan "$@" ;;
+	wan-reset) load; signal_service wan USR1 ;;
 	*) usage >&2; exit 2 ;;
 	esac
 }

@@ -312,6 +312,43 @@ static void what_a_worker_leaves_behind_is_not_waited_for(struct session *s)
     ok(link_host.now_ms(NULL) - start < 10000, "and ended before it");
 }
 
+static pid_t parent_of(pid_t pid)
+{
+    REPX_AUTO_FREE char *path = repx_format("/proc/%ld/stat", (long)pid);
+    REPX_AUTO_BUF struct repx_buf stat = {0};
+
+    if (repx_read_file(AT_FDCWD, path, 4096, &stat, NULL) < 0)
+        return 0;
+    const char *after = strrchr(repx_buf_text(&stat), ')');
+    return after ? (pid_t)strtol(after + 4, NULL, 10) : 0;
+}
+
+static void an_agent_that_was_stopped_is_given_up(void)
+{
+    REPX_AUTO_BUF struct repx_buf data = {0};
+    struct link l;
+    struct repx_err err = {0};
+    struct session *s = link_session(&l, command, &err);
+    pid_t pid;
+    struct session_call *c = sleeper(s, &data, &pid);
+    pid_t agent = parent_of(pid);
+
+    session_patience(s, 50, 2000);
+    ok(session_poll(c, link_host.now_ms(NULL) + 4000, &err) == 0,
+       "a long wait is none when the agent gives signs of life %s", err.text);
+    if (agent > 1)
+        (void)kill(agent, SIGSTOP);
+    ok(session_finish(c, NULL, &err) < 0 && err.code == REPX_E_LINK &&
+           strstr(err.text, "silent"),
+       "a stopped agent: %s", err.text);
+    ok(strstr(link_logged, "does not answer") != NULL, "and before that: %s",
+       link_logged);
+    if (agent > 1)
+        (void)kill(agent, SIGKILL);
+    session_destroy(s);
+    link_end(&l);
+}
+
 static void the_user_can_stop_waiting(struct session *s)
 {
     REPX_AUTO_BUF struct repx_buf data = {0};
@@ -437,6 +474,7 @@ int main(void)
     what_a_shell_says_instead_is_shown();
     no_answer_at_all_times_out();
     an_unusable_base_path_is_an_error_not_a_broken_link();
+    an_agent_that_was_stopped_is_given_up();
     one_session();
     workers_end_with_the_session();
     a_killed_agent_is_a_broken_link();

@@ -91,7 +91,7 @@ static const struct {
     {'r', HANDOVER_SAW_ROOM},        {'?', HANDOVER_SAW_NO_ANSWER},
     {'y', HANDOVER_SAW_FOUND},       {'-', HANDOVER_SAW_ABSENT},
     {'s', HANDOVER_SAW_CLAIM_SAME},  {'v', HANDOVER_SAW_CLAIM_VOID},
-    {'x', HANDOVER_SAW_CLAIM_OTHER},
+    {'x', HANDOVER_SAW_CLAIM_OTHER}, {'t', HANDOVER_SAW_NOT_TRIED},
 };
 
 static const struct {
@@ -103,6 +103,7 @@ static const struct {
     {"accepted, and the job was faster", "IoPoHoSaCsRo", 0, HANDOVER_QUEUED},
     {"refused for good", "IoPoHoSnRo", 0, HANDOVER_REFUSED},
     {"no room for one", "IoPoHoSrRo", 0, HANDOVER_LATER},
+    {"not tried: the same again", "IoPoHoStHoSaCoRo", 8, HANDOVER_QUEUED},
     {"no room for an array", "IoPoHoSrRo", 8, HANDOVER_SPLIT},
     {"an intent that cannot be written stops", "If", 0, HANDOVER_STOPPED},
     {"what cannot be prepared stops", "IoPf", 0, HANDOVER_STOPPED},
@@ -153,6 +154,18 @@ static void handover(void)
         ok(bad < 0 && h.state == paths[i].end && handover_over(&h),
            "%s (step %d, state %d)", paths[i].what, bad, (int)h.state);
     }
+}
+
+static void shelved(void)
+{
+    struct handover h = handover_begin(8);
+
+    ok(walk(all, &h, "IoPo") >= 0 && handover_may_shelve(&h), "prepared, and shelved");
+    handover_shelve(&h);
+    ok(walk(all, &h, "Ro") < 0 && h.state == HANDOVER_LATER, "an array waits whole");
+    h = handover_begin(0);
+    (void)walk(all, &h, "IoPoHoS?");
+    ok(!handover_may_shelve(&h), "what was asked for is not shelved");
 }
 
 static void without(void)
@@ -208,10 +221,12 @@ static const struct {
      FEEDER_CLIENT, 1, FEEDER_OVER},
     {"one that was thought to fit has it as soon as that is known",
      "knLouoJ1GmBoKodo?n", FEEDER_CLIENT, 1, FEEDER_OVER},
-    {"no room for the backstop either", "knLouoJ1GrBrKodo?n", FEEDER_CLIENT, 1,
+    {"no room for the backstop either", "knLouoJ1GmBrKodo?n", FEEDER_CLIENT, 1,
      FEEDER_OVER},
     {"nodes that may not submit need no backstop", "knLouoJmGmKodo?n", FEEDER_CLIENT, 0,
      FEEDER_OVER},
+    {"no room at all: a session waits a little", "knLouoJ1GrBrKodo?nzoLouoJmBoGmKodo?n",
+     FEEDER_CLIENT, 1, FEEDER_OVER},
     {"a wish that came meanwhile", "knLouoJ1GmBoKodo?yLouoJmBoG0Kodo?n", FEEDER_CLIENT,
      1, FEEDER_OVER},
     {"a lease that cannot be had", "knLb", FEEDER_CLIENT, 1, FEEDER_STOPPED},
@@ -351,6 +366,7 @@ int main(void)
 {
     judge();
     handover();
+    shelved();
     without();
     feeders();
     feeders_end();
