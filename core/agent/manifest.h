@@ -19,5 +19,12 @@ int manifest_write(const struct site *site, const char *attempt, struct repx_err
  * counts. */
 int manifest_of_job(const struct site *site, int outputs, const char *job,
                     struct results *to);
+/* Does a job's result no longer match the manifest that its supervisor wrote? Files that
+ * were changed since are read; 0 as well when there is no manifest to compare with. */
+int result_purged(const struct site *site, const char *job);
+/* The same of a directory that has `attempts`, below B: a job's, its scatter's, a step's. */
+int result_purged_at(const struct site *site, const char *path);
+/* It is to be made anew: from now on its old attempt is no success. */
+void result_void(const struct site *site, const char *job);
 
 #endif

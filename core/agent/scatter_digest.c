@@ -9,6 +9,7 @@
 #include <kit/alloc.h>
 
 #include "core/agent/job_json.h"
+#include "core/agent/manifest.h"
 #include "core/agent/scatter.h"
 #include "core/agent/state_check.h"
 
@@ -195,5 +196,5 @@ int phase_current(const struct unit *u, const char *home, const char *hex)
     int same = strcmp(state_text(first, "in", ""), hex) == 0;
     json_decref(first);
     json_decref(second);
-    return same;
+    return same && !result_purged_at(u->site, home);
 }

@@ -10,6 +10,7 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/agent/manifest.h"
 #include "core/agent/run_verbs.h"
 #include "core/agent/scheduler_call.h"
 #include "core/agent/state.h"
@@ -29,7 +30,9 @@ struct status_call {
 struct asked {
     char *id;
     const char *work; /* work key, or NULL: any */
-    int status, stale;
+    int status, stale, purged;
+    int wanted;       /* its outputs matter: look at them */
+    const char *deps; /* of a plan: "3,7": lines of its producers; NULL: of no plan */
     char *reason;
     char key[27]; /* of the unit that works on it; "" */
     char *run;    /* which submitted that unit, or NULL */
@@ -101,7 +104,8 @@ static void look(struct site *site, struct asked *a, const char *key)
     a->work = strcmp(key, "-") == 0 ? NULL : key;
     int live = look_live(site, a);
     a->status = result_status(site, a->id, a->work, &a->stale, &a->reason);
-    if (a->status == JOB_SUCCEEDED && !a->stale) {
+    if (a->status == JOB_SUCCEEDED && !a->stale &&
+        (live == JOB_UNKNOWN || !result_purged(site, a->id))) {
         a->key[0] = 0;
     } else if (live != JOB_UNKNOWN) {
         a->status = live;
@@ -227,7 +231,50 @@ static void ask_runs(struct site *site, struct asked *jobs, size_t count)
     free(at);
 }
 
+/* ---- results that are gone ---- */
+
+/* Only those that something asked for needs: a job of a plan that is wanted, or whose
+ * consumer has to run; of no plan, each. */
+static void look_at_results(struct site *site, struct asked *jobs, size_t count)
+{
+    for (size_t i = count; i-- > 0;) {
+        struct asked *a = jobs + i;
+        int done = a->status == JOB_SUCCEEDED;
+        if (done && (a->wanted || !a->deps))
+            a->purged = result_purged(site, a->id);
+        if (done && !a->stale && !a->purged)
+            continue;
+        for (const char *p = a->deps; p && *p;) {
+            char *end;
+            unsigned long at = strtoul(p, &end, 10);
+            if (end == p)
+                break;
+            if (at < i)
+                jobs[at].wanted = 1;
+            p = end + (*end == ',');
+        }
+    }
+}
+
 /* ---- the worker ---- */
+
+/* "ID KEY[ W DEPS]", cut up; W: w or -. */
+static int parse_line(struct asked *a, char *line, char **key)
+{
+    char *rest = strchr(line, ' ');
+
+    if (!rest)
+        return -1;
+    *rest++ = 0;
+    *key = rest;
+    char *flag = strchr(rest, ' ');
+    if (flag) {
+        *flag++ = 0;
+        a->wanted = *flag == 'w';
+        a->deps = *flag && flag[1] == ' ' ? flag + 2 : "";
+    }
+    return state_name_ok(line) ? 0 : -1;
+}
 
 static struct asked *parse(struct site *site, struct repx_buf *lines, size_t *count,
                            struct repx_err *err)
@@ -242,10 +289,9 @@ static struct asked *parse(struct site *site, struct repx_buf *lines, size_t *co
         next = end ? end + 1 : NULL;
         if (end)
             *end = 0;
-        char *key = strchr(line, ' ');
-        if (key)
-            *key++ = 0;
-        if (!end || !key || !state_name_ok(line)) {
+        struct asked job = {.wanted = 0};
+        char *key = NULL;
+        if (!end || parse_line(&job, line, &key) < 0) {
             (void)repx_fail(err, REPX_E_USAGE, "not a question about a job: %.60s",
                             line);
             return jobs;
@@ -254,7 +300,8 @@ static struct asked *parse(struct site *site, struct repx_buf *lines, size_t *co
             cap = cap ? cap * 2 : 256;
             jobs = repx_grow(jobs, cap, sizeof(*jobs));
         }
-        jobs[*count] = (struct asked){.id = repx_strdup(line)};
+        job.id = repx_strdup(line);
+        jobs[*count] = job;
         look(site, jobs + (*count)++, key);
     }
     return jobs;
@@ -269,6 +316,8 @@ static void put_job(struct repx_buf *to, const struct asked *a)
     msg_put_text(&one, F_REASON, a->reason);
     if (a->stale)
         msg_put_number(&one, F_STALE, 1);
+    if (a->purged)
+        msg_put_number(&one, F_PURGED, 1);
     msg_put(to, F_JOB, one.data, (uint32_t)one.len);
 }
 
@@ -286,6 +335,8 @@ static int status_worker(struct site *site, void *arg, int out, struct repx_buf 
         ask_queue(site, c, jobs, count);
     if (why.code == REPX_E_NONE)
         ask_runs(site, jobs, count);
+    if (why.code == REPX_E_NONE)
+        look_at_results(site, jobs, count);
     for (size_t i = 0; i < count; i++) {
         put_job(&data, jobs + i);
         free(jobs[i].id);

@@ -7,6 +7,7 @@
 
 #include <kit/alloc.h>
 
+#include "core/agent/manifest.h"
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
 #include "core/wire/verbs.h"
@@ -47,9 +48,27 @@ static int decide_done(struct submission *s, size_t i, struct repx_err *err)
 
     if (status != JOB_SUCCEEDED || (stale && (s->options & SUBMIT_RERUN_STALE)))
         return 0;
+    if (s->jobs[i].needed && result_purged(s->site, id)) {
+        result_void(s->site, id);
+        return 0;
+    }
     s->jobs[i].what = DECIDE_DONE;
     s->jobs[i].stale = stale;
     return done_event(s, i, err) < 0 ? -1 : 1;
+}
+
+/* What it was made from is needed, too. */
+static void need_producers(struct submission *s, size_t i)
+{
+    size_t k;
+    json_t *dep;
+
+    json_array_foreach(json_object_get(s->plan[i], "deps"), k, dep)
+    {
+        json_int_t at = json_integer_value(dep);
+        if (at >= 0 && (size_t)at < i)
+            s->jobs[at].needed = 1;
+    }
 }
 
 /* Did it end in this very run, as its events say? */
@@ -71,9 +90,12 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
 
     if (decide_ended(s, i))
         return 0;
+    s->jobs[i].needed |= json_is_true(json_object_get(s->plan[i], "wanted"));
     int there = live_get(s->site, state_text(s->plan[i], "id", ""), &l.run, &l.index,
                          l.key, err);
     int done = there < 0 ? -1 : decide_done(s, i, err);
+    if (done == 0)
+        need_producers(s, i);
     if (there > 0 && done == 0) {
         l.element = array_index(s->site, l.key, l.index);
         lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
@@ -233,7 +255,8 @@ int submission_decide(struct submission *s, struct repx_err *err)
     json_t *keys = json_array();
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < s->run->count; i++)
+    /* consumers first: a result that was purged is missed only by who needs it */
+    for (size_t i = s->run->count; rc == 0 && i-- > 0;)
         rc = decide_one(s, i, &lives, err);
     for (size_t i = 0; i < lives.count; i++)
         (void)json_array_append_new(keys, json_string(lives.items[i].key));

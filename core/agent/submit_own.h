@@ -26,6 +26,7 @@ struct decided {
     size_t index; /* within that */
     size_t by;    /* blocked: the job that failed */
     int stale;    /* done, but under another work key */
+    int needed;   /* wanted, or a job that is to run uses it */
 };
 
 /* One unit on its way to the scheduler. */

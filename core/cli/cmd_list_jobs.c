@@ -21,7 +21,9 @@ static const struct option list_jobs_options[] = {
     {"stage", 's', OPTION_TEXT, "TEXT", offsetof(struct list_jobs_args, stage),
      "only jobs whose id holds TEXT", 0},
     {"status", 0, OPTION_LIST, "S", offsetof(struct list_jobs_args, status),
-     "only jobs in that state: succeeded failed pending running queued blocked", 0},
+     "only jobs in that state: succeeded failed pending running queued blocked "
+     "purged",
+     0},
     {"output-paths", 0, OPTION_FLAG, NULL,
      offsetof(struct list_jobs_args, output_paths),
      "show the output directory on the target", 0},
@@ -42,17 +44,15 @@ struct listing {
     struct repx_buf json;
 };
 
-static const char *const status_words[] = {"unknown", "succeeded", "failed",
-                                           "queued",  "running",   "blocked"};
-
-static int status_matches(const struct list_jobs_args *args, int status)
+static int status_matches(const struct list_jobs_args *args,
+                          const struct job_status *status)
 {
     if (!args->status.count)
         return 1;
     for (size_t i = 0; i < args->status.count; i++) {
         const char *want = args->status.items[i];
-        if (strcmp(want, status_words[status]) == 0 ||
-            (status == JOB_UNKNOWN && strcmp(want, "pending") == 0))
+        if (strcmp(want, job_status_word(status)) == 0 ||
+            (status->status == JOB_UNKNOWN && strcmp(want, "pending") == 0))
             return 1;
     }
     return 0;
@@ -60,8 +60,8 @@ static int status_matches(const struct list_jobs_args *args, int status)
 
 static int check_status_words(const struct list_jobs_args *args, struct repx_err *err)
 {
-    static const char *const known[] = {"succeeded", "failed", "pending",
-                                        "running",   "queued", "blocked"};
+    static const char *const known[] = {"succeeded", "failed",  "pending", "running",
+                                        "queued",    "blocked", "purged"};
 
     for (size_t i = 0; i < args->status.count; i++) {
         int good = 0;
@@ -70,7 +70,7 @@ static int check_status_words(const struct list_jobs_args *args, struct repx_err
         if (!good) {
             return repx_fail(err, REPX_E_USAGE,
                              "--status: `%s` is none of succeeded, failed, pending, "
-                             "running, queued, blocked",
+                             "running, queued, blocked, purged",
                              args->status.items[i]);
         }
     }
@@ -129,7 +129,7 @@ static void put_job_json(struct listing *l, const struct lab_run *run, size_t in
     repx_buf_str(b, job->params);
     if (l->status) {
         const struct job_status *s = &l->status[index];
-        repx_buf_fmt(b, ",\"status\":\"%s\",\"stale\":%s", status_words[s->status],
+        repx_buf_fmt(b, ",\"status\":\"%s\",\"stale\":%s", job_status_word(s),
                      s->stale ? "true" : "false");
         repx_buf_str(b, ",\"reason\":");
         json_put_string(b, s->reason ? s->reason : "");
@@ -146,7 +146,7 @@ static void put_job_line(struct listing *l, const char *indent, size_t index)
     repx_buf_fmt(&b, "%s%s", indent, job->id);
     if (a->status.count) {
         const struct job_status *s = &l->status[index];
-        repx_buf_fmt(&b, "  [%s%s%s]", status_words[s->status], s->reason ? ": " : "",
+        repx_buf_fmt(&b, "  [%s%s%s]", job_status_word(s), s->reason ? ": " : "",
                      s->reason ? s->reason : "");
     }
     if (a->params.count) {
@@ -172,7 +172,7 @@ static int wanted(const struct listing *l, size_t index)
 
     if (l->args->stage && !strstr(job->id, l->args->stage))
         return 0;
-    return !l->status || status_matches(l->args, l->status[index].status);
+    return !l->status || status_matches(l->args, &l->status[index]);
 }
 
 static int by_stage_name(const void *a, const void *b)

@@ -33,7 +33,7 @@ static const char *status_word(const struct job_status *s)
     static const char *const words[] = {
         "PENDING (not run yet)", "SUCCESS", "FAILED", "QUEUED", "RUNNING", "BLOCKED"};
 
-    return words[s->status];
+    return s->purged ? "PURGED (its outputs are not what they were)" : words[s->status];
 }
 
 static const char *const type_words[] = {"simple", "scatter-gather", "worker",
@@ -161,8 +161,6 @@ static int open_both(struct cli *cli, const char *spec, size_t *job,
 static void say_json(struct cli *cli, const struct lab_job *job,
                      const struct lab_run *run, const struct job_status *s)
 {
-    static const char *const words[] = {"unknown", "succeeded", "failed",
-                                        "queued",  "running",   "blocked"};
     REPX_AUTO_BUF struct repx_buf b = {0};
     REPX_AUTO_FREE char *dir =
         repx_format("%s/outputs/%s", target_base(cli->target), job->id);
@@ -172,7 +170,8 @@ static void say_json(struct cli *cli, const struct lab_job *job,
     repx_buf_str(&b, ",\"run\":");
     json_put_string(&b, run ? run->name : "");
     repx_buf_fmt(&b, ",\"type\":\"%s\",\"status\":\"%s\",\"stale\":%s,\"reason\":",
-                 type_words[job->type], words[s->status], s->stale ? "true" : "false");
+                 type_words[job->type], job_status_word(s),
+                 s->stale ? "true" : "false");
     json_put_string(&b, s->reason ? s->reason : "");
     repx_buf_fmt(&b, ",\"params\":%s,\"inputs\":[", job->params);
     for (size_t i = 0; i < job->dep_count; i++) {

@@ -62,11 +62,20 @@ static void on_status(void *ctx, const struct plan *plan,
                       const struct job_status *status)
 {
     struct run_report *r = ctx;
+    size_t purged = 0;
 
     for (size_t i = 0; i < plan->count; i++) {
-        r->state[i] = (unsigned char)status[i].status;
-        if (status[i].status != JOB_SUCCEEDED)
+        r->state[i] =
+            (unsigned char)(status[i].purged ? JOB_UNKNOWN : status[i].status);
+        purged += status[i].purged != 0;
+        if (!job_is_done(&status[i]))
             r->number[i] = ++r->todo;
+    }
+    if (purged) {
+        say(r,
+            "- %zu results are no longer what their manifests say (purged?) and are "
+            "made again",
+            purged);
     }
     if (r->todo) {
         say(r, "- Scheduling %zu jobs (%zu are complete already) via %s", r->todo,

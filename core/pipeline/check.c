@@ -55,7 +55,7 @@ static int check_jobs(const struct pipeline *p, const struct repx_scheduler_ops 
 {
     for (size_t i = 0; i < p->plan->count; i++) {
         const struct lab_job *job = p->plan->jobs[i].job;
-        if (p->status[i].status == JOB_SUCCEEDED)
+        if (job_is_done(&p->status[i]))
             continue;
         for (size_t e = 0; e < job->exe_count; e++) {
             if (check_phase(p->plan, i, job->exes[e].name, ops, self, err) < 0)

@@ -27,6 +27,7 @@ static int read_status(const struct repx_buf *data, struct job_status *status,
         s->status =
             state < JOB_UNKNOWN || state > JOB_BLOCKED ? JOB_UNKNOWN : (int)state;
         s->stale = msg_number(f.bytes, f.length, F_STALE, 0) != 0;
+        s->purged = msg_number(f.bytes, f.length, F_PURGED, 0) != 0;
         s->reason = msg_text(f.bytes, f.length, F_REASON);
         s->has_output = s->status == JOB_SUCCEEDED || s->status == JOB_FAILED ||
                         s->status == JOB_RUNNING;
@@ -57,6 +58,19 @@ static struct job_status *ask_status(struct target *target,
         return status;
     job_status_release(status, count);
     return NULL;
+}
+
+int job_is_done(const struct job_status *status)
+{
+    return status->status == JOB_SUCCEEDED && !status->purged;
+}
+
+const char *job_status_word(const struct job_status *status)
+{
+    static const char *const words[] = {"unknown", "succeeded", "failed",
+                                        "queued",  "running",   "blocked"};
+
+    return status->purged ? "purged" : words[status->status];
 }
 
 void job_status_release(struct job_status *status, size_t count)
@@ -90,7 +104,11 @@ struct job_status *plan_status(struct target *target, const struct plan *plan,
     for (size_t i = 0; i < plan->count; i++) {
         char hex[DIGEST_HEX];
         digest_hex(&plan->jobs[i].key, hex);
-        repx_buf_fmt(&lines, "%s %s\n", plan->jobs[i].job->id, hex);
+        repx_buf_fmt(&lines, "%s %s %c ", plan->jobs[i].job->id, hex,
+                     plan->jobs[i].wanted ? 'w' : '-');
+        for (size_t k = 0; k < plan->jobs[i].dep_count; k++)
+            repx_buf_fmt(&lines, "%s%zu", k ? "," : "", plan->jobs[i].deps[k]);
+        repx_buf_char(&lines, '\n');
     }
     return ask_status(target, &lines, plan->scheduler, helper, plan->count, err);
 }

@@ -11,9 +11,15 @@
 struct job_status {
     int status; /* JOB_* */
     int stale;  /* the result was made under another work key */
+    int purged; /* its outputs are no longer what its manifest says */
     int has_output;
     char *reason; /* or NULL */
 };
+
+/* Nothing is to be run for it. */
+int job_is_done(const struct job_status *status);
+/* What people read: succeeded, failed, purged, ... */
+const char *job_status_word(const struct job_status *status);
 
 /* Every job of the Lab, in its order; scheduler may be NULL. NULL with *err on failure. */
 struct job_status *jobs_status(struct target *target, const struct lab *lab,

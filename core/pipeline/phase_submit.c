@@ -16,7 +16,7 @@
 static void count_status(struct pipeline *p)
 {
     for (size_t i = 0; i < p->plan->count; i++) {
-        int done = p->status[i].status == JOB_SUCCEEDED;
+        int done = job_is_done(&p->status[i]);
         if (done && p->status[i].stale)
             p->stale++;
         if (!done || (p->status[i].stale && p->options->rerun_stale))

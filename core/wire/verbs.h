@@ -47,6 +47,7 @@
 #define F_LIMIT 38     /* N */
 #define F_INDEX 39     /* N */
 #define F_WARNING 40   /* T, for the user */
+#define F_PURGED 45    /* N: its outputs are not what its manifest says */
 
 /* State of a job, as V_STATUS and events tell it. */
 #define JOB_UNKNOWN 0 /* never ran, nothing queued */

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Results that a scratch purge took: seen, and made again when something asked for needs them.
+# shellcheck source=lib.sh disable=SC2016,SC2119
+. "$(dirname "$0")/lib.sh"
+
+make_lab "$TESTS/labs/reference"
+export BASE=$XDG_STATE_HOME/repx
+repx run simulation-run --lab "$LAB" >"$WORK/run.log" 2>&1 || exit 1
+export TOTALS='540 540 595 595'
+# Of the first job of a stage: its id, its result, how often it ran.
+job() { jobs_of "$1" | head -n 1; }
+result() { find "$BASE/outputs/$(job "$1")/out/" -type f | head -n 1; }
+attempts() { find "$BASE/outputs/$(job "$1")/attempts" -mindepth 1 -maxdepth 1 | wc -l; }
+status_of() { repx list jobs simulation-run --lab "$LAB" --json --status succeeded --status failed --status pending --status purged | jq -r ".[] | select(.id == \"$1\") | .status"; }
+complete() { repx run "${1:-simulation-run}" --lab "$LAB" | grep "already complete"; }
+
+check 'nothing is missed while all is there' '
+	complete && same succeeded "$(status_of "$(job E)")" && repx show job "$(job E)" --lab "$LAB" | grep "^Status: SUCCESS"'
+check 'a file of a final result is gone: purged in list and show' '
+	rm "$(result E)"; same purged "$(status_of "$(job E)")" && repx show job "$(job E)" --lab "$LAB" | grep "^Status: PURGED" &&
+	repx list jobs simulation-run --lab "$LAB" --status purged | grep "$(job E).*\[purged\]"'
+check 'it is made again, and nothing else' '
+	d=$(attempts D); repx run simulation-run --lab "$LAB" >again.log; cat again.log; grep "1 results are no longer" again.log && grep "Executed 1 jobs" again.log &&
+	same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && same "$d" "$(attempts D)" && same succeeded "$(status_of "$(job E)")" && complete'
+check 'of a producer: purged, and run again only when it is needed' '
+	rm -r "$BASE/outputs/$(job C)/out/"*; same purged "$(status_of "$(job C)")" && complete && same 1 "$(attempts C)"'
+check 'needed: the consumer runs again, so its producers do' '
+	for j in $(jobs_of D; jobs_of E); do rm -r "$BASE/outputs/$j/out/"*; done; rm "$BASE/outputs/$(job D)/branch-3/step-square/out/"*
+	repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && same 2 "$(attempts C)" && same 1 "$(attempts A)" &&
+	same 2 "$(ls "$BASE/outputs/$(job D)/branch-3/step-square/attempts" | wc -l)" && same 1 "$(ls "$BASE/outputs/$(job D)/branch-4/step-square/attempts" | wc -l)" && complete'
+check 'changed, of the same length: seen; touched only: not' '
+	f=$(result E); touch "$f"; same succeeded "$(status_of "$(job E)")"; n=$(wc -c <"$f"); head -c "$n" /dev/zero | tr "\0" x >"$f"; same purged "$(status_of "$(job E)")" &&
+	repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)"'
+check 'a whole attempt is gone' '
+	rm -r "$BASE/outputs/$(job E)/attempts/"*; repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && complete'
+check 'what RepX made has no manifest, and is believed' '
+	j=$BASE/outputs/$(job E); out=$(readlink -f "$j/out"); cp -r "$out" kept; rm -r "$j"; mkdir -p "$j/repx"; cp -r kept "$j/out"; : >"$j/repx/SUCCESS"; complete && rm "$j/out/"*; complete'
