@@ -18,7 +18,7 @@
 
 #include "core/agent/store.h"
 #include "core/agent/store_fs.h"
-#include "core/agent/store_pack.h"
+#include "core/wire/pack.h"
 
 static char base[] = "/tmp/repx-store-XXXXXX";
 static struct site site;
