@@ -174,7 +174,8 @@ static char *read_at(const char *path)
                : repx_buf_detach(&b);
 }
 
-static void holds(const char *path, const char *want, const char *name)
+__attribute__((unused)) static void holds(const char *path, const char *want,
+                                          const char *name)
 {
     REPX_AUTO_FREE char *got = read_at(path);
 
