@@ -48,6 +48,7 @@
 #define F_INDEX 39     /* N */
 #define F_WARNING 40   /* T, for the user */
 #define F_FEATURES 41  /* N, of a hello: FEATURE_* */
+#define F_LEFT 42      /* N, jobs that wait for room */
 
 /* What a side understands beyond its wire version. */
 #define FEATURE_BLOCKS 1 /* V_PUT with PUT_BLOCKS */
@@ -105,7 +106,8 @@
  * the plan (docs/state-format.md): one line per job. Whole or not at all. */
 #define V_RUN_CREATE 20
 /* F_RUN -> data: events as lines of JSON (docs/state-format.md); result when everything
- * is submitted. */
+ * is submitted, or
+ * waits for room: F_COUNT submitted, F_LEFT waiting, F_REASON why. */
 #define V_RUN_SUBMIT 21
 /* F_RUN F_OFFSET -> data: events from then on, until every job of the run has ended; the
  * result's F_STATUS is JOB_SUCCEEDED or JOB_FAILED. */
