@@ -5,10 +5,11 @@
 
 BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libarchive-dev libcjson-dev
 	libinih-dev libjansson-dev libssh2-1-dev libb2-dev librsync-dev libtomlplusplus-dev
-	nettle-dev openssh-client"
+	libzstd-dev nettle-dev openssh-client"
 TEST_PACKAGES="clang clang-format clang-tidy shellcheck bubblewrap busybox-static csh fish jq
-	openssh-server man-db munge slurm-client slurmctld slurmd slurm-wlm procps rsync strace util-linux python3
-	podman runc uidmap charliecloud-runtime"
+	openssh-server openssl man-db munge slurm-client slurmctld slurmd slurm-wlm procps rsync strace util-linux python3
+	podman runc uidmap charliecloud-runtime gridengine-master gridengine-exec gridengine-client
+	msmtp-mta"
 
 need() {
 	missing=
@@ -31,6 +32,10 @@ need() {
 	fi
 	echo "-- installing with apt:$missing"
 	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 update -qq || return 1
+	# Grid Engine without a cell of the system's own, which would start its daemons
+	case $missing in *gridengine*)
+		echo gridengine-common shared/gridengineconfig boolean false | $as_root debconf-set-selections ;;
+	esac
 	# shellcheck disable=SC2086
 	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends \
 		$missing >/dev/null

@@ -18,7 +18,7 @@
 
 #include "core/agent/store.h"
 #include "core/agent/store_fs.h"
-#include "core/agent/store_pack.h"
+#include "core/wire/pack.h"
 
 static char base[] = "/tmp/repx-store-XXXXXX";
 static struct site site;
@@ -174,7 +174,8 @@ static char *read_at(const char *path)
                : repx_buf_detach(&b);
 }
 
-static void holds(const char *path, const char *want, const char *name)
+__attribute__((unused)) static void holds(const char *path, const char *want,
+                                          const char *name)
 {
     REPX_AUTO_FREE char *got = read_at(path);
 

@@ -102,6 +102,7 @@ static void put_hello(struct repx_buf *msg, const struct site *site,
     (void)clock_gettime(CLOCK_REALTIME, &now);
     msg_put_number(msg, F_TIME, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
     msg_put_text(msg, F_WARNING, site->warning);
+    msg_put_number(msg, F_FEATURES, FEATURE_BLOCKS);
 }
 
 /* Say hello; a base path that cannot be used is said in the hello, too, so that the

@@ -75,8 +75,9 @@ static int stamp(struct site *site, int dir, const char *where, struct repx_err 
                      : 0;
     if (major < 1 || !end || *end) {
         return repx_fail(err, REPX_E_CORRUPT,
-                         "%s/format does not name a state of repx: \"%s\"", where,
-                         line);
+                         "%s/format does not name a state of repx: \"%.80s\"; if "
+                         "nothing but repx keeps anything there, remove that file",
+                         where, line);
     }
     if (major > STATE_MAJOR) {
         site->readonly = 1;

@@ -14,6 +14,7 @@
 #include <kit/buf.h>
 #include <kit/file.h>
 
+#include "store_part.h"
 #include "store_session.h"
 
 #define HOST_TOOLS "artifacts/host-tools"
@@ -39,6 +40,11 @@ struct store *store_open(const struct site *site, struct repx_err *err)
     s->writer = repx_format("%012lld%03ld.%s", (long long)now.tv_sec,
                             now.tv_nsec / 1000000, s->session);
     return s;
+}
+
+void store_read_all(struct store *s)
+{
+    s->read_all = 1;
 }
 
 struct object_index *store_index(struct store *s)
@@ -200,10 +206,22 @@ int store_lacking(struct store *s,
         store_stage_adopt(s, adopt_file);
     for (size_t i = 0; i < s->object_count; i++) {
         const struct object *o = &s->objects[i];
-        if (o->state == OBJECT_MISSING)
-            want(ctx, o->digest.bytes, o->executable, o->length);
+        if (o->state != OBJECT_MISSING)
+            continue;
+        store_part_claim(s, o);
+        want(ctx, o->digest.bytes, o->executable, o->length);
     }
     return 0;
+}
+
+uint64_t store_partial(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
+                       uint32_t executable, struct repx_buf *digests)
+{
+    struct digest d;
+
+    memcpy(d.bytes, digest, sizeof(d.bytes));
+    const struct object *o = store_object_find(s, &d, executable != 0);
+    return o ? store_part_tell(s, o, digests) : 0;
 }
 
 int store_verify(struct store *s, struct repx_err *err)
@@ -253,7 +271,7 @@ int store_still(struct store *s, struct index_entry *e)
     if (store_lstat(s->site->base_fd, e->path, &st) < 0 ||
         (dir && store_lstat(s->site->base_fd, dir, &dir_st) < 0))
         return 0;
-    if (index_agrees(e, &st, dir ? &dir_st : NULL))
+    if (!s->read_all && index_agrees(e, &st, dir ? &dir_st : NULL))
         return 1;
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size ||
         ((st.st_mode & S_IXUSR) != 0) != e->executable ||
@@ -316,6 +334,7 @@ void store_close(struct store *s)
     repx_close_fd(&s->waiting_fd);
     if (s->remembered && !pending)
         store_stage_adopt(s, NULL);
+    store_part_leave(s);
     store_stage_close(s, pending && (s->arrived || s->dead_count));
     free(s->builds);
     free(s->objects);

@@ -8,7 +8,8 @@
  *
  * A tree is built in a staging directory on the file system of its destination and renamed
  * when it is whole. A store that is closed early leaves what arrived in its staging
- * directory, where the next store finds it. docs/store.md has the rules. */
+ * directory, where the next store finds it, parts of large objects too. docs/store.md has
+ * the rules. */
 #ifndef REPX_AGENT_STORE_H
 #define REPX_AGENT_STORE_H
 
@@ -16,6 +17,8 @@
 #include <stdint.h>
 
 #include <repx/sync.h>
+
+#include <kit/buf.h>
 
 #include "core/agent/agent.h"
 #include "core/agent/store_tree.h"
@@ -27,6 +30,9 @@ struct store_put;
 struct store *store_open(const struct site *site, struct repx_err *err);
 void store_close(struct store *s); /* NULL is fine */
 
+/* From now on no witness counts: what is there is read. */
+void store_read_all(struct store *s);
+
 /* Takes the tree over, also when it fails. *lacks (may be NULL): objects it waits for. */
 int store_place(struct store *s, struct store_tree *tree, uint64_t *lacks,
                 struct repx_err *err);
@@ -35,8 +41,16 @@ int store_lacking(struct store *s,
                                uint64_t length),
                   void *ctx, struct repx_err *err);
 
+/* What lies here of an object that is lacking: the bytes, and the digests of its pieces of
+ * PACK_CHUNK bytes (store_part.h). */
+uint64_t store_partial(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
+                       uint32_t executable, struct repx_buf *digests);
+
 /* One pack; several may be under way. */
 struct store_put *store_put_begin(struct store *s);
+/* An object with a wrong digest is counted and stays missing, instead of ending the pack. */
+void store_put_again(struct store_put *p);
+uint64_t store_put_wrong(const struct store_put *p);
 int store_put_bytes(struct store_put *p, const void *bytes, size_t n,
                     struct repx_err *err);
 int store_put_end(struct store_put *p, struct repx_err *err);

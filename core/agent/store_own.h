@@ -49,6 +49,8 @@ struct store {
     size_t dead_count;
     int remembered; /* a transfer came to its end */
     int arrived;    /* something was put */
+    int read_all;   /* no witness counts */
+    int parts;      /* there may be parts in the staging directory */
     /* this session's trees and objects */
     struct build *builds;
     size_t build_count, build_cap;

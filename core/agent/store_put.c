@@ -13,14 +13,18 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
-#include "store_pack.h"
+#include "core/wire/pack.h"
+#include "store_part.h"
 
 struct store_put {
     struct store *s;
     struct pack pack;
+    int again;      /* wrong digests are counted, not fatal */
+    uint64_t wrong; /* so many */
     /* the object that is being written; fd is -1 when it is not wanted */
     size_t object;
-    int fd;
+    int fd, part;
+    uint64_t hashed; /* so many bytes of it, from the first on */
     struct digest_ctx hash;
 };
 
@@ -34,7 +38,12 @@ static const char *name_of(const struct store *s, const struct object *o)
     return s->builds[o->wanted[0].build].tree.name;
 }
 
-/* Take back what a broken object left. */
+static const char *path_of(const struct store *s, const struct object *o)
+{
+    return s->builds[o->wanted[0].build].tree.items[o->wanted[0].item].path;
+}
+
+/* Take back what a broken object left. What arrived of a large one stays. */
 static void give_up(struct store_put *p)
 {
     struct repx_err ignored = {0};
@@ -45,18 +54,34 @@ static void give_up(struct store_put *p)
     repx_close_fd(&p->fd);
     p->fd = -1;
     struct object *o = current(p);
+    o->state = OBJECT_MISSING;
+    if (p->part)
+        return;
     int dir = store_item_dir(p->s, &o->wanted[0], &leaf, &ignored);
     if (dir >= 0)
         (void)store_unlinkat(dir, leaf);
-    o->state = OBJECT_MISSING;
+}
+
+/* A small object is written where it belongs. */
+static int open_in_place(struct store_put *p, const struct object *o,
+                         struct repx_err *err)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL;
+    const char *leaf;
+    int dir = store_item_dir(p->s, &o->wanted[0], &leaf, err);
+
+    if (dir < 0)
+        return -1;
+    int fd = store_openat(dir, leaf, flags, store_mode(o->executable));
+    if (fd < 0 && errno == EEXIST && store_unlinkat(dir, leaf) == 0) /* a broken try */
+        fd = store_openat(dir, leaf, flags, store_mode(o->executable));
+    return fd < 0 ? store_fail(err, name_of(p->s, o), leaf) : fd;
 }
 
 static int object_begin(void *ctx, const struct pack_head *head, struct repx_err *err)
 {
     struct store_put *p = ctx;
     struct object *o = store_object_find(p->s, &head->digest, head->executable);
-    const int flags = O_WRONLY | O_CREAT | O_EXCL;
-    const char *leaf;
 
     p->fd = -1;
     if (!o || o->state != OBJECT_MISSING)
@@ -67,72 +92,106 @@ static int object_begin(void *ctx, const struct pack_head *head, struct repx_err
                          name_of(p->s, o), (unsigned long long)head->length,
                          (unsigned long long)o->length);
     }
-    int dir = store_item_dir(p->s, &o->wanted[0], &leaf, err);
-    if (dir < 0)
-        return -1;
-    p->fd = store_openat(dir, leaf, flags, store_mode(o->executable));
-    if (p->fd < 0 && errno == EEXIST &&
-        store_unlinkat(dir, leaf) == 0) /* a broken try */
-        p->fd = store_openat(dir, leaf, flags, store_mode(o->executable));
+    p->part = head->parts || store_part_is(o);
+    p->fd = p->part ? store_part_open(p->s, o, !head->parts, err)
+                    : open_in_place(p, o, err);
     if (p->fd < 0)
-        return store_fail(err, name_of(p->s, o), leaf);
+        return -1;
     p->object = (size_t)(o - p->s->objects);
+    p->hashed = 0;
     o->state = OBJECT_COMING;
     digest_begin(&p->hash);
     return 0;
 }
 
-static int object_bytes(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+static int write_at(int fd, uint64_t at, const char *bytes, size_t n)
+{
+    while (n) {
+        ssize_t w = pwrite(fd, bytes, n, (off_t)at);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return -1;
+        bytes += w;
+        at += (uint64_t)w;
+        n -= (size_t)w;
+    }
+    return 0;
+}
+
+static int object_bytes(void *ctx, uint64_t at, const void *bytes, size_t n,
+                        struct repx_err *err)
 {
     struct store_put *p = ctx;
 
     if (p->fd < 0)
         return 0;
-    digest_add(&p->hash, bytes, n);
-    if (repx_write_all(p->fd, bytes, n) == 0)
+    if (at == p->hashed) {
+        digest_add(&p->hash, bytes, n);
+        p->hashed += n;
+    }
+    if (write_at(p->fd, at, bytes, n) == 0)
         return 0;
-    const struct object *o = current(p);
-    const struct store_item *item =
-        &p->s->builds[o->wanted[0].build].tree.items[o->wanted[0].item];
-    return store_fail(err, name_of(p->s, o), item->path);
+    return store_fail(err, name_of(p->s, current(p)), path_of(p->s, current(p)));
 }
 
-static int check_digest(struct store_put *p, struct repx_err *err)
+/* 1 the content is what it should be, 0 it is not. */
+static int is_right(struct store_put *p, struct digest *got)
 {
     const struct object *o = current(p);
-    struct digest got;
+    struct repx_err ignored = {0};
+    uint64_t length = p->hashed;
+
+    if (p->hashed == o->length) {
+        digest_end(&p->hash, got);
+    } else if (lseek(p->fd, 0, SEEK_SET) != 0 ||
+               digest_fd(p->fd, got, &length, &ignored) < 0) {
+        return 0;
+    }
+    return length == o->length && memcmp(got, &o->digest, sizeof(*got)) == 0;
+}
+
+static int wrong_digest(struct store_put *p, const struct digest *got,
+                        struct repx_err *err)
+{
+    const struct object *o = current(p);
     char want_hex[DIGEST_HEX], got_hex[DIGEST_HEX];
 
-    digest_end(&p->hash, &got);
-    if (memcmp(&got, &o->digest, sizeof(got)) == 0)
-        return 0;
-    digest_hex(&got, got_hex);
+    digest_hex(got, got_hex);
     digest_hex(&o->digest, want_hex);
-    const struct store_item *item =
-        &p->s->builds[o->wanted[0].build].tree.items[o->wanted[0].item];
     return repx_fail(
         err, REPX_E_CORRUPT,
         "%s%s%s: digest %s arrived, %s was declared: the Lab changed while it "
         "was sent, or the link is faulty; run again",
-        name_of(p->s, o), *item->path ? "/" : "", item->path, got_hex, want_hex);
+        name_of(p->s, o), *path_of(p->s, o) ? "/" : "", path_of(p->s, o), got_hex,
+        want_hex);
 }
 
 static int object_end(void *ctx, struct repx_err *err)
 {
     struct store_put *p = ctx;
+    struct digest got = {{0}};
 
     if (p->fd < 0)
         return 0;
     struct object *o = current(p);
-    if (check_digest(p, err) < 0)
-        return -1;
-    if (close(p->fd) < 0) {
-        /* the descriptor is gone, but the file is not what it should be */
-        p->fd = -1;
+    if (!is_right(p, &got)) {
+        if (!p->again)
+            return wrong_digest(p, &got, err);
+        p->wrong++;
+        give_up(p);
+        return 0;
+    }
+    int rc = close(p->fd);
+    p->fd = -1;
+    if (rc < 0) { /* the file is not what it should be */
         o->state = OBJECT_MISSING;
         return store_fail(err, name_of(p->s, o), "");
     }
-    p->fd = -1;
+    if (p->part && store_part_finish(p->s, o, err) < 0) {
+        o->state = OBJECT_MISSING;
+        return -1;
+    }
     p->s->arrived = 1;
     return store_spread(p->s, o, err);
 }
@@ -146,6 +205,16 @@ struct store_put *store_put_begin(struct store *s)
     p->fd = -1;
     pack_init(&p->pack, &sink);
     return p;
+}
+
+void store_put_again(struct store_put *p)
+{
+    p->again = 1;
+}
+
+uint64_t store_put_wrong(const struct store_put *p)
+{
+    return p->wrong;
 }
 
 int store_put_bytes(struct store_put *p, const void *bytes, size_t n,

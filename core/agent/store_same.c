@@ -85,7 +85,7 @@ static int same_file(const struct look *l, const struct store_item *item,
         return 0;
     REPX_AUTO_FREE char *path = l->name ? path_of(l, item) : NULL;
     const struct index_entry *e = path ? index_path(store_index(l->s), path) : NULL;
-    return (e && witness_agrees(l, e, item, st)) ||
+    return (e && !l->s->read_all && witness_agrees(l, e, item, st)) ||
            hash_agrees(l, item, leaf, path, st);
 }
 

@@ -12,6 +12,7 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "store_part.h"
 #include "store_session.h"
 
 #define DEAD_AFTER_S 3600 /* a session of another node that made nothing for so long */
@@ -88,8 +89,10 @@ static void take_over(struct store *s)
         if (e->d_name[0] == '.' || !is_dead(s, e->d_name))
             continue;
         REPX_AUTO_FREE char *mine = repx_format("dead%zu", s->dead_count);
-        if (store_rename(s->stages_fd, e->d_name, s->stage_fd, mine) == 0)
-            s->dead_count++;
+        if (store_rename(s->stages_fd, e->d_name, s->stage_fd, mine) < 0)
+            continue;
+        s->dead_count++;
+        store_part_rescue(s, mine);
     }
     (void)closedir(d);
 }

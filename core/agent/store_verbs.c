@@ -10,12 +10,13 @@
 #include "core/agent/store.h"
 #include "core/agent/store_delta.h"
 #include "core/agent/store_desk.h"
+#include "core/wire/block.h"
 #include "core/wire/msg.h"
+#include "core/wire/pack.h"
 #include "core/wire/verbs.h"
 
 #define STORE_SLOT 0
 #define TREE_LARGEST (256u << 20) /* bytes of a declared tree */
-#define LACKING_HEAD (REPX_DIGEST_LEN + 9)
 
 static void own_free(struct call *c)
 {
@@ -65,6 +66,7 @@ struct later {
     int (*now)(struct call *c, struct store *s, struct later *own,
                struct repx_err *err);
     uint8_t digest[REPX_DIGEST_LEN];
+    uint32_t options;
 };
 
 static void serve(struct call *c)
@@ -163,6 +165,14 @@ static int known_begin(struct call *c, const void *msg, size_t n, struct repx_er
     return 0;
 }
 
+static void put_room(struct repx_buf *fields, uint64_t bytes, uint64_t inodes)
+{
+    const uint64_t most = INT64_MAX;
+
+    msg_put_number(fields, F_BYTES, (int64_t)(bytes < most ? bytes : most));
+    msg_put_number(fields, F_INODES, (int64_t)(inodes < most ? inodes : most));
+}
+
 static int room_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf fields = {0};
@@ -173,46 +183,55 @@ static int room_begin(struct call *c, const void *msg, size_t n, struct repx_err
     (void)n;
     if (!s || store_room(s, &bytes, &inodes, err) < 0)
         return -1;
-    msg_put_number(&fields, F_BYTES, (int64_t)bytes);
-    msg_put_number(&fields, F_INODES, (int64_t)inodes);
+    put_room(&fields, bytes, inodes);
     call_reply(c, fields.data, fields.len);
     return 0;
 }
 
+/* What is lacking, as a pack's heads; with what lies here of it when that is asked for. */
 struct lacking {
-    struct store *s;
+    struct store *store;
+    int parts;
     struct repx_buf all;
 };
 
 static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t length)
 {
     struct lacking *l = ctx;
-    uint8_t head[LACKING_HEAD];
-    struct digest d;
+    REPX_AUTO_BUF struct repx_buf pieces = {0};
+    struct pack_head head = {.executable = executable != 0, .length = length};
+    uint8_t raw[PACK_HEAD];
 
-    memcpy(head, digest, REPX_DIGEST_LEN);
-    memcpy(d.bytes, digest, REPX_DIGEST_LEN);
-    head[REPX_DIGEST_LEN] =
-        (uint8_t)(executable |
-                  (store_near(l->s, &d, (uint8_t)executable) ? LACKING_NEAR : 0u));
+    memcpy(head.digest.bytes, digest, REPX_DIGEST_LEN);
+    uint64_t here = l->parts ? store_partial(l->store, digest, executable, &pieces) : 0;
+    head.parts = here != 0;
+    pack_head_put(raw, &head);
+    if (!here && store_near(l->store, &head.digest, head.executable))
+        raw[REPX_DIGEST_LEN] |= LACKING_NEAR;
+    repx_buf_add(&l->all, raw, sizeof(raw));
+    if (!here)
+        return;
     for (int i = 0; i < 8; i++)
-        head[REPX_DIGEST_LEN + 1 + i] = (uint8_t)(length >> (8 * i));
-    repx_buf_add(&l->all, head, sizeof(head));
+        repx_buf_char(&l->all, (char)(here >> (8 * i)));
+    repx_buf_add(&l->all, pieces.data, pieces.len);
 }
 
 static int lacking_now(struct call *c, struct store *s, struct later *own,
                        struct repx_err *err)
 {
-    struct lacking l = {.s = s};
+    REPX_AUTO_BUF struct repx_buf fields = {0};
+    struct lacking l = {.store = s, .parts = own->options & LACKING_PARTS};
+    uint64_t bytes, inodes;
 
-    (void)own;
     int rc = store_lacking(s, want, &l, err);
     if (rc == 0 && l.all.len)
         call_send(c, l.all.data, l.all.len);
-    if (rc == 0)
-        call_reply(c, NULL, 0);
     repx_buf_free(&l.all);
-    return rc;
+    if (rc < 0 || store_room(s, &bytes, &inodes, err) < 0)
+        return -1;
+    put_room(&fields, bytes, inodes);
+    call_reply(c, fields.data, fields.len);
+    return 0;
 }
 
 static int lacking_begin(struct call *c, const void *msg, size_t n,
@@ -220,8 +239,9 @@ static int lacking_begin(struct call *c, const void *msg, size_t n,
 {
     struct later *own = REPX_NEW(struct later);
 
-    (void)msg, (void)n, (void)err;
+    (void)err;
     own->now = lacking_now;
+    own->options = (uint32_t)msg_number(msg, n, F_OPTIONS, 0);
     return wait_or_serve(c, own);
 }
 
@@ -340,6 +360,8 @@ static int place_begin(struct call *c, const void *msg, size_t n, struct repx_er
         return repx_fail(err, REPX_E_CORRUPT, "the request names no place");
     if (!store_of(c, err) || store_name_check(name, err) < 0)
         return -1;
+    if (msg_number(msg, n, F_OPTIONS, 0) & PLACE_READ_ALL)
+        store_read_all(store_of(c, err));
     struct placing *p = REPX_NEW(struct placing);
     p->name = repx_strdup(name);
     call_set_own(c, p);
@@ -393,6 +415,7 @@ static void place_drop(struct call *c)
 
 struct putting {
     struct store_put *put;
+    struct blocks *blocks; /* NULL: the pack comes as it is */
     int left;
 };
 
@@ -403,16 +426,24 @@ static void putting_leave(struct call *c, struct putting *p)
     p->left = 1;
 }
 
+static int put_bytes(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    return store_put_bytes(ctx, bytes, n, err);
+}
+
 static int put_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
 {
     struct store *s = store_of(c, err);
 
-    (void)msg;
-    (void)n;
     if (!s)
         return -1;
     struct putting *p = REPX_NEW(struct putting);
     p->put = store_put_begin(s);
+    int64_t options = msg_number(msg, n, F_OPTIONS, 0);
+    if (options & PUT_AGAIN)
+        store_put_again(p->put);
+    if (options & PUT_BLOCKS)
+        p->blocks = blocks_create(put_bytes, p->put);
     call_set_own(c, p);
     desk_of(c)->busy++;
     return 0;
@@ -422,16 +453,17 @@ static int put_data(struct call *c, const void *bytes, size_t n, struct repx_err
 {
     const struct putting *p = call_own(c);
 
-    return store_put_bytes(p->put, bytes, n, err);
+    return p->blocks ? blocks_input(p->blocks, bytes, n, err)
+                     : store_put_bytes(p->put, bytes, n, err);
 }
 
 static int put_end(struct call *c, struct repx_err *err)
 {
     struct putting *p = call_own(c);
 
-    if (store_put_end(p->put, err) < 0)
+    if ((p->blocks && blocks_end(p->blocks, err) < 0) || store_put_end(p->put, err) < 0)
         return -1;
-    call_reply(c, NULL, 0);
+    reply_count(c, (int64_t)store_put_wrong(p->put));
     putting_leave(c, p);
     return 0;
 }
@@ -442,6 +474,7 @@ static void put_drop(struct call *c)
 
     if (p) {
         store_put_free(p->put);
+        blocks_destroy(p->blocks);
         putting_leave(c, p);
     }
     own_free(c);

@@ -12,7 +12,7 @@
 struct run_args {
     struct option_int jobs;
     const char *mem, *artifact_store, *stale;
-    int keep_going, no_timing, detach, wait, dry_run, json;
+    int keep_going, no_timing, detach, wait, dry_run, json, verify;
 };
 
 static const struct option run_options[] = {
@@ -30,6 +30,8 @@ static const struct option run_options[] = {
      "show the plan; contact nobody", 0},
     {"stale", 0, OPTION_WORD, "keep|rerun", offsetof(struct run_args, stale),
      "results of other scripts, parameters or images: keep (default) or run again", 0},
+    {"verify", 0, OPTION_FLAG, NULL, offsetof(struct run_args, verify),
+     "read every byte of the Lab that is on the target, and mend what differs", 0},
     {"artifact-store", 0, OPTION_WORD, "shared|node-local",
      offsetof(struct run_args, artifact_store), "where jobs read the Lab from", 0},
     {"no-timing", 0, OPTION_FLAG, NULL, offsetof(struct run_args, no_timing),
@@ -183,6 +185,7 @@ static int perform(struct run_work *w, char **words, int count, struct repx_err 
         .keep_going = w->args->keep_going,
         .detach = w->args->detach,
         .wait = w->args->wait,
+        .verify = w->args->verify,
         .rerun_stale = w->args->stale && strcmp(w->args->stale, "rerun") == 0,
     };
     struct run_report report = {.ui = &w->cli->ui,

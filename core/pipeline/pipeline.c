@@ -16,6 +16,7 @@ static const struct phase *const phases[] = {
 
 int pipeline_perform(struct pipeline *p, struct repx_err *err)
 {
+    target_read_all(p->target, p->options->verify);
     for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
         p->listener->phase(p->listener->ctx, i + 1, phases[i]->name,
                            phases[i]->summary);

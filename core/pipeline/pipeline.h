@@ -23,6 +23,7 @@ struct pipeline_options {
     int detach;         /* do not watch the local queue */
     int wait;           /* watch also where a batch system needs nobody to */
     int rerun_stale;    /* --stale rerun */
+    int verify;         /* read every byte on the target */
     int64_t jobs_limit; /* -j, or the target's local_concurrency; -1: unset */
     int64_t mem_limit;  /* --mem in bytes; -1: unset */
 };

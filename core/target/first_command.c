@@ -41,6 +41,8 @@ static int agent_open(struct agent *a, const char *libexec, const char *arch,
         return repx_fail_errno(err, "%s", file);
     if (digest_fd(a->fd, &a->digest, &a->length, err) < 0)
         return repx_wrap(err, "%s", file);
+    if (a->length == 0)
+        return repx_fail(err, REPX_E_FAILED, "%s is empty: reinstall repx", file);
     a->path = repx_format("%s/repx-agent", arch);
     return 0;
 }

@@ -18,6 +18,10 @@ struct sync_host;
 struct sync_host *sync_host_create(struct session *session,
                                    const struct repx_host *host,
                                    const struct sync_source *source, const char *base);
+#define SYNC_NEAR 1 /* the target is this machine */
+#define SYNC_READ_ALL \
+    2 /* nothing is known: the target reads all bytes (run --verify) */
+void sync_host_flags(struct sync_host *h, unsigned flags);
 /* Cancels what was begun and not verified. NULL is fine. */
 void sync_host_destroy(struct sync_host *h);
 const struct repx_sync_host *sync_host_services(struct sync_host *h);

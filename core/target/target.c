@@ -27,6 +27,7 @@ struct target {
     struct session *session;
     char *base, *arch, *host, *agent;
     int64_t cpus, memory;
+    int read_all;
 };
 
 /* Load a transport and check its table of the target. */
@@ -274,6 +275,16 @@ const struct ui *target_ui(const struct target *t)
 const struct repx_host *target_clock(const struct target *t)
 {
     return clock_of(t);
+}
+
+void target_read_all(struct target *t, int all)
+{
+    t->read_all = all;
+}
+
+int target_reads_all(const struct target *t)
+{
+    return t->read_all;
 }
 
 uint64_t target_logins(const struct target *t)

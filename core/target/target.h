@@ -41,6 +41,10 @@ const struct ui *target_ui(const struct target *t);
 /* Host services for its clock and its cancel flag. */
 const struct repx_host *target_clock(const struct target *t);
 
+/* From now on transfers read every byte that is on the target (sync_host.h). */
+void target_read_all(struct target *t, int all);
+int target_reads_all(const struct target *t);
+
 /* The services of a sync plugin over this target (sync_host.c). */
 struct sync_source {
     void *ctx;

@@ -47,7 +47,12 @@
 #define F_LIMIT 38     /* N */
 #define F_INDEX 39     /* N */
 #define F_WARNING 40   /* T, for the user */
+#define F_FEATURES 41  /* N, of a hello: FEATURE_* */
+#define F_LEFT 42      /* N, jobs that wait for room */
 #define F_PURGED 45    /* N: its outputs are not what its manifest says */
+
+/* What a side understands beyond its wire version. */
+#define FEATURE_BLOCKS 1 /* V_PUT with PUT_BLOCKS */
 
 /* State of a job, as V_STATUS and events tell it. */
 #define JOB_UNKNOWN 0 /* never ran, nothing queued */
@@ -66,15 +71,24 @@
 #define V_REMEMBER 2
 /* data: 32-byte digests -> data: one byte each, '1' or '0'. */
 #define V_HAVE 3
-/* F_NAME; data: F_ENTRY fields of a tree. No result data. See sync.h: place. */
+/* F_NAME F_OPTIONS; data: F_ENTRY fields of a tree. No result data. See sync.h: place. With
+ * PLACE_READ_ALL no witness counts: what is there is read. */
 #define V_PLACE 4
-/* -> data: for each missing object once: digest (32), exec (1), length (8, le). In exec,
- * LACKING_NEAR says that something is there which a delta could lead from. */
+#define PLACE_READ_ALL 1
+/* F_OPTIONS -> data: for each missing object once the head of a pack's object (pack.h). With
+ * LACKING_PARTS a head with PACK_PARTS is followed by the number of bytes that lie there
+ * already (8, le) and the digests of their pieces of PACK_CHUNK bytes; LACKING_NEAR in the
+ * mode says that something is there which a delta could lead from. Result: F_BYTES F_INODES
+ * as of V_ROOM. */
 #define V_LACKING 5
-#define LACKING_NEAR 2
-/* F_DIGEST absent; data: a pack: for each object digest (32), exec (1), length (8, le),
- * content. The result comes after END; the first wrong digest fails it. */
+#define LACKING_PARTS 1
+#define LACKING_NEAR 4
+/* F_OPTIONS; data: a pack (pack.h), with PUT_BLOCKS in blocks (block.h). The result comes after
+ * END; the first wrong digest fails it or, with PUT_AGAIN, F_COUNT says how many were wrong
+ * and are lacking still. */
 #define V_PUT 6
+#define PUT_AGAIN 1
+#define PUT_BLOCKS 2
 /* Complete all placed trees; fails naming what is missing. */
 #define V_VERIFY 7
 /* -> F_BYTES F_INODES */
@@ -93,7 +107,8 @@
  * the plan (docs/state-format.md): one line per job. Whole or not at all. */
 #define V_RUN_CREATE 20
 /* F_RUN -> data: events as lines of JSON (docs/state-format.md); result when everything
- * is submitted. */
+ * is submitted, or
+ * waits for room: F_COUNT submitted, F_LEFT waiting, F_REASON why. */
 #define V_RUN_SUBMIT 21
 /* F_RUN F_OFFSET -> data: events from then on, until every job of the run has ended; the
  * result's F_STATUS is JOB_SUCCEEDED or JOB_FAILED. */

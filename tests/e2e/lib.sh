@@ -43,6 +43,7 @@ finish() {
 	local status=$?
 	trap - EXIT INT TERM
 	if [[ -n $cluster ]]; then "$TESTBED" down "$cluster" --purge; fi
+	if declare -F at_end >/dev/null; then at_end; fi # of the test's own
 	end_of_work
 	if ((status != 0 && tap_failed == 0)); then
 		tap_count=$((tap_count + 1)) tap_failed=1
@@ -238,6 +239,22 @@ count_logins() { grep -c 'Accepted publickey for' "$cluster/log/sshd.log" || tru
 # Waits until no job is left in Slurm's queue; 120 s at most.
 slurm_drain() { within "${1:-120}" queue_is_empty; }
 queue_is_empty() { [[ -z $(slurm squeue -h) ]]; }
+
+# ---- the SDK as a stranger has it ----
+
+# Installs all of repx below $WORK/usr, and leads CMake, pkg-config and PATH there.
+sdk_install() {
+	[[ -f $REPX_BUILD/cmake_install.cmake ]] || skip_all 'not a build directory'
+	! grep -q '^REPX_SANITIZE:[A-Z]*=.' "$REPX_BUILD/CMakeCache.txt" ||
+		skip_all 'archives that need a sanitizer are not for strangers'
+	cmake --install "$REPX_BUILD" --prefix "$WORK/usr" >"$WORK/install.log" 2>&1 ||
+		{ cat "$WORK/install.log"; exit 1; }
+	export PATH=$WORK/usr/bin:$PATH CMAKE_PREFIX_PATH=$WORK/usr
+	PKG_CONFIG_PATH=$(dirname "$(find "$WORK/usr" -name repx-plugin.pc)")
+	REPX=$WORK/usr/bin/repx
+	export PKG_CONFIG_PATH
+	export -n REPX_BUILD
+}
 
 # ---- Labs ----
 

@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/agent/store_pack.h"
+#include "core/wire/pack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,11 +14,14 @@ static int begin(void *ctx, const struct pack_head *head, struct repx_err *err)
     return 0;
 }
 
-static int bytes(void *ctx, const void *data, size_t n, struct repx_err *err)
+static int bytes(void *ctx, uint64_t at, const void *data, size_t n,
+                 struct repx_err *err)
 {
     volatile uint8_t *sum = ctx;
 
     (void)err;
+    if (at > PACK_OBJECT_MAX || n > PACK_OBJECT_MAX - at)
+        __builtin_trap();
     for (size_t i = 0; i < n; i++)
         *sum = (uint8_t)(*sum + ((const uint8_t *)data)[i]);
     return 0;

@@ -25,6 +25,7 @@ c_files | grep -v '^tests/' | xargs grep -nHE '^ *# *include *[<"]' |
 		only("^<libssh2", "^plugins/transport-ssh/")
 		only("^<librsync", "^core/delta/")
 		only("^<nettle/", "^core/wire/digest\\.c:")
+		only("^<zstd", "^core/wire/block")
 		only("^<archive(_entry)?\\.h>", "^core/archive/archive\\.c:")
 		split($1, path, "/")
 		inner = name; gsub(/[<>"]/, "", inner)

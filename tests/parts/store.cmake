@@ -12,6 +12,7 @@ add_library(file_parts STATIC
 target_link_libraries(file_parts PUBLIC store_parts ${JANSSON_STATIC})
 repx_unit_test(store store_parts)
 repx_unit_test(store_others store_parts)
+repx_unit_test(store_parts store_parts)
 repx_unit_test(job_files file_parts)
 repx_unit_test(mirror kit wire)
 foreach(phase lab image)

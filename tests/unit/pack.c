@@ -6,11 +6,13 @@
 #include <kit/alloc.h>
 #include <kit/buf.h>
 
-#include "core/agent/store_pack.h"
+#include "core/wire/pack.h"
 
 struct seen {
     struct repx_buf log;
     int fail_at_end;
+    int ranges; /* tell where they begin */
+    uint64_t at;
 };
 
 static int begin(void *ctx, const struct pack_head *head, struct repx_err *err)
@@ -23,11 +25,15 @@ static int begin(void *ctx, const struct pack_head *head, struct repx_err *err)
     return 0;
 }
 
-static int bytes(void *ctx, const void *data, size_t n, struct repx_err *err)
+static int bytes(void *ctx, uint64_t at, const void *data, size_t n,
+                 struct repx_err *err)
 {
     struct seen *s = ctx;
 
     (void)err;
+    if (s->ranges && at != s->at)
+        repx_buf_fmt(&s->log, "@%llu:", (unsigned long long)at);
+    s->at = at + n;
     repx_buf_add(&s->log, data, n);
     return 0;
 }

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Trees on their way to the agent. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <kit/alloc.h>
+
+#include "core/target/sync_own.h"
+#include "core/wire/digest.h"
+#include "core/wire/msg.h"
+#include "core/wire/verbs.h"
+
+static void put_entry(struct repx_buf *to, struct repx_buf *one,
+                      const struct repx_entry *e)
+{
+    one->len = 0;
+    msg_put_text(one, F_NAME, e->path);
+    msg_put_number(one, F_KIND, e->kind);
+    if (e->kind == REPX_ENTRY_FILE) {
+        msg_put_number(one, F_EXEC, e->executable != 0);
+        msg_put_number(one, F_LENGTH, (int64_t)e->length);
+        msg_put(one, F_DIGEST, e->digest, REPX_DIGEST_LEN);
+    } else if (e->kind == REPX_ENTRY_LINK) {
+        msg_put_text(one, F_LINK, e->link);
+    }
+    msg_put(to, F_ENTRY, one->data, (uint32_t)one->len);
+}
+
+/* Of another version's plugin: `stride` apart, at least as long as we know them. */
+static struct repx_entry entry_at(const struct repx_tree *tree, uint64_t i)
+{
+    struct repx_entry e;
+
+    memcpy(&e, (const char *)tree->entries + i * tree->stride, sizeof(e));
+    return e;
+}
+
+static int check_stride(const struct repx_tree *tree, struct repx_err *err)
+{
+    if (!tree->count || tree->stride >= sizeof(struct repx_entry))
+        return 0;
+    return repx_fail(err, REPX_E_UNSUPPORTED,
+                     "the plugin's entries are shorter than this repx needs");
+}
+
+int32_t sync_tree_digest(void *ctx, const struct repx_tree *tree,
+                         uint8_t digest[REPX_DIGEST_LEN], struct repx_err *err)
+{
+    REPX_AUTO_FREE struct repx_entry *entries =
+        repx_array((size_t)tree->count + 1, sizeof(struct repx_entry));
+    struct digest d;
+
+    (void)ctx;
+    if (check_stride(tree, err) < 0)
+        return -1;
+    for (uint64_t i = 0; i < tree->count; i++)
+        entries[i] = entry_at(tree, i);
+    digest_tree(entries, (size_t)tree->count, &d);
+    memcpy(digest, d.bytes, REPX_DIGEST_LEN);
+    return 0;
+}
+
+static void keep_place(struct sync_host *h, struct session_call *c)
+{
+    if (h->place_count == h->place_cap) {
+        h->place_cap = h->place_cap ? h->place_cap * 2 : 64;
+        h->places = repx_grow(h->places, h->place_cap, sizeof(struct session_call *));
+    }
+    h->places[h->place_count++] = c;
+}
+
+int32_t sync_place(void *ctx, const struct repx_tree *tree, const char *name,
+                   struct repx_err *err)
+{
+    struct sync_host *h = ctx;
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+    REPX_AUTO_BUF struct repx_buf entries = {0};
+    REPX_AUTO_BUF struct repx_buf one = {0};
+
+    if (check_stride(tree, err) < 0)
+        return -1;
+    msg_put_text(&msg, F_NAME, name);
+    if (h->flags & SYNC_READ_ALL)
+        msg_put_number(&msg, F_OPTIONS, PLACE_READ_ALL);
+    for (uint64_t i = 0; i < tree->count; i++) {
+        struct repx_entry e = entry_at(tree, i);
+        put_entry(&entries, &one, &e);
+    }
+    struct session_call *c =
+        session_call(h->session, V_PLACE, msg.data, msg.len, NULL, NULL);
+    keep_place(h, c);
+    if (session_send(c, entries.data, entries.len, err) < 0)
+        return repx_wrap(err, "%s", name);
+    /* ends the upload without waiting for the answer */
+    return session_poll(c, 0, err) < 0 ? -1 : 0;
+}
+
+int sync_collect_places(struct sync_host *h, struct repx_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < h->place_count; i++) {
+        if (rc < 0) {
+            session_cancel(h->places[i]);
+        } else {
+            rc = session_finish(h->places[i], NULL, err);
+        }
+    }
+    h->place_count = 0;
+    return rc;
+}
