@@ -24,6 +24,8 @@ int manifest_of_job(const struct site *site, int outputs, const char *job,
 int result_purged(const struct site *site, const char *job);
 /* The same of a directory that has `attempts`, below B: a job's, its scatter's, a step's. */
 int result_purged_at(const struct site *site, const char *path);
+/* When it succeeded, in ms; 0 when that cannot be told. */
+int64_t result_made(const struct site *site, const char *job);
 /* It is to be made anew: from now on its old attempt is no success. */
 void result_void(const struct site *site, const char *job);
 

@@ -146,3 +146,13 @@ void result_void(const struct site *site, const char *job)
 
     (void)unlinkat(site->base_fd, path, 0);
 }
+
+int64_t result_made(const struct site *site, const char *job)
+{
+    REPX_AUTO_FREE char *path = repx_format("outputs/%s/repx/SUCCESS", job);
+    struct stat st;
+
+    if (fstatat(site->base_fd, path, &st, 0) < 0)
+        return 0;
+    return (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+}

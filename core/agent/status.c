@@ -24,6 +24,7 @@
 
 struct status_call {
     char *scheduler, *helper;
+    int times; /* tell when results were made */
     struct repx_buf lines;
 };
 
@@ -47,6 +48,7 @@ int status_begin(struct call *c, const void *msg, size_t n, struct repx_err *err
     (void)err;
     s->scheduler = msg_text(msg, n, F_SCHEDULER);
     s->helper = msg_text(msg, n, F_HELPER);
+    s->times = (msg_number(msg, n, F_OPTIONS, 0) & STATUS_TIMES) != 0;
     call_set_own(c, s);
     return 0;
 }
@@ -307,7 +309,8 @@ static struct asked *parse(struct site *site, struct repx_buf *lines, size_t *co
     return jobs;
 }
 
-static void put_job(struct repx_buf *to, const struct asked *a)
+static void put_job(struct site *site, struct repx_buf *to, const struct asked *a,
+                    int times)
 {
     struct repx_buf one REPX_AUTO_BUF = {0};
 
@@ -318,6 +321,8 @@ static void put_job(struct repx_buf *to, const struct asked *a)
         msg_put_number(&one, F_STALE, 1);
     if (a->purged)
         msg_put_number(&one, F_PURGED, 1);
+    if (times && a->status == JOB_SUCCEEDED)
+        msg_put_number(&one, F_TIME, result_made(site, a->id));
     msg_put(to, F_JOB, one.data, (uint32_t)one.len);
 }
 
@@ -338,7 +343,7 @@ static int status_worker(struct site *site, void *arg, int out, struct repx_buf 
     if (why.code == REPX_E_NONE)
         look_at_results(site, jobs, count);
     for (size_t i = 0; i < count; i++) {
-        put_job(&data, jobs + i);
+        put_job(site, &data, jobs + i, c->times);
         free(jobs[i].id);
         free(jobs[i].reason);
         free(jobs[i].run);

@@ -12,6 +12,7 @@
 #include "core/pipeline/follow.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
+#include "purge_note.h"
 #include "status_screen.h"
 
 struct status_args {
@@ -32,7 +33,8 @@ static const struct option status_options[] = {
 /* ---- all runs ---- */
 
 struct listing {
-    int json;
+    const struct config_target *target;
+    int json, warned;
     size_t count;
 };
 
@@ -49,6 +51,7 @@ static int on_listed(void *ctx, const char *line, size_t n, struct repx_err *err
     if (!run)
         return -1;
     status_say_run(run);
+    l->warned |= purge_note_run(l->target, run, l->warned);
     json_free(run);
     return 0;
 }
@@ -56,7 +59,7 @@ static int on_listed(void *ctx, const char *line, size_t n, struct repx_err *err
 static int list_runs(struct cli *cli, const struct status_args *a, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
-    struct listing l = {a->json, 0};
+    struct listing l = {target_config(cli->target), a->json, 0, 0};
 
     msg_put_number(&msg, F_LIMIT, a->count.given ? a->count.value : 20);
     if (follow_ask(cli->target, V_RUN_LIST, &msg, on_listed, &l, NULL, err) < 0)
@@ -70,6 +73,7 @@ static int list_runs(struct cli *cli, const struct status_args *a, struct repx_e
 
 struct showing {
     const struct status_args *args;
+    const struct config_target *target;
     int redraw; /* a terminal: draw over the last screen */
     size_t drawn;
     struct repx_buf last; /* the line told last, in a pipe */
@@ -97,6 +101,8 @@ static int on_shown(void *ctx, const char *line, size_t n, struct repx_err *err)
         repx_buf_str(&s->last, repx_buf_text(&screen));
         ui_flush();
     } else {
+        if (!s->args->watch)
+            (void)purge_note_run(s->target, run, 0);
         status_screen(run, &screen);
         s->drawn = status_draw(&screen, s->redraw ? s->drawn : 0);
     }
@@ -161,7 +167,9 @@ static int show_run(struct cli *cli, const struct status_args *a, const char *te
                     struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
-    struct showing s = {.args = a, .redraw = a->watch && isatty(STDOUT_FILENO)};
+    struct showing s = {.args = a,
+                        .target = target_config(cli->target),
+                        .redraw = a->watch && isatty(STDOUT_FILENO)};
     int rc;
 
     if (a->watch) {

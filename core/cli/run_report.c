@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "core/json/json.h"
 #include "core/wire/verbs.h"
+#include "purge_note.h"
 
 /* A line of the report; with --json stdout holds one object only. */
 __attribute__((format(printf, 2, 3))) static void say(const struct run_report *r,
@@ -71,6 +72,7 @@ static void on_status(void *ctx, const struct plan *plan,
         if (!job_is_done(&status[i]))
             r->number[i] = ++r->todo;
     }
+    purge_note_plan(plan, status);
     if (purged) {
         say(r,
             "- %zu results are no longer what their manifests say (purged?) and are "

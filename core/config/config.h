@@ -54,6 +54,7 @@ struct config_target {
     const char *const *mount_paths;
     size_t mount_path_count;
     int64_t may_submit_from_node; /* 1, 0, CONFIG_UNSET */
+    int64_t purge_days;           /* the site takes files that old; 0: none said */
     const struct config_table *tables;
     size_t table_count;
 };

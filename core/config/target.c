@@ -8,7 +8,7 @@
 #include "paths.h"
 
 static const char *const runtimes[] = {"native", "bwrap",        "podman",
-                                        "docker", "charliecloud", NULL};
+                                       "docker", "charliecloud", NULL};
 static const char *const stores[] = {"shared", "node-local", NULL};
 
 KEY_TEXTS_ASSERT(struct config_target, mount_paths, mount_path_count);
@@ -30,6 +30,7 @@ static const struct key_row target_rows[] = {
     {"mount_host_paths", KEY_BOOL, AT(mount_host_paths)},
     {"mount_paths", KEY_TEXTS, AT(mount_paths)},
     {"may_submit_from_node", KEY_FLAG, AT(may_submit_from_node)},
+    {"purge_days", KEY_COUNT, AT(purge_days), NULL, 1},
 };
 #undef AT
 

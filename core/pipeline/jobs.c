@@ -28,6 +28,7 @@ static int read_status(const struct repx_buf *data, struct job_status *status,
             state < JOB_UNKNOWN || state > JOB_BLOCKED ? JOB_UNKNOWN : (int)state;
         s->stale = msg_number(f.bytes, f.length, F_STALE, 0) != 0;
         s->purged = msg_number(f.bytes, f.length, F_PURGED, 0) != 0;
+        s->made = msg_number(f.bytes, f.length, F_TIME, 0);
         s->reason = msg_text(f.bytes, f.length, F_REASON);
         s->has_output = s->status == JOB_SUCCEEDED || s->status == JOB_FAILED ||
                         s->status == JOB_RUNNING;
@@ -52,6 +53,8 @@ static struct job_status *ask_status(struct target *target,
 
     msg_put_text(&msg, F_SCHEDULER, scheduler);
     msg_put_text(&msg, F_HELPER, helper);
+    if (target_config(target)->purge_days)
+        msg_put_number(&msg, F_OPTIONS, STATUS_TIMES);
     if (session_upload(target_session(target), V_STATUS, &msg, lines, &data, err) ==
             0 &&
         read_status(&data, status, count, err) == 0)

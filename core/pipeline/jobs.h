@@ -9,9 +9,10 @@
 #include "core/wire/verbs.h"
 
 struct job_status {
-    int status; /* JOB_* */
-    int stale;  /* the result was made under another work key */
-    int purged; /* its outputs are no longer what its manifest says */
+    int status;   /* JOB_* */
+    int stale;    /* the result was made under another work key */
+    int purged;   /* its outputs are no longer what its manifest says */
+    int64_t made; /* when it succeeded, in ms; 0: not told */
     int has_output;
     char *reason; /* or NULL */
 };

@@ -115,9 +115,13 @@
 #define V_RUN_WATCH 22
 /* F_RUN: end what this run submitted. -> F_COUNT */
 #define V_RUN_CANCEL 23
-/* data: lines "<job id> <work key or ->\n" -> data: F_JOB fields in the same order.
- * F_SCHEDULER and F_HELPER may be given: then the queue is asked, too. */
+/* data: lines "<job id> <work key or ->[ <w or -> <producers>]\n" -> data: F_JOB fields in
+ * the same order. F_SCHEDULER and F_HELPER may be given: then the queue is asked, too.
+ * Results are compared with their manifests (F_PURGED): of lines of a plan, which tell
+ * whether the job is wanted and at which lines its producers stand ("0,4"), only those that
+ * something asked for needs. F_OPTIONS: */
 #define V_STATUS 24
+#define STATUS_TIMES 1 /* F_TIME: when it succeeded */
 
 /* ---- following runs (answers are lines of JSON: docs/following.md) ------------------- */
 

@@ -36,3 +36,16 @@ check 'a whole attempt is gone' '
 	rm -r "$BASE/outputs/$(job E)/attempts/"*; repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && complete'
 check 'what RepX made has no manifest, and is believed' '
 	j=$BASE/outputs/$(job E); out=$(readlink -f "$j/out"); cp -r "$out" kept; rm -r "$j"; mkdir -p "$j/repx"; cp -r kept "$j/out"; : >"$j/repx/SUCCESS"; complete && rm "$j/out/"*; complete'
+
+# ---- warned in time ----
+
+printf 'submission_target = "local"\n[targets.local]\nbase_path = "%s"\npurge_days = 10\n' "$BASE" >"$XDG_CONFIG_HOME/repx/config.toml"
+check 'purge_days: nothing is said of what is young' '
+	repx run simulation-run --lab "$LAB" >run.log 2>&1; ! grep "purge" run.log; repx status >status.log 2>&1; ! grep purge status.log'
+check 'purge_days: run and status warn in time, and name the pull' '
+	touch -d "8 days ago" "$BASE"/outputs/*/repx/SUCCESS; repx run simulation-run --lab "$LAB" >run.log 2>&1; cat run.log;
+	grep "will be taken by the purge in 1 day .purge_days = 10.; .repx pull simulation-run --target local. brings" run.log &&
+	for r in "$BASE"/.repx/runs/*; do t=$(($(date +%s%3N) - 8 * 86400000)); sed -i "s/\"t\":[0-9]*/\"t\":$t/" "$r/run.json"; done;
+	repx status >status.log 2>&1; cat status.log; test "$(grep -c "purge.*repx pull simulation-run --target local" status.log)" -eq 1 && repx status last 2>&1 | grep "repx pull simulation-run"'
+check 'purge_days must be a number of days' '
+	sed -i "s/purge_days.*/purge_days = 0/" "$XDG_CONFIG_HOME/repx/config.toml"; must_fail repx status 2>err; grep "config.toml:4.*purge_days" err'
