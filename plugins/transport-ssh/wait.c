@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* wait.c: sleep until a stream is ready, and notice a far end that is silent for ever. */
+#define _DEFAULT_SOURCE /* TCP_QUICKACK */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "stream.h"
 
@@ -96,6 +100,15 @@ static int64_t keep_alive(struct ssh *s, struct repx_err *err)
     return every;
 }
 
+/* The server holds a small packet back until what it sent before is acknowledged, and that may
+ * wait 40 ms here while there is nothing to send: acknowledge before sleeping. */
+static void acknowledge(int fd)
+{
+    int one = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+}
+
 /* 1: look again; 0: stopped by the user; -1. */
 static int sleep_a_while(struct ssh *s, int64_t left, struct repx_err *err)
 {
@@ -107,6 +120,7 @@ static int sleep_a_while(struct ssh *s, int64_t left, struct repx_err *err)
     if (left > most)
         left = most;
     struct pollfd p[2] = {{s->fd, events_for(s), 0}, {stop, POLLIN, 0}};
+    acknowledge(s->fd);
     if (poll(p, 2, (int)left) < 0 && errno != EINTR)
         return repx_fail_errno(err, "poll");
     if (p[1].revents)

@@ -43,6 +43,25 @@ size_t count_fds(void)
     return n;
 }
 
+size_t inheritable_fds(int keep)
+{
+    DIR *d = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        int fd = (int)strtol(e->d_name, NULL, 10);
+        int flags = fd > 2 ? fcntl(fd, F_GETFD) : FD_CLOEXEC;
+        if (flags < 0 || flags & FD_CLOEXEC)
+            continue;
+        n++;
+        if (keep)
+            (void)fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+    }
+    if (d)
+        (void)closedir(d);
+    return n;
+}
+
 size_t heap_in_use(void)
 {
     struct mallinfo2 m = mallinfo2();

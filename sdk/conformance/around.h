@@ -15,6 +15,9 @@ void around_end(struct around *a);
 
 /* Open descriptors of this process. */
 size_t count_fds(void);
+/* Descriptors that a program which is started would inherit, beside the three. With 1 they
+ * are kept from that. */
+size_t inheritable_fds(int keep);
 /* Bytes of heap in use; 0 where that cannot be told (sanitizers). */
 size_t heap_in_use(void);
 

@@ -13,6 +13,7 @@
 #include <kit/err.h>
 #include <kit/file.h>
 
+#include "around.h"
 #include "conform.h"
 #include "core/plugin/probe.h"
 
@@ -201,6 +202,7 @@ int main(int argc, char **argv)
     c.dir = dir;
     c.ui = (struct ui){
         .ctx = &c, .log = on_log, .canceled = on_canceled, .cancel_fd = on_cancel_fd};
+    (void)inheritable_fds(1); /* whoever started us may have been careless */
     report_begin();
     int status = test_all(&c, &a);
     (void)repx_remove_tree(AT_FDCWD, dir, NULL);

@@ -6,6 +6,7 @@
  *     exit N        ends so;  kill: ends by SIGTERM
  *     errors        "out" to output, "err" to standard error
  *     late          reads to the end of input, then writes "late"
+ *     deaf N        reads nothing for N seconds
  *     hold FILE     locks FILE, writes "held", stays until its input ends
  *     held FILE     "yes" or "no"
  *     remove DIR    the files of the test */
@@ -104,6 +105,8 @@ int main(int argc, char **argv)
         return put(1, "out", 3) < 0 || put(2, "err", 3) < 0;
     if (strcmp(mode, "late") == 0)
         return echo(0) || put(1, "late", 4) < 0;
+    if (strcmp(mode, "deaf") == 0)
+        return (int)sleep((unsigned)strtoul(arg, NULL, 10));
     if (strcmp(mode, "hold") == 0)
         return hold(arg);
     if (strcmp(mode, "held") == 0)

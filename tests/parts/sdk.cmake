@@ -50,7 +50,8 @@ function(repx_wrong_plugin what source name)
   add_custom_command(TARGET ${target} POST_BUILD
     COMMAND repx-manifest $<TARGET_FILE:${target}>)
 endfunction()
-foreach(name status bytes errors deadline stride leak end half crash exit field)
+foreach(name status bytes errors deadline stride leak end half crash exit field inherit memory
+    deaf patient once blocks pipe naps one suits stats close)
   repx_wrong_plugin(transport-local wrong ${name})
 endforeach()
 foreach(name loses trips past early forgets mode place link twice deaf hasty all leak open chdir

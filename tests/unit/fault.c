@@ -141,9 +141,10 @@ static void take(struct trip *t)
 
     while (!t->ended) {
         int64_t n = fault_ops.wait(t->link, &w, 1, sizeof(w), 0, &t->err);
-        if (n > 0)
+        if (n > 0) {
             n = fault_ops.read(t->stream, REPX_STREAM_OUT, piece, sizeof(piece),
                                &t->err);
+        }
         if (n > 0)
             repx_buf_add(&t->came, piece, (size_t)n);
         if (n == 0)
