@@ -43,6 +43,8 @@ void summary_counts(const struct summary *s, size_t *counts);
 json_t *summary_states(const struct summary *s);
 /* The part of the run record that every answer begins with. */
 json_t *summary_head(const struct run *run);
+/* {`count`, `first`: ids}: results that are no longer what their manifests say. */
+json_t *summary_purged(const struct summary *s);
 /* Everything of one screen. Reads the plan lines of the few jobs it names. */
 json_t *summary_json(const struct summary *s);
 

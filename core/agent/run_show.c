@@ -79,7 +79,10 @@ static int show_loop(struct summary *s, int follow, int out, struct repx_err *er
         int64_t now = repx_now_ms();
         if (news || now - shown >= SHOW_MS) {
             summary_ask(s, far ? QUEUE_FAR_MS : QUEUE_MS);
-            if (follow_line(out, summary_json(s), err) < 0)
+            json_t *j = summary_json(s);
+            if (!follow)
+                (void)json_object_set_new(j, "purged", summary_purged(s));
+            if (follow_line(out, j, err) < 0)
                 return -1;
             shown = now;
         }

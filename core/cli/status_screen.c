@@ -225,6 +225,24 @@ static void put_failures(const struct json *run, struct repx_buf *to)
     }
 }
 
+static void put_purged(const struct json *run, struct repx_buf *to)
+{
+    const struct json *purged = json_get(run, "purged");
+    int64_t count = number_of(purged, "count");
+
+    if (!count)
+        return;
+    repx_buf_fmt(to,
+                 "\n%lld purged: succeeded, but their outputs are no longer what was "
+                 "written down; `repx run` makes again what is needed:\n",
+                 (long long)count);
+    for (const struct json *id = json_first(json_get(purged, "first")); id;
+         id = json_next(id)) {
+        REPX_AUTO_FREE char *name = status_clean(json_string(id));
+        repx_buf_fmt(to, "  %s\n", name);
+    }
+}
+
 static void put_blocked(const struct json *run, struct repx_buf *to)
 {
     const struct json *by = json_first(json_get(run, "blocked_by"));
@@ -288,6 +306,7 @@ void status_screen(const struct json *run, struct repx_buf *to)
     put_head(run, to);
     put_rates(run, to);
     put_failures(run, to);
+    put_purged(run, to);
     put_blocked(run, to);
     put_oldest(run, to);
     put_waiting(run, to);

@@ -19,7 +19,7 @@ check 'nothing is missed while all is there' '
 	complete && same succeeded "$(status_of "$(job E)")" && repx show job "$(job E)" --lab "$LAB" | grep "^Status: SUCCESS"'
 check 'a file of a final result is gone: purged in list and show' '
 	rm "$(result E)"; same purged "$(status_of "$(job E)")" && repx show job "$(job E)" --lab "$LAB" | grep "^Status: PURGED" &&
-	repx list jobs simulation-run --lab "$LAB" --status purged | grep "$(job E).*\[purged\]"'
+	repx list jobs simulation-run --lab "$LAB" --status purged | grep "$(job E).*\[purged\]" && repx status last | grep -A1 "^1 purged" | grep "$(job E)"'
 check 'it is made again, and nothing else' '
 	d=$(attempts D); repx run simulation-run --lab "$LAB" >again.log; cat again.log; grep "1 results are no longer" again.log && grep "Executed 1 jobs" again.log &&
 	same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && same "$d" "$(attempts D)" && same succeeded "$(status_of "$(job E)")" && complete'
