@@ -14,6 +14,7 @@
 
 #include "core/agent/job.h"
 #include "core/agent/runtime.h"
+#include "core/agent/runtime_node.h"
 #include "core/agent/state_check.h"
 
 /* A limit counts as reached that much earlier: schedulers count from before our start. */
@@ -88,6 +89,39 @@ static void script_paths(const struct unit *u, char **script, char **package)
     *script = repx_format("%s/artifacts/%s", u->site->base, path);
 }
 
+/* With the artifact store `node-local`, package and tools are read from this node's own
+ * disk, and only from there. */
+static int node_paths(const struct unit *u, const char *node, char **script,
+                      char **package, char **tools, struct repx_err *err)
+{
+    const char *name = state_text(u->plan, "host_tools", NULL);
+    const char *digest = state_text(u->plan, "pkg", "");
+
+    if (!node || strcmp(state_text(u->plan, "store", ""), "node-local") != 0)
+        return 0;
+    if (*package) {
+        char *copy = node_copy(u->site, node, "pkg", digest, *package, digest, err);
+        if (!copy)
+            return -1;
+        char *moved = repx_format("%s%s", copy, *script + strlen(*package));
+        free(*package);
+        free(*script);
+        *package = copy;
+        *script = moved;
+    }
+    if (*tools) {
+        REPX_AUTO_FREE char *from =
+            repx_format("%s/artifacts/host-tools/%s", u->site->base, name);
+        REPX_AUTO_FREE char *copy =
+            node_copy(u->site, node, "host-tools", name, from, NULL, err);
+        if (!copy)
+            return -1;
+        free(*tools);
+        *tools = repx_format("%s/bin", copy);
+    }
+    return 0;
+}
+
 static int mount_policy(const json_t *mounts)
 {
     const char *policy = state_text(mounts, "policy", "isolated");
@@ -157,6 +191,10 @@ void script_run(const struct unit *u, const struct attempt *a, const char *input
         return;
     }
     script_paths(u, &script, &package);
+    if (node_paths(u, node, &script, &package, &tools, &err) < 0) {
+        outcome_set(o, "not started: %s", err.text);
+        return;
+    }
     struct runtime_request q = {
         .site = u->site,
         .runtime = state_text(u->plan, "runtime", ""),

@@ -90,6 +90,10 @@ char *runtime_program(const struct runtime_request *q, const char *name,
                       const char *package, struct repx_err *err);
 /* Is path the directory dir, or inside of it? */
 int runtime_inside(const char *path, const char *dir);
+/* Directories outside of base path and state that a script needs, to be bound read-only:
+ * the i-th, or NULL. Copies on a node's own disk, say. Caller frees. */
+#define OUTSIDE 2 /* at most */
+char *runtime_outside(const struct runtime_request *q, size_t i);
 
 /* The image's root directory, extracted if need be (runtime_rootfs.c). Caller frees. */
 char *runtime_rootfs(const struct runtime_request *q, struct repx_err *err);

@@ -49,13 +49,15 @@ static void namespaces_add(struct strings *argv, const struct runtime_request *q
 static const char **mount_points(const struct runtime_request *q)
 {
     size_t n = json_array_size(q->paths), at = 0;
-    const char **points = repx_array(n + 5, sizeof *points);
+    const char **points = repx_array(n + 6, sizeof *points);
 
     points[at++] = q->site->base;
     points[at++] = q->site->state;
     points[at++] = q->out;
     if (q->package)
         points[at++] = q->package;
+    if (q->tools)
+        points[at++] = q->tools;
     for (size_t i = 0; q->mounts == MOUNT_SPECIFIC && i < n; i++)
         points[at++] = json_string_value(json_array_get(q->paths, i));
     return points;
@@ -105,9 +107,11 @@ static int own_root(struct strings *argv, const struct runtime_request *q,
     add(argv, "--ro-bind", q->site->base, q->site->base);
     if (!runtime_inside(q->site->state, q->site->base))
         add(argv, "--ro-bind", q->site->state, q->site->state);
-    if (q->package && !runtime_inside(q->package, q->site->base) &&
-        !runtime_inside(q->package, q->site->state))
-        add(argv, "--ro-bind", q->package, q->package);
+    for (size_t i = 0; i < OUTSIDE; i++) {
+        REPX_AUTO_FREE char *path = runtime_outside(q, i);
+        if (path)
+            add(argv, "--ro-bind", path, path);
+    }
     return paths_add(argv, q, err);
 }
 

@@ -71,9 +71,11 @@ static int see_all(struct seen *s, const struct runtime_request *q,
         see(s, base, "--read");
     if (!host && !runtime_inside(state, base))
         see(s, state, "--read");
-    if (q->package && !runtime_inside(q->package, base) &&
-        !runtime_inside(q->package, state))
-        see(s, q->package, "--read");
+    for (size_t i = 0; i < OUTSIDE; i++) {
+        REPX_AUTO_FREE char *path = runtime_outside(q, i);
+        if (path)
+            see(s, path, "--read");
+    }
     if (q->mounts == MOUNT_SPECIFIC && see_named(s, q, err) < 0)
         return -1;
     see(s, q->out, "--write");

@@ -127,9 +127,11 @@ static int mounts_add(struct strings *argv, const struct runtime_request *q,
         mount_add(argv, base, 0);
     if (!host && !runtime_inside(state, base))
         mount_add(argv, state, 0);
-    if (!host && q->package && !runtime_inside(q->package, base) &&
-        !runtime_inside(q->package, state))
-        mount_add(argv, q->package, 0);
+    for (size_t i = 0; i < OUTSIDE; i++) {
+        REPX_AUTO_FREE char *path = runtime_outside(q, i);
+        if (path)
+            mount_add(argv, path, 0);
+    }
     if (q->mounts == MOUNT_SPECIFIC && specific_add(argv, q, err) < 0)
         return -1;
     mount_add(argv, q->out, 1);

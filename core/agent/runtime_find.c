@@ -50,3 +50,18 @@ int runtime_inside(const char *path, const char *dir)
 
     return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
 }
+
+char *runtime_outside(const struct runtime_request *q, size_t i)
+{
+    const char *const paths[] = {q->package, q->tools};
+
+    for (size_t k = 0; k < 2; k++) {
+        const char *path = paths[k];
+        const char *slash = path ? strrchr(path, '/') : NULL;
+        if (!path || runtime_inside(path, q->site->base) ||
+            runtime_inside(path, q->site->state) || i-- > 0)
+            continue;
+        return k ? repx_strndup(path, (size_t)(slash - path)) : repx_strdup(path);
+    }
+    return NULL;
+}

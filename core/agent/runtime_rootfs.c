@@ -17,9 +17,9 @@
 
 #include "core/agent/runtime_bwrap.h"
 #include "core/agent/runtime_image.h"
+#include "core/agent/runtime_node.h"
 #include "core/agent/runtime_tar.h"
 #include "core/agent/state.h"
-#include "core/agent/trust.h"
 
 #define WAIT_S 300
 #define TOUCH_MS 15000
@@ -158,16 +158,6 @@ static int64_t wait_ms(void)
     return (s > 0 && s < 86400 ? s : WAIT_S) * 1000;
 }
 
-/* On a node's own disk, below /tmp say, somebody else may have made our directory. */
-static int ours(const struct runtime_request *q, const char *dir, struct repx_err *err)
-{
-    struct repx_err why = {0};
-
-    if (!q->node_local || path_is_ours(dir, &why) == 1)
-        return 0;
-    return repx_fail(err, REPX_E_FAILED, "node_local_path: %s", why.text);
-}
-
 char *runtime_rootfs(const struct runtime_request *q, struct repx_err *err)
 {
     const char *tag = short_tag(q->image);
@@ -180,8 +170,11 @@ char *runtime_rootfs(const struct runtime_request *q, struct repx_err *err)
     struct holding h = {q->site, name, state_now_ms()};
     uint64_t epoch;
 
-    if (repx_make_dirs(dir, 0755, err) < 0 || ours(q, dir, err) < 0)
+    if (repx_make_dirs(dir, 0755, err) < 0 ||
+        (q->node_local && node_dir_ours(dir, err) < 0))
         return NULL;
+    if (q->node_local)
+        node_use(dir);
     if (!rootfs_there(dir)) {
         if (lease_take(q->site, name, wait_ms(), &epoch, err) < 0)
             return NULL;

@@ -25,6 +25,7 @@ static const struct state_field line_fields[] = {
     {"image", STATE_TAG, STATE_NULL},
     {"mounts", STATE_OBJECT, STATE_NULL},
     {"node_local", STATE_TEXT, STATE_NULL},
+    {"store", STATE_TEXT, STATE_NULL},
     {"host_tools", STATE_ID, STATE_NULL},
     {NULL, 0, 0},
 };

@@ -114,16 +114,11 @@ static int check_store(const struct run_args *args, const struct config_target *
                         : target->artifact_store ? target->artifact_store
                                                  : "shared";
 
-    if (strcmp(store, "node-local") != 0)
+    if (strcmp(store, "node-local") != 0 || target->node_local_path)
         return 0;
-    if (!target->node_local_path) {
-        return repx_fail(
-            err, REPX_E_USAGE,
-            "artifact store node-local needs node_local_path in target '%s'",
-            target->name);
-    }
-    return repx_fail(err, REPX_E_UNSUPPORTED,
-                     "artifact store node-local is not there yet; use shared");
+    return repx_fail(err, REPX_E_USAGE,
+                     "artifact store node-local needs node_local_path in target '%s'",
+                     target->name);
 }
 
 static int fill_limits(const struct run_args *args, const struct config_target *target,
@@ -173,6 +168,7 @@ static int make_plan(struct run_work *w, char **words, int count, struct repx_er
     if (!w->resources)
         return -1;
     request.resources = w->resources;
+    request.artifact_store = w->args->artifact_store;
     w->plan = plan_create(&request, err);
     return w->plan ? 0 : -1;
 }

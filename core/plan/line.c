@@ -273,10 +273,9 @@ void plan_line(const struct plan *plan, size_t i, struct repx_buf *to)
     put_text(&line, "runtime", job->runtime);
     put_text(&line, "image", job->image);
     put_mounts(plan->target, &line);
-    put_text(&line, "node_local",
-             strcmp(plan->target->artifact_store, "node-local") == 0
-                 ? plan->target->node_local_path
-                 : NULL);
+    put_text(&line, "node_local", plan->target->node_local_path);
+    if (strcmp(plan->artifact_store, "node-local") == 0)
+        put_text(&line, "store", plan->artifact_store);
     put_text(&line, "host_tools", plan->lab->host_tools);
     repx_buf_str(&line, "}\n");
     repx_buf_add(to, line.data, line.len);

@@ -231,6 +231,8 @@ struct plan *plan_create(const struct plan_request *request, struct repx_err *er
     s->image_count = request->lab->run_count;
     s->plan.lab = request->lab;
     s->plan.target = request->target;
+    s->plan.artifact_store = request->artifact_store ? request->artifact_store
+                                                     : request->target->artifact_store;
     s->plan.scheduler = s->scheduler;
     s->plan.resources = request->resources;
     if (fill(s, request, err) == 0)

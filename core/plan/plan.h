@@ -76,6 +76,7 @@ struct plan {
     const struct lab *lab;
     const struct config_target *target;
     const char *scheduler;
+    const char *artifact_store; /* "shared" or "node-local" */
     const struct resources *resources;
     struct plan_job *jobs;
     size_t count;
@@ -85,6 +86,7 @@ struct plan_request {
     const struct lab *lab;
     const struct config_target *target;
     const char *scheduler;             /* name: which table of the target counts */
+    const char *artifact_store;        /* NULL: as the target says */
     const struct resources *resources; /* may be NULL */
     const char *const *specs;
     size_t spec_count;

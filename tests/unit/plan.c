@@ -417,7 +417,8 @@ static void lines_carry_target_and_resources(void)
        "Slurm's options");
     ok(strstr(got, "\"mounts\":{\"policy\":\"specific\",\"paths\":[\"/data\"]}"),
        "mount_paths");
-    ok(strstr(got, "\"node_local\":null"), "no node_local with a shared store");
+    ok(strstr(got, "\"node_local\":\"/tmp/me\"") && !strstr(got, "\"store\""),
+       "node_local also with a shared store");
     plan_destroy(p);
     t.mount_host_paths = 1;
     t.artifact_store = "node-local";
@@ -428,7 +429,8 @@ static void lines_carry_target_and_resources(void)
     ok(strstr(here, "\"runtime\":\"bwrap\",\"image\":\"ab12-box\","), "image");
     ok(strstr(here, "\"mounts\":{\"policy\":\"host\",\"paths\":[]}"),
        "mount_host_paths");
-    ok(strstr(here, "\"node_local\":\"/tmp/me\""), "node_local");
+    ok(strstr(here, "\"node_local\":\"/tmp/me\",\"store\":\"node-local\""),
+       "node_local");
     plan_destroy(p);
 }
 

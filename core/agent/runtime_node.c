@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE /* d_type */
+#include "core/agent/runtime_node.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <repx/sync.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/state.h"
+#include "core/agent/trust.h"
+#include "core/wire/digest.h"
+
+#define DEEPEST 64
+#define CHUNK ((size_t)256 * 1024)
+#define WAIT_MS 600000
+#define TOUCH_MS 15000
+
+struct copying {
+    struct site *site;
+    const char *lease;
+    int64_t touched;
+    struct repx_entry *entries;
+    size_t count;
+    char *chunk;
+};
+
+int node_dir_ours(const char *dir, struct repx_err *err)
+{
+    struct repx_err why = {0};
+
+    if (path_is_ours(dir, &why) == 1)
+        return 0;
+    return repx_fail(err, REPX_E_FAILED, "node_local_path: %s", why.text);
+}
+
+void node_use(const char *copy)
+{
+    REPX_AUTO_FREE char *path = repx_format("%s.use", copy);
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd >= 0) /* stays open: the end of this process lets it go */
+        (void)fcntl(fd, F_SETLK, &lock);
+}
+
+static void hold(struct copying *c)
+{
+    int64_t now = state_now_ms();
+
+    if (now - c->touched < TOUCH_MS)
+        return;
+    c->touched = now;
+    (void)lease_touch(c->site, c->lease, NULL);
+}
+
+static struct repx_entry *entry_add(struct copying *c, uint32_t kind, const char *path)
+{
+    if (!(c->count & (c->count - 1)))
+        c->entries = repx_grow(c->entries, c->count * 2 + 1, sizeof(*c->entries));
+    struct repx_entry *e = &c->entries[c->count++];
+    *e = (struct repx_entry){
+        .size = sizeof(*e), .kind = kind, .path = repx_strdup(path)};
+    return e;
+}
+
+static int copy_bytes(struct copying *c, int from, int to, struct repx_entry *e,
+                      struct repx_err *err)
+{
+    struct digest_ctx ctx;
+    struct digest digest;
+    ssize_t n;
+
+    digest_begin(&ctx);
+    while ((n = read(from, c->chunk, CHUNK)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return repx_fail_errno(err, "%s", e->path);
+        if (repx_write_all(to, c->chunk, (size_t)n) < 0)
+            return repx_fail_errno(err, "%s, on this node's disk", e->path);
+        digest_add(&ctx, c->chunk, (size_t)n);
+        hold(c);
+    }
+    digest_end(&ctx, &digest);
+    memcpy(e->digest, digest.bytes, sizeof e->digest);
+    return 0;
+}
+
+static int copy_file(struct copying *c, int from, int to, const char *name,
+                     const char *path, struct repx_err *err)
+{
+    struct stat st;
+    REPX_AUTO_CLOSE int in =
+        openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (in < 0 || fstat(in, &st) < 0)
+        return repx_fail_errno(err, "%s", path);
+    if (!S_ISREG(st.st_mode))
+        return repx_fail(err, REPX_E_CORRUPT, "%s: neither file, link nor directory",
+                         path);
+    struct repx_entry *e = entry_add(c, REPX_ENTRY_FILE, path);
+    e->executable = (st.st_mode & S_IXUSR) != 0;
+    e->length = (uint64_t)st.st_size;
+    REPX_AUTO_CLOSE int out =
+        openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+               e->executable ? 0755 : 0644);
+    if (out < 0)
+        return repx_fail_errno(err, "%s, on this node's disk", path);
+    return copy_bytes(c, in, out, e, err);
+}
+
+static int copy_link(struct copying *c, int from, int to, const char *name,
+                     const char *path, struct repx_err *err)
+{
+    char target[4097];
+    ssize_t n = readlinkat(from, name, target, sizeof target - 1);
+
+    if (n < 0)
+        return repx_fail_errno(err, "%s", path);
+    target[n] = 0;
+    entry_add(c, REPX_ENTRY_LINK, path)->link = repx_strdup(target);
+    return symlinkat(target, to, name) < 0
+               ? repx_fail_errno(err, "%s, on this node's disk", path)
+               : 0;
+}
+
+static int copy_dir(struct copying *c, int from, int to, const char *prefix, int depth,
+                    struct repx_err *err);
+
+static int copy_sub(struct copying *c, int from, int to, const char *name,
+                    const char *path, int depth, struct repx_err *err)
+{
+    int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int rc = in < 0 ? repx_fail_errno(err, "%s", path) : 0;
+
+    if (rc == 0 && mkdirat(to, name, 0755) < 0)
+        rc = repx_fail_errno(err, "%s, on this node's disk", path);
+    REPX_AUTO_CLOSE int out =
+        rc < 0 ? -1 : openat(to, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (rc < 0) {
+        repx_close_fd(&in);
+        return -1;
+    }
+    return copy_dir(c, in, out, path, depth + 1, err);
+}
+
+/* Takes `from` over. */
+static int copy_dir(struct copying *c, int from, int to, const char *prefix, int depth,
+                    struct repx_err *err)
+{
+    DIR *d = depth > DEEPEST ? NULL : fdopendir(from);
+    size_t before = c->count;
+    int rc = 0;
+
+    if (!d) {
+        repx_close_fd(&from);
+        return repx_fail(err, REPX_E_CORRUPT, "%s: too deep", prefix);
+    }
+    for (struct dirent *e = readdir(d); e && rc == 0; e = readdir(d)) {
+        struct stat st;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        REPX_AUTO_FREE char *path =
+            *prefix ? repx_format("%s/%s", prefix, e->d_name) : repx_strdup(e->d_name);
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            rc = repx_fail_errno(err, "%s", path);
+        else if (S_ISDIR(st.st_mode))
+            rc = copy_sub(c, dirfd(d), to, e->d_name, path, depth, err);
+        else if (S_ISLNK(st.st_mode))
+            rc = copy_link(c, dirfd(d), to, e->d_name, path, err);
+        else
+            rc = copy_file(c, dirfd(d), to, e->d_name, path, err);
+    }
+    if (rc == 0 && *prefix && c->count == before)
+        (void)entry_add(c, REPX_ENTRY_DIR, prefix);
+    (void)closedir(d);
+    return rc;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct repx_entry *)a)->path,
+                  ((const struct repx_entry *)b)->path);
+}
+
+static int check(struct copying *c, const char *from, const char *digest,
+                 struct repx_err *err)
+{
+    struct digest is;
+    char hex[DIGEST_HEX];
+
+    if (!digest)
+        return 0;
+    if (c->count)
+        qsort(c->entries, c->count, sizeof(*c->entries), by_path);
+    digest_tree(c->entries, c->count, &is);
+    digest_hex(&is, hex);
+    if (strcmp(hex, digest) == 0)
+        return 0;
+    return repx_fail(err, REPX_E_CORRUPT,
+                     "%s is no longer what was sent; `repx run --verify` mends it",
+                     from);
+}
+
+static int fill(struct copying *c, const char *from, const char *to, const char *digest,
+                struct repx_err *err)
+{
+    int in = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (in < 0)
+        return repx_fail_errno(err, "%s", from);
+    if (repx_make_dirs(to, 0755, err) < 0) {
+        repx_close_fd(&in);
+        return -1;
+    }
+    REPX_AUTO_CLOSE int out = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    c->chunk = repx_alloc(CHUNK);
+    int rc = copy_dir(c, in, out, "", 0, err);
+    if (rc < 0)
+        (void)repx_wrap(err, "%s", from);
+    if (rc == 0)
+        rc = check(c, from, digest, err);
+    for (size_t i = 0; i < c->count; i++) {
+        free((char *)(uintptr_t)c->entries[i].path);
+        free((char *)(uintptr_t)c->entries[i].link);
+    }
+    free(c->entries);
+    free(c->chunk);
+    return rc;
+}
+
+static int is_dir(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int make(struct copying *c, const char *from, const char *copy,
+                const char *digest, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *staging = repx_format("%s.staging.%ld", copy, (long)getpid());
+
+    if (is_dir(copy)) /* while we waited */
+        return 0;
+    int rc = repx_remove_tree(AT_FDCWD, staging, err);
+    if (rc == 0)
+        rc = fill(c, from, staging, digest, err);
+    if (rc == 0 && rename(staging, copy) < 0 && !is_dir(copy))
+        rc = repx_fail_errno(err, "%s", copy);
+    (void)repx_remove_tree(AT_FDCWD, staging, NULL);
+    return rc;
+}
+
+char *node_copy(struct site *site, const char *node, const char *kind, const char *name,
+                const char *from, const char *digest, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *dir = repx_format("%s/repx/%s", node, kind);
+    REPX_AUTO_FREE char *lease = repx_format("node-%s-%s-%s", site->host, kind, name);
+    char *copy = repx_format("%s/%s", dir, name);
+    struct copying c = {.site = site, .lease = lease, .touched = state_now_ms()};
+    uint64_t epoch;
+    int rc = repx_make_dirs(dir, 0755, err);
+
+    if (rc < 0)
+        (void)repx_wrap(err, "node_local_path");
+    if (rc == 0)
+        rc = node_dir_ours(dir, err);
+    if (rc == 0)
+        node_use(copy);
+    if (rc == 0 && !is_dir(copy)) {
+        rc = lease_take(site, lease, WAIT_MS, &epoch, err);
+        if (rc == 0) {
+            rc = make(&c, from, copy, digest, err);
+            lease_drop(site, lease);
+        }
+    }
+    if (rc == 0)
+        return copy;
+    free(copy);
+    return NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* runtime_node.h: copies that a node keeps on its own disk, in <node_local_path>/repx:
+ *
+ *     cache/images/<tag>/rootfs    images (runtime_rootfs.c)
+ *     pkg/<tree digest>            job packages
+ *     host-tools/<name>            the Lab's tools
+ *
+ * Each is made once, by whoever needs it first, in a directory of its own that is renamed
+ * whole; <copy>.use is locked while something runs from it, so that nobody collects it. */
+#ifndef REPX_AGENT_RUNTIME_NODE_H
+#define REPX_AGENT_RUNTIME_NODE_H
+
+#include "core/agent/agent.h"
+
+/* The copy of directory `from` as <node>/repx/<kind>/<name>. digest: 64 hex digits that the
+ * tree must have, or NULL. Caller frees; NULL with
+ * *err. */
+char *node_copy(struct site *site, const char *node, const char *kind, const char *name,
+                const char *from, const char *digest, struct repx_err *err);
+/* May others change what lies in a directory of the node's disk? Below /tmp, say, somebody
+ * else may have made it. 0, or -1 with *err. */
+int node_dir_ours(const char *dir, struct repx_err *err);
+/* Hold <copy>.use until the process ends; not being able to costs only that a collection
+ * may take it. */
+void node_use(const char *copy);
+
+#endif
