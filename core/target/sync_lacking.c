@@ -137,13 +137,13 @@ int32_t sync_lacking(void *ctx,
     REPX_AUTO_BUF struct repx_buf msg = {0};
     REPX_AUTO_BUF struct repx_buf fields = {0};
 
+    h->wanted = h->sent.bytes;
+    sync_here_forget(h);
     msg_put_number(&msg, F_OPTIONS, LACKING_PARTS);
     struct session_call *c =
         session_call(h->session, V_LACKING, msg.data, msg.len, missing_data, &m);
     int rc = sync_collect_places(h, err);
 
-    h->wanted = h->sent.bytes;
-    sync_here_forget(h);
     if (rc == 0)
         rc = sync_delta_collect(h->delta, err);
     if (rc < 0) {

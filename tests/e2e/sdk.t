@@ -61,3 +61,41 @@ mkdir -p "$XDG_CONFIG_HOME/repx/repx.d" && cp "$WORK/t.toml" "$XDG_CONFIG_HOME/r
 check 'and one through the new transport' '
 	rm -rf "$BASE" && repx run simulation-run --lab "$LAB" --scheduler local &&
 	same "540 540 595 595" "$(outputs_of "$BASE" E total.txt)"'
+
+# ---- a vendor's delivery, and a sync plugin out of the header alone ----
+
+EXAMPLES=$(dirname "$PKG_CONFIG_PATH")/../share/repx/examples
+[[ -d $EXAMPLES ]] || EXAMPLES=$(dirname "$(find "$WORK/usr" -type d -path '*/examples/plugins')")
+export EXAMPLES VENDOR=$WORK/vendor
+has clang || export CC=cc
+check 'a vendor builds a transport with its own compiler, from the installed SDK alone' '
+	cp -r "$EXAMPLES/plugins/transport-vendor" theirs && theirs/build.sh "$VENDOR" && rm -r theirs &&
+	test "$(nm -D --defined-only "$VENDOR/transport-vendor.so" | awk "{ print \$3 }")" = repx_plugin_v0 &&
+	must_fail grep -q repx <(nm -D --undefined-only "$VENDOR/transport-vendor.so") &&
+	readelf -d "$VENDOR/transport-vendor.so" | grep "RUNPATH.*ORIGIN" && nm "$VENDOR/transport-vendor.so" 2>&1 | grep "no symbols"'
+printf '[targets.t]\naddress = "%s"\nbase_path = "%s"\ntransport = "vendor"\ndefault_scheduler = "local"\n[targets.t.local]\nexecution_types = ["native"]\n[targets.t.transport-vendor]\ntoken = "sesame"\n' \
+	"$WORK/tetherd" "$WORK/far" >vendor.toml
+"$VENDOR/tetherd" "$WORK/tetherd" sesame &
+tetherd=$!
+check 'the kit passes through it, its peer started by the vendor'"'"'s far end' '
+	within 5 test -S "$WORK/tetherd" && repx-plugin-test "$VENDOR/transport-vendor.so" --config vendor.toml --patience 20'
+rm -rf "$XDG_CONFIG_HOME/repx" && mkdir -p "$XDG_CONFIG_HOME/repx" && cp vendor.toml "$XDG_CONFIG_HOME/repx/config.toml"
+export REPX_PLUGIN_PATH=$VENDOR
+check 'a Lab runs over it' '
+	repx run simulation-run --lab "$LAB" --target t && same "540 540 595 595" "$(outputs_of "$WORK/far" E total.txt)"'
+check 'show tells its keys, and keeps the secret' 'repx plugin show transport-vendor | grep -x "  token  *string, required, secret"'
+check 'a token that is wrong or missing, and a value that is none, are told' '
+	cd "$XDG_CONFIG_HOME/repx" && sed -i s/sesame/open/ config.toml && must_fail repx run simulation-run --lab "$LAB" --target t 2>err && cat err &&
+	grep "tetherd refuses: the token is not known" err && must_fail grep "open" err &&
+	sed -i "s/^token.*/patience = \"0s\"/" config.toml && must_fail repx run simulation-run --lab "$LAB" --target t 2>err && cat err &&
+	grep "config.toml:[0-9]*: .*patience" err && sed -i /^patience/d config.toml && must_fail repx run simulation-run --lab "$LAB" --target t 2>err && cat err && grep "token" err'
+cp vendor.toml "$XDG_CONFIG_HOME/repx/config.toml"
+kill $tetherd
+wait $tetherd 2>/dev/null
+check 'without its library it is told which one is missing' '
+	mkdir -m 755 part && cp "$VENDOR"/transport-vendor.* part && must_fail repx plugin check part/transport-vendor.so 2>err && grep libvendor-tether err'
+check 'a Lab is brought by a sync plugin that has only the header' '
+	cp -r "$TESTS/plugins/sync-plain" plain && make -C plain && must_fail grep -r "kit/" plain/plain.c && repx-plugin-test plain/plugins/sync-plain.so &&
+	printf "[targets.local]\nbase_path = \"$WORK/plain-base\"\nlab = \"plain\"\n[targets.local.local]\nexecution_types = [\"native\"]\n" >"$XDG_CONFIG_HOME/repx/config.toml" &&
+	repx --plugin-path plain/plugins run simulation-run --lab "$LAB" && same "540 540 595 595" "$(outputs_of "$WORK/plain-base" E total.txt)" &&
+	repx --plugin-path plain/plugins run simulation-run --lab "$LAB" | grep "already complete"'
