@@ -81,7 +81,7 @@ static int layers_unpack(const char *image, const json_t *layers, int root,
             return repx_fail_errno(err, "%s", path);
         if (!S_ISREG(st.st_mode))
             return repx_fail(err, REPX_E_CORRUPT, "%s: not a file", path);
-        if (layer_unpack(fd, root, hold, h, err) < 0)
+        if (layer_unpack(fd, root, LAYER_ENTRIES_MAX, hold, h, err) < 0)
             return repx_wrap(err, "%s", path);
     }
     return 0;

@@ -37,8 +37,11 @@ int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err);
 int tar_data(struct tar_in *in, uint64_t size, int to, struct repx_err *err);
 void tar_member_finish(struct tar_member *m);
 
-/* Unpack the archive in file fd over the directory root. tick is called now and then. */
-int layer_unpack(int fd, int root, void (*tick)(void *ctx), void *ctx,
+#define LAYER_ENTRIES_MAX 5000000 /* of one layer: a disk has as many inodes */
+
+/* Unpack the archive in file fd over the directory root; more than max members are
+ * refused. tick is called now and then. */
+int layer_unpack(int fd, int root, uint64_t max, void (*tick)(void *ctx), void *ctx,
                  struct repx_err *err);
 /* Make what lacks of a directory, or of an empty file, at that path as if root were `/`:
  * a place to mount something on. */

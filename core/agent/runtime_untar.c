@@ -334,17 +334,29 @@ static int one_whiteout(struct tar_in *in, const struct tar_member *m, int root,
 typedef int member_fn(struct tar_in *in, const struct tar_member *m, int root,
                       struct repx_err *err);
 
-static int each_member(struct tar_in *in, int root, member_fn *each,
-                       void (*tick)(void *ctx), void *ctx, struct repx_err *err)
+struct pass {
+    int root;
+    uint64_t max; /* members */
+    void (*tick)(void *ctx);
+    void *ctx;
+};
+
+static int each_member(struct tar_in *in, const struct pass *p, member_fn *each,
+                       struct repx_err *err)
 {
     struct tar_member m = {0};
     int rc;
 
-    for (unsigned n = 0; (rc = tar_next(in, &m, err)) == 1; n++) {
-        rc = each(in, &m, root, err);
+    for (uint64_t n = 0; (rc = tar_next(in, &m, err)) == 1; n++) {
+        if (n == p->max) {
+            rc = repx_fail(err, REPX_E_CORRUPT, "layer: more than %llu members",
+                           (unsigned long long)p->max);
+        } else {
+            rc = each(in, &m, p->root, err);
+        }
         tar_member_finish(&m);
-        if (tick && n % 256 == 0)
-            tick(ctx);
+        if (p->tick && n % 256 == 0)
+            p->tick(p->ctx);
         if (rc < 0)
             break;
     }
@@ -354,16 +366,17 @@ static int each_member(struct tar_in *in, int root, member_fn *each,
     return rc;
 }
 
-int layer_unpack(int fd, int root, void (*tick)(void *ctx), void *ctx,
+int layer_unpack(int fd, int root, uint64_t max, void (*tick)(void *ctx), void *ctx,
                  struct repx_err *err)
 {
     uint8_t block[512];
     struct tar_in glance = {.fd = fd, .block = block, .long_size = -1, .glance = 1};
     struct tar_in in = {.fd = fd, .block = block, .long_size = -1};
+    const struct pass pass = {root, max, tick, ctx};
 
-    if (each_member(&glance, root, one_whiteout, tick, ctx, err) < 0)
+    if (each_member(&glance, &pass, one_whiteout, err) < 0)
         return -1;
     if (lseek(fd, 0, SEEK_SET) < 0)
         return repx_fail_errno(err, "layer");
-    return each_member(&in, root, one_member, tick, ctx, err);
+    return each_member(&in, &pass, one_member, err);
 }

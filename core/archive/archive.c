@@ -186,8 +186,8 @@ int archive_slurp(const struct archive_data *data, size_t max, struct repx_buf *
     }
 }
 
-static int save(struct archive *inner, int fd, struct digest *digest, uint64_t *length,
-                struct repx_err *err)
+static int save(struct archive *inner, int fd, uint64_t max, struct digest *digest,
+                uint64_t *length, struct repx_err *err)
 {
     REPX_AUTO_FREE char *chunk = repx_alloc(CHUNK);
     struct digest_ctx ctx;
@@ -202,6 +202,11 @@ static int save(struct archive *inner, int fd, struct digest *digest, uint64_t *
             break;
         digest_add(&ctx, chunk, (size_t)n);
         *length += (uint64_t)n;
+        if (*length > max) {
+            return repx_fail(err, REPX_E_CORRUPT,
+                             "a layer: unpacks to far more than its size; if that is "
+                             "meant, set REPX_IMAGE_MAX to a number of bytes");
+        }
         if (repx_write_all(fd, chunk, (size_t)n) < 0)
             return repx_fail_errno(err, "a layer");
     }
@@ -209,8 +214,8 @@ static int save(struct archive *inner, int fd, struct digest *digest, uint64_t *
     return 0;
 }
 
-int archive_save(const struct archive_data *data, int fd, struct digest *digest,
-                 uint64_t *length, struct repx_err *err)
+int archive_save(const struct archive_data *data, int fd, uint64_t max,
+                 struct digest *digest, uint64_t *length, struct repx_err *err)
 {
     struct feed *f = REPX_NEW(struct feed);
     struct archive *inner = archive_read_new();
@@ -224,7 +229,7 @@ int archive_save(const struct archive_data *data, int fd, struct digest *digest,
         archive_read_next_header(inner, &e) != ARCHIVE_OK) {
         rc = fail(inner, "a layer", err);
     } else {
-        rc = save(inner, fd, digest, length, err);
+        rc = save(inner, fd, max, digest, length, err);
     }
     (void)archive_read_free(inner);
     free(f);

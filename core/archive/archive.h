@@ -40,10 +40,10 @@ int archive_each_in(const struct archive_data *from, archive_visit *each, void *
 /* All of it, at most max bytes. */
 int archive_slurp(const struct archive_data *data, size_t max, struct repx_buf *to,
                   struct repx_err *err);
-/* Into fd, uncompressed if it is compressed; *digest and *length are of what was
- * written. */
-int archive_save(const struct archive_data *data, int fd, struct digest *digest,
-                 uint64_t *length, struct repx_err *err);
+/* Into fd, uncompressed if it is compressed; *digest and *length are of what was written:
+ * no more than max bytes. */
+int archive_save(const struct archive_data *data, int fd, uint64_t max,
+                 struct digest *digest, uint64_t *length, struct repx_err *err);
 
 /* The target of a link at `name`: "a/b" and "../c/d" give "c/d"; NULL when it climbs out.
  * Caller frees. */

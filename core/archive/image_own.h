@@ -30,6 +30,7 @@ struct image_reading {
     size_t link_count;
     struct image_wanted *wanted; /* the configuration first, then the layers in order */
     size_t count;
+    uint64_t left;              /* bytes that layers may still unpack to */
     struct digest config_named; /* OCI: what the configuration must be */
     /* the text that is looked for */
     const char *text_name;

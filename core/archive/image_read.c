@@ -10,6 +10,8 @@
 
 #define LINKS_MAX 100000
 #define HOPS_MAX 100
+#define RATIO_MAX 200
+#define ALWAYS_ALLOWED (UINT64_C(1) << 30)
 
 /* ---- first pass: what describes the image, and the links ---- */
 
@@ -131,10 +133,11 @@ static int save_layer(struct image_reading *r, const struct archive_data *data,
 
     if (fd < 0)
         return -1;
-    if (archive_save(data, fd, &w->is.digest, &w->is.length, err) < 0) {
+    if (archive_save(data, fd, r->left, &w->is.digest, &w->is.length, err) < 0) {
         r->sink->drop(r->sink->ctx, fd);
         return repx_wrap(err, "%s", w->name);
     }
+    r->left -= w->is.length;
     return r->sink->end(r->sink->ctx, fd, &w->is.digest, err);
 }
 
@@ -244,10 +247,25 @@ static void give(struct image_reading *r)
         p->layers[i] = r->wanted[i + 1].is;
 }
 
+/* A small archive can stand for any number of bytes. Images shrink to a quarter; those that
+ * hold little but zeros to less. */
+static uint64_t bytes_allowed(const struct image_input *in)
+{
+    const char *text = getenv("REPX_IMAGE_MAX");
+    unsigned long long said = text ? strtoull(text, NULL, 10) : 0;
+    uint64_t allowed =
+        in->size < UINT64_MAX / RATIO_MAX ? in->size * RATIO_MAX : UINT64_MAX;
+
+    if (said)
+        return said;
+    return allowed > ALWAYS_ALLOWED ? allowed : ALWAYS_ALLOWED;
+}
+
 int image_read(const struct image_input *in, const struct image_sink *sink,
                struct image_parts *parts, struct repx_err *err)
 {
     struct image_reading r = {.in = in, .sink = sink, .parts = parts};
+    r.left = bytes_allowed(in);
 
     *parts = (struct image_parts){.layers = NULL};
     int rc = describe(&r, err);

@@ -25,6 +25,8 @@ struct image_parts {
 /* What holds the image: calls `each` for its members, any number of times. */
 struct image_input {
     void *ctx;
+    uint64_t
+        size; /* of all that holds it: layers that unpack to far more are refused */
     int (*visit)(void *ctx, archive_visit *each, void *each_ctx, struct repx_err *err);
 };
 

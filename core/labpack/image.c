@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <kit/alloc.h>
 
@@ -102,7 +103,9 @@ static int write_image(struct tree *t, const struct image_parts *parts,
 int image_add(struct tree *t, const char *path, struct image *image,
               struct repx_err *err)
 {
-    const struct image_input in = {(void *)(uintptr_t)path, visit};
+    struct stat st;
+    uint64_t size = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    const struct image_input in = {(void *)(uintptr_t)path, size, visit};
     const struct image_sink sink = {t, layer_begin, layer_end, layer_drop};
     struct image_parts parts = {.layers = NULL};
     int rc = image_read(&in, &sink, &parts, err);

@@ -132,6 +132,7 @@ static int find_entries(struct image_unpack *u, struct repx_err *err)
     if (u->is_file) {
         u->first = (size_t)(e - all);
         u->count = 1;
+        u->bytes = e->length;
         memcpy(u->key.bytes, e->digest, sizeof(u->key.bytes));
         return 0;
     }
@@ -139,6 +140,8 @@ static int find_entries(struct image_unpack *u, struct repx_err *err)
         if (strncmp(all[i].path, u->path, len) != 0 || all[i].path[len] != '/')
             continue;
         u->first = u->count++ ? u->first : i;
+        const struct repx_entry *file = entry_at(all, n, all[i].path);
+        u->bytes += file ? file->length : 0;
     }
     /* With all links: what lies behind one is the Lab's, and named by its content. */
     digest_tree(all + u->first, u->count, &u->key);
@@ -313,7 +316,7 @@ static void sweep(const char *cache)
 static int unpack(struct image_unpack *u, struct repx_err *err)
 {
     struct unpacking w = {u, NULL};
-    const struct image_input in = {u, u->is_file ? visit_file : visit_dir};
+    const struct image_input in = {u, u->bytes, u->is_file ? visit_file : visit_dir};
     const struct image_sink sink = {&w, layer_begin, layer_end, layer_drop};
 
     sweep(u->cache);

@@ -18,6 +18,7 @@ struct image_unpack {
     struct digest key;   /* of the archive */
     size_t first, count; /* entries of the Lab that hold it */
     int is_file;
+    uint64_t bytes; /* of them */
     struct image_parts parts;
 };
 

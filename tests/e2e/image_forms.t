@@ -89,3 +89,7 @@ check 'a layer that is not what the configuration says is refused' '
 	for layer in x/*/layer.tar; do echo >>"$layer"; break; done &&
 	tar -cf "$(echo "$LAB"/images/*.tar)" -C x . && rm -rf "$WORK/store" &&
 	must_fail repx run simulation-run --lab "$LAB" >no.log 2>&1 && grep "configuration says" no.log'
+
+check 'an archive that unpacks to far more than it may is refused' '
+	form tar.gz && rm -rf "$WORK/store" "$XDG_CACHE_HOME/repx/images" && REPX_IMAGE_MAX=1000 must_fail repx run simulation-run --lab "$LAB" >bomb.log 2>&1; cat bomb.log; grep "unpacks to far more" bomb.log &&
+	nothing_kept && runs_here --lab "$LAB"'

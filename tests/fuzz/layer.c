@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         !mkdtemp(dir))
         return 0;
     int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (layer_unpack(fd, root, NULL, NULL, &err) < 0 && err.code == REPX_E_NONE)
+    if (layer_unpack(fd, root, LAYER_ENTRIES_MAX, NULL, NULL, &err) < 0 &&
+        err.code == REPX_E_NONE)
         abort(); /* every failure must say why */
     (void)strcpy(escape, "/tmp/repx-fuzz-escape");
     if (lstat(escape, &st) == 0)

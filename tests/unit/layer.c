@@ -75,7 +75,7 @@ static int unpack(const struct repx_buf *tar, int root, struct repx_err *err)
     if (fd < 0 || repx_write_all(fd, tar->data, tar->len) < 0 ||
         lseek(fd, 0, SEEK_SET) < 0)
         return -2;
-    int rc = layer_unpack(fd, root, NULL, NULL, err);
+    int rc = layer_unpack(fd, root, 1000, NULL, NULL, err);
     (void)close(fd);
     return rc;
 }
@@ -397,6 +397,22 @@ static void long_names(void)
     }
 }
 
+static void huge_counts(void)
+{
+    for (unsigned n = 1000; n <= 1001; n++) {
+        REPX_AUTO_BUF struct repx_buf tar = {0};
+        struct place p;
+        struct repx_err err = {0};
+        for (unsigned i = 0; i < n; i++)
+            header_add(&tar, "same", '0', "", 0, 0644);
+        place_make(&p);
+        int rc = unpack(&tar, p.fd, &err);
+        ok(n == 1000 ? rc == 0 : rc < 0 && strstr(err.text, "more than 1000 members"),
+           "%u members: %s", n, err.text);
+        ok(place_clean(&p), "nothing outside");
+    }
+}
+
 /* Every length: an error, or what a shorter archive gives; and never more. */
 static void cut_archives(void)
 {
@@ -431,6 +447,7 @@ int main(void)
     hostile_layers();
     set_id_bits_are_dropped();
     long_names();
+    huge_counts();
     cut_archives();
     return tap_end();
 }
