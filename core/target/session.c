@@ -319,7 +319,9 @@ int session_send(struct session_call *c, const void *bytes, size_t n,
         n -= took;
         if (mux_room(s->mux, c->stream) < MUX_WINDOW / 2)
             (void)session_move(s);
-        if (n && !took && !c->done && wait_step(s, err) < 0)
+        /* that move may have made the room: nothing would come to end a wait for it */
+        if (n && !took && !c->done && mux_room(s->mux, c->stream) == 0 &&
+            wait_step(s, err) < 0)
             return -1;
     }
     c->activity = ++s->activity;

@@ -43,11 +43,17 @@ static int64_t survey(struct ssh *s, struct repx_wait *items, uint64_t count,
     if (stream_flush_all(s, err) < 0)
         return -1;
     for (uint64_t i = 0; i < count; i++) {
-        struct repx_wait *w = item_at(items, i, stride);
-        struct stream *st = w->stream;
+        struct stream *st = item_at(items, i, stride)->stream;
         if (stream_fill(st, REPX_STREAM_OUT, err) < 0 ||
             stream_fill(st, REPX_STREAM_ERR, err) < 0)
             return -1;
+    }
+    /* what was read may have been leave to send more: nothing else would wake us for it */
+    if (stream_flush_all(s, err) < 0)
+        return -1;
+    for (uint64_t i = 0; i < count; i++) {
+        struct repx_wait *w = item_at(items, i, stride);
+        const struct stream *st = w->stream;
         uint32_t is = 0;
         if (is_readable(&st->in[REPX_STREAM_OUT]))
             is |= REPX_READY_READ;
