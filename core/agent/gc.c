@@ -137,9 +137,11 @@ static void summary(struct gc *gc)
                (unsigned long long)gc->output_count, size);
     }
     if (gc->other_count && !(gc->options & GC_FOREIGN)) {
-        gc_say(gc, "%s %llu old attempt(s), run record(s), agent(s) and the like.",
-               GC_DRY(gc) ? "Would delete" : "Deleted",
-               (unsigned long long)gc->other_count);
+        gc_say(
+            gc,
+            "%s %llu old attempt(s), run record(s), agent(s), unpacked image(s) and the like.",
+            GC_DRY(gc) ? "Would delete" : "Deleted",
+            (unsigned long long)gc->other_count);
     }
 }
 
@@ -151,12 +153,15 @@ static int collect(struct gc *gc, struct repx_err *err)
         return -1;
     gc_live_roots(gc, &roots);
     gc_live_work(gc);
+    gc_live_repx(gc);
     gc_live_rest(gc);
     int rc = GC_DRY(gc) ? 0 : gc_trash_open(gc, err);
     if (rc == 0 && !gc->closed) {
         drop_auto_roots(gc, &roots);
         gc_sweep(gc);
         gc_sweep_state(gc);
+        if (!(gc->options & GC_FOREIGN))
+            gc_sweep_caches(gc);
         if (!GC_DRY(gc))
             gc_completions(gc);
     }
@@ -166,11 +171,13 @@ static int collect(struct gc *gc, struct repx_err *err)
     return rc;
 }
 
-int gc_collect(struct gc *gc, struct site *site, int options, struct repx_err *err)
+int gc_collect(struct gc *gc, struct site *site, int options, const char *node,
+               struct repx_err *err)
 {
     uint64_t epoch;
 
     open_all(gc, site, options);
+    gc->node = node;
     if (GC_DRY(gc))
         return collect(gc, err);
     if (site->readonly) {

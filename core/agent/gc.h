@@ -23,6 +23,7 @@
 struct gc {
     struct site *site;
     int options;
+    const char *node;       /* node_local_path on this machine, or NULL */
     struct timespec start;  /* what is newer stays */
     int artifacts, outputs; /* directories, or -1 */
     int trash;              /* B/.repx/trash; -1 in a dry run */
@@ -42,8 +43,9 @@ struct gc {
 
 #define GC_DRY(gc) ((gc)->options & 1)
 
-/* All of it. Lines for the user in gc->said. */
-int gc_collect(struct gc *gc, struct site *site, int options, struct repx_err *err);
+/* All of it. Lines for the user in gc->said. node: node_local_path here, or NULL. */
+int gc_collect(struct gc *gc, struct site *site, int options, const char *node,
+               struct repx_err *err);
 void gc_finish(struct gc *gc);
 /* `10 B`, `1.0 KB`, ... */
 void gc_size(uint64_t bytes, char text[32]);
@@ -65,6 +67,8 @@ char *gc_lab_id(int artifacts, const char *leaf);
 void gc_live_rest(struct gc *gc);
 /* S/live and runs that have not ended. */
 void gc_live_work(struct gc *gc);
+/* Jobs that RepX's own clients have queued (gc_repx.c). */
+void gc_live_repx(struct gc *gc);
 
 /* ---- roots (gc_roots.c) ---- */
 
@@ -105,6 +109,11 @@ int gc_is_newer(const struct gc *gc, const struct stat *st);
 void gc_sweep(struct gc *gc);
 /* Packages, known sets, old runs, attempts and agents. */
 void gc_sweep_state(struct gc *gc);
+/* Unpacked images and copies on this node that nothing needs (gc_cache.c). */
+void gc_sweep_caches(struct gc *gc);
+/* The same on a node where no collection runs: what the last one left to be known there.
+ * Cheap when nothing was collected since. */
+void gc_node(struct site *site, const char *node);
 /* completions.jsonl without the jobs that went. */
 void gc_completions(struct gc *gc);
 

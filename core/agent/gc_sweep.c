@@ -11,6 +11,7 @@
 #include <kit/file.h>
 
 #include "core/agent/gc.h"
+#include "core/agent/gc_names.h"
 #include "core/agent/state_check.h"
 #include "core/agent/store_fs.h"
 
@@ -18,17 +19,11 @@ static const char *const collections[] = {"host-tools", "images",   "image",  "j
                                           "lab",        "revision", "readme", "store"};
 #define COLLECTIONS (sizeof collections / sizeof collections[0])
 
-struct names {
-    char **items;
-    size_t count;
-};
-
-/* All names first: what is removed while one reads a directory may hide others. */
-static struct names names_of(int dir)
+struct gc_names gc_names(int dir)
 {
     int fd = store_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    struct names n = {0};
+    struct gc_names n = {0};
 
     if (!d)
         repx_close_fd(&fd);
@@ -44,7 +39,7 @@ static struct names names_of(int dir)
     return n;
 }
 
-static void names_free(struct names *n)
+void gc_names_free(struct gc_names *n)
 {
     for (size_t i = 0; i < n->count; i++)
         free(n->items[i]);
@@ -81,12 +76,12 @@ static void sweep_collection(struct gc *gc, const char *collection)
 
     if (dir < 0)
         return;
-    struct names n = names_of(dir);
+    struct gc_names n = gc_names(dir);
     for (size_t i = 0; i < n.count; i++) {
         if (!entry_stays(gc, dir, collection, n.items[i]))
             gc_remove(gc, dir, n.items[i], &gc->artifact_count);
     }
-    names_free(&n);
+    gc_names_free(&n);
 }
 
 static int is_collection(const char *name)
@@ -101,7 +96,7 @@ static int is_collection(const char *name)
 /* Entries beside the collections are others' affair, except to RepX. */
 static void sweep_unknown(struct gc *gc)
 {
-    struct names n = names_of(gc->artifacts);
+    struct gc_names n = gc_names(gc->artifacts);
 
     for (size_t i = 0; i < n.count; i++) {
         struct stat st;
@@ -114,7 +109,7 @@ static void sweep_unknown(struct gc *gc)
             gc_say(gc, "artifacts/%s is of no known kind: kept", n.items[i]);
         }
     }
-    names_free(&n);
+    gc_names_free(&n);
 }
 
 /* Does a directory below outputs look like a job's? */
@@ -151,13 +146,13 @@ static void sweep_output(struct gc *gc, const char *name)
 
 void gc_sweep(struct gc *gc)
 {
-    struct names n = {0};
+    struct gc_names n = {0};
 
     if (gc->outputs >= 0)
-        n = names_of(gc->outputs);
+        n = gc_names(gc->outputs);
     for (size_t i = 0; i < n.count; i++)
         sweep_output(gc, n.items[i]);
-    names_free(&n);
+    gc_names_free(&n);
     if (gc->artifacts < 0)
         return;
     for (size_t i = 0; i < COLLECTIONS; i++)

@@ -10,12 +10,13 @@
 
 #include "core/agent/gc.h"
 #include "core/agent/job.h"
+#include "core/agent/runtime_node.h"
 #include "core/agent/store_fs.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
 struct request {
-    char *name, *lab;
+    char *name, *lab, *node;
     int options;
 };
 
@@ -26,6 +27,7 @@ static void drop(struct call *c)
     if (r) {
         free(r->name);
         free(r->lab);
+        free(r->node);
     }
     free(r);
     call_set_own(c, NULL);
@@ -37,6 +39,7 @@ static struct request *take(struct call *c, const void *msg, size_t n)
 
     r->name = msg_text(msg, n, F_NAME);
     r->lab = msg_text(msg, n, F_KEY);
+    r->node = msg_text(msg, n, F_LINK);
     r->options = (int)(msg_number(msg, n, F_OPTIONS, 0) & 0xff);
     call_set_own(c, r);
     return r;
@@ -48,8 +51,10 @@ static int gc_work(struct site *site, void *arg, int out, struct repx_buf *field
                    struct repx_err *err)
 {
     const struct request *r = arg;
+    struct repx_err ignored = {0}; /* a variable that only jobs have */
+    REPX_AUTO_FREE char *node = r->node ? node_path(r->node, &ignored) : NULL;
     struct gc gc;
-    int rc = gc_collect(&gc, site, r->options, err);
+    int rc = gc_collect(&gc, site, r->options, node, err);
 
     if (repx_write_all(out, repx_buf_text(&gc.said), gc.said.len) < 0 && rc == 0)
         rc = repx_fail_errno(err, "the answer");
@@ -209,7 +214,7 @@ static int internal_gc(const char *base, int options)
     }
     int rc = site_open(&site, base, state, &err);
     if (rc == 0) {
-        rc = gc_collect(&gc, &site, options | GC_FOREIGN, &err);
+        rc = gc_collect(&gc, &site, options | GC_FOREIGN, NULL, &err);
         (void)fputs(repx_buf_text(&gc.said), stdout);
         gc_finish(&gc);
     }

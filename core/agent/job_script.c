@@ -12,6 +12,7 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/agent/gc.h"
 #include "core/agent/job.h"
 #include "core/agent/runtime.h"
 #include "core/agent/runtime_node.h"
@@ -139,40 +140,6 @@ static char *tools_path(const struct unit *u)
                 : NULL;
 }
 
-/* A leading ~ and variables of [A-Z_][A-Z0-9_]* are this node's; NULL with *err when one
- * is not set here. */
-static char *node_path(const char *text, struct repx_err *err)
-{
-    REPX_AUTO_BUF struct repx_buf b = {0};
-
-    if (text[0] == '~' && (text[1] == '/' || !text[1])) {
-        repx_buf_str(&b, getenv("HOME") ? getenv("HOME") : "");
-        text++;
-    }
-    for (; *text; text++) {
-        size_t n = *text == '$'
-                       ? strspn(text + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")
-                       : 0;
-        if (!n) {
-            repx_buf_char(&b, *text);
-            continue;
-        }
-        REPX_AUTO_FREE char *name = repx_strndup(text + 1, n);
-        if (!getenv(name)) {
-            (void)repx_fail(err, REPX_E_FAILED, "node_local_path: $%s is not set here",
-                            name);
-            return NULL;
-        }
-        repx_buf_str(&b, getenv(name));
-        text += n;
-    }
-    if (repx_buf_text(&b)[0] == '/')
-        return repx_buf_detach(&b);
-    (void)repx_fail(err, REPX_E_FAILED, "node_local_path: %s is not absolute",
-                    repx_buf_text(&b));
-    return NULL;
-}
-
 void script_run(const struct unit *u, const struct attempt *a, const char *inputs,
                 const char *parameters, struct outcome *o)
 {
@@ -191,6 +158,8 @@ void script_run(const struct unit *u, const struct attempt *a, const char *input
         return;
     }
     script_paths(u, &script, &package);
+    if (node)
+        gc_node(u->site, node);
     if (node_paths(u, node, &script, &package, &tools, &err) < 0) {
         outcome_set(o, "not started: %s", err.text);
         return;

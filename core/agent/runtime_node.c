@@ -49,7 +49,51 @@ void node_use(const char *copy)
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
     if (fd >= 0) /* stays open: the end of this process lets it go */
-        (void)fcntl(fd, F_SETLK, &lock);
+        (void)fcntl(fd, F_SETLKW, &lock);
+}
+
+int node_lock(int dir, const char *use, int create)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = openat(dir, use, O_RDWR | create | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0 || fcntl(fd, F_SETLK, &lock) == 0)
+        return fd;
+    (void)close(fd);
+    errno = EBUSY;
+    return -1;
+}
+
+char *node_path(const char *text, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    if (text[0] == '~' && (text[1] == '/' || !text[1])) {
+        repx_buf_str(&b, getenv("HOME") ? getenv("HOME") : "");
+        text++;
+    }
+    for (; *text; text++) {
+        size_t n = *text == '$'
+                       ? strspn(text + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")
+                       : 0;
+        if (!n) {
+            repx_buf_char(&b, *text);
+            continue;
+        }
+        REPX_AUTO_FREE char *name = repx_strndup(text + 1, n);
+        if (!getenv(name)) {
+            (void)repx_fail(err, REPX_E_FAILED, "node_local_path: $%s is not set here",
+                            name);
+            return NULL;
+        }
+        repx_buf_str(&b, getenv(name));
+        text += n;
+    }
+    if (repx_buf_text(&b)[0] == '/')
+        return repx_buf_detach(&b);
+    (void)repx_fail(err, REPX_E_FAILED, "node_local_path: %s is not absolute",
+                    repx_buf_text(&b));
+    return NULL;
 }
 
 static void hold(struct copying *c)

@@ -23,5 +23,11 @@ int node_dir_ours(const char *dir, struct repx_err *err);
 /* Hold <copy>.use until the process ends; not being able to costs only that a collection
  * may take it. */
 void node_use(const char *copy);
+/* For who is to remove it: a descriptor to be closed when that is done, or -1: it is in
+ * use, or errno tells. `use` is "<copy>.use" in the directory dir; create: O_CREAT or 0. */
+int node_lock(int dir, const char *use, int create);
+/* node_local_path as it is here: a leading ~ and variables of [A-Z_][A-Z0-9_]* are this
+ * node's; NULL with *err when one is not set. Caller frees. */
+char *node_path(const char *text, struct repx_err *err);
 
 #endif

@@ -113,6 +113,7 @@ static int gc_main(struct cli *cli, const void *args, char **words, int count,
     msg_put_number(&msg, F_OPTIONS,
                    (a->dry_run ? GC_DRY_RUN : 0) |
                        (a->pinned_only ? GC_PINNED_ONLY : 0));
+    msg_put_text(&msg, F_LINK, target_config(cli->target)->node_local_path);
     if (session_ask(target_session(cli->target), V_GC, msg.data, msg.len, &data, NULL,
                     err) < 0)
         return -1;
