@@ -53,7 +53,7 @@ for host in cluster cluster-wan; do
 		base_path = "$FAST/there/repx"
 		default_scheduler = "local"
 		[targets.$transport-$host.local]
-		execution_types = ["native", "bwrap"]
+		execution_types = ["bwrap", "native"]
 		CONF
 	done
 done >>"$XDG_CONFIG_HOME/repx/config.toml"
@@ -75,7 +75,7 @@ ms() {
 	local name=$1 start
 	shift
 	start=$(date +%s%N)
-	"$@" >"$FAST/out" 2>&1 || { echo "failed: $*"; tail -n 20 "$FAST/out"; exit 1; }
+	"$@" >"$FAST/out" 2>"$FAST/err" || { echo "failed: $*"; tail -n 20 "$FAST/err"; exit 1; }
 	note "$name" $((($(date +%s%N) - start) / 1000000))
 }
 # repx_run NAME TRANSPORT LAB: its time, and the bytes on the wire both ways.
@@ -187,10 +187,10 @@ part_layer() {
 image_run() { # NAME TRANSPORT LAB
 	local start
 	start=$(date +%s%N)
-	repx run bench --lab "$FAST/$3" --target "$2-$host" --stale rerun --json >"$FAST/out" 2>&1
+	repx run bench --lab "$FAST/$3" --target "$2-$host" --stale rerun --json >"$FAST/out" 2>"$FAST/err"
 	note "$1" $((($(date +%s%N) - start) / 1000000))
-	grep -v '^\[' "$FAST/out" | jq -s 'last | .bytes_sent + .bytes_received' >>"$FAST/n/$1.bytes"
-	grep -v '^\[' "$FAST/out" | jq -s 'last | .round_trips' >>"$FAST/n/$1.trips"
+	note "$1.bytes" "$(jq '.bytes_sent + .bytes_received' "$FAST/out")"
+	note "$1.trips" "$(jq .round_trips "$FAST/out")"
 }
 
 # Calls that a metadata server would see, of the process that writes, for each file.
@@ -213,7 +213,7 @@ part_calls() {
 	printf '\nMetadata calls on the target, cold, %s files\n\n| %-40s | %10s | %6s |\n|---|---|---|\n' "$files" what calls 'a file'
 	calls_of 'tar -x' 'bin/tar"' tar -xf "$FAST/small.tar" -C "$FAST/untar"
 	calls_of 'rsync -a (local, the receiver)' 'rsync"' rsync -a "$FAST/small/" "$FAST/untar2/"
-	calls_of 'repx (the agent)' 'repx-agent", "session' repx run bench --lab "$FAST/small" --target local
+	calls_of 'repx (the agent)' 'repx-agent", .*"session"' repx run bench --lab "$FAST/small" --target local
 	rm -rf "$FAST/untar" "$FAST/untar2" "$FAST/small.tar" "$FAST/local"
 }
 
