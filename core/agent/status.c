@@ -25,7 +25,6 @@
 #define RUNS_EXPLAINED 4
 
 struct status_call {
-    char *scheduler, *helper;
     int times; /* tell when results were made */
     struct repx_buf lines;
 };
@@ -50,8 +49,6 @@ int status_begin(struct call *c, const void *msg, size_t n, struct repx_err *err
     struct status_call *s = REPX_NEW(struct status_call);
 
     (void)err;
-    s->scheduler = msg_text(msg, n, F_SCHEDULER);
-    s->helper = msg_text(msg, n, F_HELPER);
     s->times = (msg_number(msg, n, F_OPTIONS, 0) & STATUS_TIMES) != 0;
     call_set_own(c, s);
     return 0;
@@ -73,8 +70,6 @@ void status_drop(struct call *c)
 
     if (!s)
         return;
-    free(s->scheduler);
-    free(s->helper);
     repx_buf_free(&s->lines);
     free(s);
     call_set_own(c, NULL);
@@ -174,20 +169,19 @@ static int of_run(const struct asked *a, const char *run)
 
 /* All jobs that one run works on; their keys are done with then. */
 static void ask_run(struct site *site, struct asked *jobs, size_t count,
-                    const char *run_id, int queue)
+                    const char *run_id)
 {
     struct run *run = NULL;
     struct scheduler scheduler;
     struct queue q = {0};
     struct summary s;
 
-    if (queue)
-        run_look(site, run_id, QUEUE_PERSON_MS);
+    run_look(site, run_id, QUEUE_PERSON_MS);
     run = run_open(site, run_id, NULL);
     int rc = run ? summary_open(&s, site, run, NULL) : -1;
     if (rc == 0 && summary_poll(&s, NULL) < 0)
         rc = -1;
-    if (rc == 0 && queue && scheduler_open(&scheduler, site, run->record, NULL) == 0) {
+    if (rc == 0 && scheduler_open(&scheduler, site, run->record, NULL) == 0) {
         queue_ask(&scheduler, QUEUE_PERSON_MS, &q);
         scheduler_close(&scheduler);
     }
@@ -205,13 +199,12 @@ static void ask_run(struct site *site, struct asked *jobs, size_t count,
     }
 }
 
-static void ask_queue(struct site *site, const struct status_call *c,
-                      struct asked *jobs, size_t count)
+static void ask_queue(struct site *site, struct asked *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (jobs[i].key[0] && jobs[i].run) {
             REPX_AUTO_FREE char *run = repx_strdup(jobs[i].run);
-            ask_run(site, jobs, count, run, c->scheduler && c->helper);
+            ask_run(site, jobs, count, run);
         }
     }
 }
@@ -371,8 +364,8 @@ static int status_worker(struct site *site, void *arg, int out, struct repx_buf 
     (void)fields;
     struct asked *jobs = parse(site, &c->lines, &count, &why);
     if (why.code == REPX_E_NONE)
-        ask_queue(site, c, jobs, count);
-    if (why.code == REPX_E_NONE && c->scheduler)
+        ask_queue(site, jobs, count);
+    if (why.code == REPX_E_NONE)
         explain_outside(site, jobs, count);
     if (why.code == REPX_E_NONE)
         ask_runs(site, jobs, count);

@@ -70,7 +70,7 @@ check 'while they run: one screen, with the reason why one waits' '
 
 check 'list and show tell that a job is held, and by whom' '
 	listed queued >out && cat out && grep -- "-held-.*queued: held by its user (JobHeldUser)" out &&
-	repx show "$(jobs_of held)" --target cluster --lab "$LAB" | grep "Status: queued - held by its user"'
+	repx show job "$(jobs_of held)" --target cluster --lab "$LAB" | grep "Status: queued - held by its user"'
 
 check 'explain tells it in words, with the command that was submitted' '
 	explain held >out && cat out && grep "State: queued" out && grep "held by its user" out &&
@@ -106,7 +106,7 @@ listed blocked >blocked.out
 check 'run --wait stays to the end of all, and is exit 1' '
 	cat wait.out wait.err && test "$(cat wait.status)" -eq 1 && status | grep "All jobs have ended" && grep "OK   .*-fine-" wait.out'
 failed_with() { cat failed.out; grep -- "-$1-.*failed: $2]" failed.out; }
-told() { repx show "$(jobs_of "$1")" --json --target cluster --lab "$LAB" | jq -e --arg r "$2" '.reason == $r' && explain "$1" | grep "State: failed: $2"; }
+told() { repx show job "$(jobs_of "$1")" --json --target cluster --lab "$LAB" | jq -e --arg r "$2" '.reason == $r' && explain "$1" | grep "State: failed: $2"; }
 check 'the time limit' 'failed_with late "timed out" && told late "timed out" && explain late | grep "elapsed 1m.* of 1m"'
 check 'cancelled by its user with scancel' 'failed_with struck "cancelled by $TB_SSH_USER" && told struck "cancelled by $TB_SSH_USER"'
 check 'cancelled by somebody else' 'failed_with rooted "cancelled by root" && told rooted "cancelled by root"'
