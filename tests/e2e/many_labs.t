@@ -44,10 +44,11 @@ lab() { # NUMBER
 # Opens the package again and again, and compares what it holds. What was opened may be taken
 # away meanwhile, but never exchanged.
 cat >reader.py <<'PY'
-import os, re, sys
+import os, re, sys, time
 package, stop = sys.argv[1:]
 seen, looks, gone = set(), 0, 0
 while not os.path.exists(stop):
+    time.sleep(0.002)
     try:
         top = os.open(package, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
