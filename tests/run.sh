@@ -57,7 +57,7 @@ tests() {
 part_release() {
 	build release build || return 0
 	tests "gcc: unit tests and fuzz corpora" build -j2 -L 'unit|fuzz'
-	tests "gcc: sessions with sshd and Slurm (a few minutes)" build -L e2e
+	tests "gcc: sessions with sshd and Slurm (a few minutes)" build -j2 -L e2e
 	tests "gcc: headers of the SDK, the conformance kit" build -L 'sdk|conformance'
 }
 

@@ -48,6 +48,7 @@ struct verb {
 
 /* Tables, each defined in its own file, ending with number 0. */
 extern const struct verb store_verbs[];  /* store_verbs.c */
+extern const struct verb ask_verbs[];    /* ask_verbs.c */
 extern const struct verb delta_verbs[];  /* delta_verbs.c */
 extern const struct verb run_verbs[];    /* run_verbs.c */
 extern const struct verb file_verbs[];   /* file_verbs.c */

@@ -49,9 +49,9 @@ struct call {
 
 static const struct verb *find_verb(uint16_t number)
 {
-    const struct verb *const tables[] = {store_verbs, delta_verbs,  run_verbs,
-                                         file_verbs,  follow_verbs, pull_verbs,
-                                         gc_verbs};
+    const struct verb *const tables[] = {store_verbs, ask_verbs,  delta_verbs,
+                                         run_verbs,   file_verbs, follow_verbs,
+                                         pull_verbs,  gc_verbs};
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         for (const struct verb *v = tables[i]; v->number; v++) {

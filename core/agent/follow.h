@@ -24,13 +24,16 @@ struct summary {
     struct run_state state;
     struct event_reader *reader;
     int64_t *started, *ended; /* t per job, 0: not yet */
+    int64_t *submitted;       /* t of the newest submission, 0: none */
+    int64_t *index;           /* within an array of jobs, else -1 */
     char (*keys)[27];         /* of the unit of each job, "" before */
     size_t first[SUMMARY_FIRST], first_count;
-    size_t before;   /* complete when the run was submitted */
-    json_t *waiting; /* the scheduler's reason -> how many jobs; NULL: never asked */
-    size_t gone;     /* neither in the queue nor ended, by that answer */
-    int64_t asked_t; /* when that answer came, 0: never */
-    char *ask_error; /* why the last question failed, or NULL */
+    size_t before;    /* complete when the run was submitted */
+    json_t *waiting;  /* the scheduler's reason -> how many jobs; NULL: never asked */
+    size_t gone;      /* neither in the queue nor ended, by that answer */
+    int64_t asked_t;  /* when that answer came, 0: never */
+    char *ask_error;  /* why the last question failed, or NULL */
+    int64_t ask_next; /* the budget does not allow one for so many ms */
 };
 
 int summary_open(struct summary *s, struct site *site, struct run *run,

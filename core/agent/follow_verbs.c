@@ -5,6 +5,7 @@
 
 #include <kit/alloc.h>
 
+#include "core/agent/call_log.h"
 #include "core/agent/follow.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
@@ -84,6 +85,20 @@ static int explain_worker(struct site *site, void *arg, int out,
     return job_explain(site, f->name, out, err);
 }
 
+static int stats_worker(struct site *site, void *arg, int out, struct repx_buf *fields,
+                        struct repx_err *err)
+{
+    (void)arg, (void)fields;
+    return call_stats(site, out, err);
+}
+
+static int stats_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    (void)err;
+    call_fork(c, stats_worker, take(c, msg, n));
+    return 0;
+}
+
 static int list_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
 {
     (void)err;
@@ -156,5 +171,6 @@ const struct verb follow_verbs[] = {
     {V_RUN_JOBS, jobs_begin, NULL, NULL, follow_drop},
     {V_JOBS_CANCEL, cancel_begin, cancel_data, cancel_end, follow_drop},
     {V_JOB_EXPLAIN, explain_begin, NULL, NULL, follow_drop},
+    {V_STATS, stats_begin, NULL, NULL, follow_drop},
     {0},
 };

@@ -166,8 +166,11 @@ int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o
     REPX_AUTO_FREE char *marker =
         repx_format("%s/repx/%s", a->dir, o->ok ? "SUCCESS" : "FAIL");
     REPX_AUTO_FREE char *good = repx_format("%s/repx/SUCCESS", a->dir);
-    json_t *line = outcome_json(o);
+    json_t *line;
 
+    if (o->again) /* it has no end */
+        return 0;
+    line = outcome_json(o);
     if (o->ok)
         (void)manifest_write(u->site, a->dir, NULL); /* who misses it makes one */
     json_object_set_new(line, "t", json_integer(state_now_ms()));

@@ -11,14 +11,13 @@
 #include <kit/file.h>
 
 #include "core/agent/follow.h"
-#include "core/agent/scheduler_call.h"
+#include "core/agent/run_watch.h"
 #include "core/agent/state_check.h"
 #include "core/wire/verbs.h"
 
 #define RUNS_MAX 200
 #define PLAN_MAX (1024u << 20)
 #define EVENTS_MAX 200
-#define STATUS_MS 30000
 
 struct explaining {
     struct summary s;
@@ -167,38 +166,53 @@ static json_t *resources(const json_t *plan)
 
 /* ---- the queue ---- */
 
-static void on_row(void *ctx, const json_t *row)
+static int seen(const json_t *rows, const json_t *row)
 {
-    struct explaining *x = ctx;
-    const char *key = state_text(row, "key", "");
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(rows, i, one)
+    {
+        if (one == row)
+            return 1;
+    }
+    return 0;
+}
+
+/* Of an array of jobs only the row that speaks for this one. */
+static void take_rows(struct explaining *x, const struct queue *q)
+{
     json_t *unit;
     size_t i;
 
-    if (json_array_size(x->rows) >= EVENTS_MAX)
-        return;
     json_array_foreach(x->units, i, unit)
     {
-        if (*key && strcmp(state_text(unit, "key", ""), key) == 0) {
+        const json_t *row =
+            queue_row(q, state_text(unit, "key", ""), state_int(unit, "index", -1));
+        if (row && !seen(x->rows, row))
             (void)json_array_append(x->rows, (json_t *)(uintptr_t)row);
-            return;
-        }
     }
 }
 
 static void ask_queue(struct explaining *x, json_t *answer)
 {
     struct repx_err why = {0};
+    struct queue q = {0};
     struct scheduler s;
 
     if (x->s.state.terminal[x->index] || json_array_size(x->units) == 0)
         return;
-    int rc = scheduler_open(&s, x->s.site, x->s.run->record, &why);
-    if (rc == 0) {
-        rc = scheduler_call(&s, "status", json_object(), STATUS_MS, on_row, x, &why);
+    if (scheduler_open(&s, x->s.site, x->s.run->record, &why) == 0) {
+        queue_ask(&s, QUEUE_PERSON_MS, &q);
         scheduler_close(&s);
+        take_rows(x, &q);
     }
-    if (rc < 0)
-        (void)json_object_set_new(answer, "queue_error", json_string(why.text));
+    const char *error = q.error ? q.error : why.code ? why.text : NULL;
+    if (error)
+        (void)json_object_set_new(answer, "queue_error", json_string(error));
+    (void)json_object_set_new(answer, "queue_t", json_integer((json_int_t)q.t));
+    (void)json_object_set_new(answer, "now", json_integer((json_int_t)state_now_ms()));
+    queue_free(&q);
 }
 
 /* ---- together ---- */
@@ -213,6 +227,11 @@ static void put_state(const struct explaining *x, json_t *answer)
     (void)json_object_set_new(answer, "ended", json_boolean(state->terminal[i]));
     if (!reason)
         return;
+    if (state->status[i] == JOB_BLOCKED && strtoul(reason, NULL, 10) == i) {
+        (void)json_object_set_new(answer, "reason",
+                                  json_string("dependency never satisfied"));
+        return;
+    }
     if (state->status[i] == JOB_BLOCKED) {
         json_t *by = run_plan(x->s.run, strtoul(reason, NULL, 10), NULL);
         (void)json_object_set_new(answer, "blocked_by",
@@ -273,6 +292,7 @@ int job_explain(struct site *site, const char *job, int out, struct repx_err *er
     REPX_AUTO_FREE char *id = find_run(site, job, &x.index, err);
     if (!id)
         return follow_line(out, json_pack("{s:s,s:n}", "job", job, "run"), err);
+    run_look(site, id, QUEUE_PERSON_MS);
     struct run *run = run_open(site, id, err);
     if (!run)
         return -1;

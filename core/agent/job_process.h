@@ -29,7 +29,9 @@ struct outcome {
     int signal;    /* 0 when none did */
     int asked;     /* the signal that asked us to end it, or 0 */
     int timed_out; /* limit_ms passed */
-    char *reason;  /* of section 8 of docs/state-format.md; NULL when ok. Owned. */
+    int again;    /* no end: the scheduler took it back, and starts it again or says why
+                      it does not; reason tells what happened */
+    char *reason; /* of section 8 of docs/state-format.md; NULL when ok. Owned. */
     int64_t ms, mem, cpu_ms;
 };
 void outcome_finish(struct outcome *o);

@@ -2,6 +2,7 @@
 /* job_record.c: events and the end of a job, in the order of docs/state-format.md 7. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,8 +57,13 @@ int record_start(const struct unit *u, const struct attempt *a, struct repx_err 
 int record_end(const struct unit *u, unsigned n, const struct outcome *o,
                struct repx_err *err)
 {
-    json_t *e = event_of(u, "end", n), *how = outcome_json(o);
+    json_t *e = event_of(u, o->again ? "requeued" : "end", n);
 
+    if (o->again) {
+        (void)json_object_set_new(e, "reason", json_string(o->reason));
+        return event_write(u->site, u->run, e, err);
+    }
+    json_t *how = outcome_json(o);
     (void)json_object_update(e, how);
     json_decref(how);
     return event_write(u->site, u->run, e, err);
@@ -75,10 +81,27 @@ static void stop_the_run(const struct unit *u, const struct outcome *o)
         (void)repx_write_all(fd, u->id, strlen(u->id));
 }
 
+/* A copy of this very unit runs, or ran, in a newer attempt: the scheduler gave this one up
+ * and started another. What we did is of no interest any more. */
+static int superseded(const struct unit *u, unsigned n)
+{
+    REPX_AUTO_FREE char *link = repx_format("outputs/%s/repx", u->id);
+    char to[64];
+    ssize_t got = n ? readlinkat(u->site->base_fd, link, to, sizeof to - 1) : -1;
+
+    if (got <= 0)
+        return 0;
+    to[got] = 0;
+    return strncmp(to, "attempts/", 9) == 0 && strtoul(to + 9, NULL, 10) > n;
+}
+
 int record_job_end(const struct unit *u, unsigned n, const struct outcome *o,
                    struct repx_err *err)
 {
     int whole = strcmp(u->phase, "main") == 0;
+
+    if (o->again || superseded(u, n))
+        return record_end(u, n, o, err);
     int rc = completion_append(u->site, u->id, o->ok, err);
 
     stop_the_run(u, o);

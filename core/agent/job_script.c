@@ -17,6 +17,7 @@
 #include "core/agent/runtime.h"
 #include "core/agent/runtime_node.h"
 #include "core/agent/state_check.h"
+#include "core/agent/unit_said.h"
 
 /* A limit counts as reached that much earlier: schedulers count from before our start. */
 #define LIMIT_SLACK_MS 10000
@@ -28,9 +29,39 @@ static int64_t asked_ms(const struct unit *u)
     return s > 0 && s < INT64_MAX / 2000 ? s * 1000 : 0;
 }
 
+/* By repx: the run, or (S/sub/KEY/cancel) this unit or index of it. */
 static int cancelled(const struct unit *u)
 {
-    return faccessat(u->run->dir, "cancel", F_OK, 0) == 0;
+    return faccessat(u->run->dir, "cancel", F_OK, 0) == 0 ||
+           cancel_marked(u->site, u->key, u->index);
+}
+
+/* The index within an array, as the scheduler numbers it, or -1. */
+static int64_t unit_index(void)
+{
+    const char *text = getenv("REPX_INDEX");
+
+    return text && *text && strspn(text, "0123456789") == strlen(text) ? atoll(text)
+                                                                       : -1;
+}
+
+/* A batch scheduler asked us to end: its daemon wrote on this node why, before it did. */
+static void reason_asked(const struct unit *u, struct outcome *o, int late)
+{
+    struct unit_said said = {0};
+    int ours = cancelled(u);
+
+    if (!ours && strcmp(u->sched, "local") != 0)
+        said = unit_said(u->site, u->key, unit_index());
+    if (said.reason) {
+        outcome_set(o, "%s", said.reason);
+        o->again = said.may_return;
+    } else if (late && !ours) {
+        outcome_set(o, "timed out");
+    } else {
+        outcome_set(o, ours || strcmp(u->sched, "local") == 0 ? "cancelled"
+                                                              : CANCELLED_OUTSIDE);
+    }
 }
 
 /* Did the kernel kill for memory in our cgroup? Only asked after a KILL that nobody
@@ -59,11 +90,10 @@ static void reason_fill(const struct unit *u, struct outcome *o)
 
     if (o->ok || o->reason)
         return;
-    int late = o->asked && asked && o->ms + LIMIT_SLACK_MS >= asked && !cancelled(u);
-    if (o->timed_out || late) {
+    if (o->timed_out) {
         outcome_set(o, "timed out");
     } else if (o->asked) {
-        outcome_set(o, "cancelled");
+        reason_asked(u, o, asked && o->ms + LIMIT_SLACK_MS >= asked);
     } else if (o->signal == SIGKILL && out_of_memory()) {
         outcome_set(o, "out of memory");
     } else if (o->signal) {

@@ -37,11 +37,14 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
     if (i >= e->run->count || strcmp(state_text(event, "e", ""), "submitted") != 0)
         return;
     if (strncmp(state_text(event, "phase", "main"), "step-", 5) != 0 &&
-        strlen(key) < sizeof(e->keys[i]))
+        strlen(key) < sizeof(e->keys[i])) {
         memcpy(e->keys[i], key, strlen(key) + 1);
+        e->index[i] = state_int(event, "index", -1);
+    }
     if (*id) {
         (void)json_array_append_new(
-            e->units, json_pack("{s:s,s:I}", "id", id, "i", (json_int_t)i));
+            e->units,
+            json_pack("{s:s,s:s,s:I}", "id", id, "key", key, "i", (json_int_t)i));
     }
 }
 
@@ -60,6 +63,7 @@ static int ending_open(struct ending *e, struct site *site, const char *id,
     run_state_init(&e->state, e->run->count);
     e->chosen = repx_array(e->run->count + 1, 1);
     e->keys = repx_array(e->run->count + 1, sizeof(*e->keys));
+    e->index = repx_array(e->run->count + 1, sizeof(*e->index));
     e->units = json_array();
     e->reader = event_reader_open(site, e->run, err);
     return e->reader ? ending_poll(e, err) : -1;
@@ -70,6 +74,7 @@ static void ending_close(struct ending *e)
     run_state_finish(&e->state);
     free(e->chosen);
     free(e->keys);
+    free(e->index);
     json_decref(e->units);
     event_reader_close(e->reader);
     run_close(e->run);
@@ -188,6 +193,47 @@ static int tell_waiting(struct ending *e, struct repx_err *err)
     return 0;
 }
 
+/* The jobs of one unit that are to end. */
+static int mark_key(struct ending *e, const char *key, struct repx_err *err)
+{
+    size_t *jobs = repx_array(e->run->count + 1, sizeof(*jobs)), n = 0, at;
+    json_t *u;
+
+    json_array_foreach(e->units, at, u)
+    {
+        size_t i = (size_t)state_int(u, "i", 0);
+        if (e->chosen[i] == 1 && !e->state.terminal[i] &&
+            strcmp(state_text(u, "key", ""), key) == 0)
+            jobs[n++ % e->run->count] = i;
+    }
+    int rc = n && state_key_ok(key)
+                 ? cancel_mark(e->site, key, jobs,
+                               n < e->run->count ? n : e->run->count, err)
+                 : 0;
+    free(jobs);
+    return rc;
+}
+
+/* So that supervisors and watchers know who wished their end. */
+static int mark_units(struct ending *e, struct repx_err *err)
+{
+    json_t *keys = json_object(), *u;
+    size_t at;
+    int rc = 0;
+
+    json_array_foreach(e->units, at, u)
+    {
+        size_t i = (size_t)state_int(u, "i", 0);
+        if (e->chosen[i] == 1 && !e->state.terminal[i])
+            (void)json_object_set_new(keys, state_text(u, "key", ""), json_true());
+    }
+    for (void *k = json_object_iter(keys); rc == 0 && k;
+         k = json_object_iter_next(keys, k))
+        rc = mark_key(e, json_object_iter_key(k), err);
+    json_decref(keys);
+    return rc;
+}
+
 static int end_part(struct ending *e, struct repx_err *err)
 {
     uint64_t epoch;
@@ -195,6 +241,8 @@ static int end_part(struct ending *e, struct repx_err *err)
     int rc = ending_poll(e, err);
     json_t *ids = rc == 0 ? units_to_end(e) : json_array();
 
+    if (rc == 0)
+        rc = mark_units(e, err);
     if (rc == 0)
         rc = ask_units(e, ids, err);
     if (rc == 0)

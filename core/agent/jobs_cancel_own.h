@@ -18,7 +18,8 @@ struct ending {
     unsigned char
         *chosen;      /* per job: 1 it is to end, CHOSEN_SHARED it cannot by itself */
     char (*keys)[27]; /* of the unit that stands for a job */
-    json_t *units;    /* [{"id", "i"}], as they were submitted */
+    int64_t *index;   /* within an array of jobs, else -1 */
+    json_t *units;    /* [{"id", "key", "i"}], as they were submitted */
     size_t asked;
     char *error;
 };

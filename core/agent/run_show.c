@@ -9,15 +9,14 @@
 #include <kit/helper_run.h>
 
 #include "core/agent/follow.h"
+#include "core/agent/run_watch.h"
 #include "core/agent/state_check.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
 #define LOOK_MS 500
 #define LOOK_FAR_MS 1000
-#define SHOW_MS 5000  /* without news: times and ages move on */
-#define QUEUE_MS 2000 /* our own queue: an answer may be so old */
-#define QUEUE_FAR_MS 30000
+#define SHOW_MS 5000 /* without news: times and ages move on */
 
 int follow_line(int out, json_t *value, struct repx_err *err)
 {
@@ -78,7 +77,7 @@ static int show_loop(struct summary *s, int follow, int out, struct repx_err *er
             return -1;
         int64_t now = repx_now_ms();
         if (news || now - shown >= SHOW_MS) {
-            summary_ask(s, far ? QUEUE_FAR_MS : QUEUE_MS);
+            summary_ask(s, follow ? QUEUE_WATCH_MS : QUEUE_PERSON_MS);
             json_t *j = summary_json(s);
             if (!follow)
                 (void)json_object_set_new(j, "purged", summary_purged(s));
@@ -112,6 +111,9 @@ int run_show(struct site *site, const char *text, int64_t options, int out,
 
     if (!run)
         return -1;
+    /* who looks once finds out, and writes, what a watcher would have */
+    if (!(options & RUN_SHOW_FOLLOW))
+        run_look(site, run->id, QUEUE_PERSON_MS);
     int rc = summary_open(&s, site, run, err);
     if (rc == 0)
         rc = show_loop(&s, (options & RUN_SHOW_FOLLOW) != 0, out, err);
@@ -147,6 +149,7 @@ int run_jobs(struct site *site, const char *text, int out, struct repx_buf *fiel
 
     if (!run)
         return -1;
+    run_look(site, run->id, QUEUE_PERSON_MS);
     int rc = summary_open(&s, site, run, err);
     if (rc == 0 && summary_poll(&s, err) < 0)
         rc = -1;

@@ -25,6 +25,8 @@ int summary_open(struct summary *s, struct site *site, struct run *run,
     run_state_init(&s->state, run->count);
     s->started = repx_array(run->count + 1, sizeof(*s->started));
     s->ended = repx_array(run->count + 1, sizeof(*s->ended));
+    s->submitted = repx_array(run->count + 1, sizeof(*s->submitted));
+    s->index = repx_array(run->count + 1, sizeof(*s->index));
     s->keys = repx_array(run->count + 1, sizeof(*s->keys));
     s->reader = event_reader_open(site, run, err);
     return s->reader ? 0 : -1;
@@ -35,6 +37,8 @@ void summary_close(struct summary *s)
     run_state_finish(&s->state);
     free(s->started);
     free(s->ended);
+    free(s->submitted);
+    free(s->index);
     free(s->keys);
     event_reader_close(s->reader);
     json_decref(s->waiting);
@@ -46,8 +50,11 @@ static void note_key(struct summary *s, size_t i, const json_t *event)
 {
     const char *key = state_text(event, "key", "");
 
-    if (strlen(key) < sizeof(s->keys[i]))
-        memcpy(s->keys[i], key, strlen(key) + 1);
+    if (strlen(key) >= sizeof(s->keys[i]))
+        return;
+    memcpy(s->keys[i], key, strlen(key) + 1);
+    s->index[i] = state_int(event, "index", -1);
+    s->submitted[i] = state_int(event, "t", 0);
 }
 
 static void note_end(struct summary *s, size_t i, const json_t *event)
@@ -68,7 +75,7 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
         return;
     int was = s->state.terminal[i];
     run_state_event(&s->state, event);
-    if (strcmp(what, "submitted") == 0 &&
+    if ((strcmp(what, "submitted") == 0 || strcmp(what, "taken") == 0) &&
         strncmp(state_text(event, "phase", "main"), "step-", 5) != 0)
         note_key(s, i, event);
     if (strcmp(what, "done") == 0)
@@ -190,7 +197,7 @@ static json_t *blockers(const struct summary *s)
         const char *text = s->state.reason[i];
         size_t k = s->state.status[i] == JOB_BLOCKED && text ? strtoul(text, NULL, 10)
                                                              : s->run->count;
-        by[k < s->run->count ? k : s->run->count]++;
+        by[k < s->run->count && k != i ? k : s->run->count]++;
     }
     for (size_t n = 0; n < NAMED; n++) {
         size_t best = s->run->count;
@@ -273,5 +280,7 @@ json_t *summary_json(const struct summary *s)
     (void)json_object_set_new(j, "queue_t", json_integer((json_int_t)s->asked_t));
     (void)json_object_set_new(j, "queue_error",
                               s->ask_error ? json_string(s->ask_error) : json_null());
+    (void)json_object_set_new(j, "queue_next_ms",
+                              json_integer((json_int_t)s->ask_next));
     return j;
 }

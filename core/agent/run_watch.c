@@ -20,8 +20,9 @@
 #define LOOK_LATE_MS 250
 #define LOOK_FAR_MS 1000 /* not on this machine */
 #define ASK_MS 1500      /* without news for so long: ask the scheduler */
-#define ASK_FAR_MS 10000
-#define RESUME_MS 3000 /* jobs that nobody submits */
+#define ASK_FAR_MS 2000  /* queue_ask.h says how old its answers may be */
+#define EXPLAIN_MS 7000  /* for accounts that lag, when all has ended */
+#define RESUME_MS 3000   /* jobs that nobody submits */
 
 static void note(struct watch *w, const json_t *event)
 {
@@ -37,10 +38,18 @@ static void note(struct watch *w, const json_t *event)
         (strcmp(phase, "main") == 0 || strcmp(phase, "gather") == 0)) {
         memcpy(j->key, key, sizeof(j->key));
         j->index = state_int(event, "index", -1);
-        j->gone_since = 0;
+        j->submitted = state_int(event, "t", 0);
+        j->gone = j->ran = 0;
+        j->state = 0;
         free(j->taken);
         j->taken = NULL;
     }
+    if (strcmp(what, "start") == 0) {
+        j->ran = state_now_ms();
+        j->gone = 0;
+    }
+    if (strcmp(what, "gone") == 0 && !j->gone)
+        j->gone = state_int(event, "t", 0);
     if (strcmp(what, "submitted") == 0 && strncmp(phase, "step-", 5) == 0) {
         if (!j->steps)
             j->steps = json_array();
@@ -52,7 +61,9 @@ static void note(struct watch *w, const json_t *event)
         if (key && strlen(key) == sizeof(j->key) - 1)
             memcpy(j->key, key, sizeof(j->key));
         j->index = state_int(event, "index", -1);
-        j->gone_since = 0;
+        j->submitted = state_int(event, "t", 0);
+        j->gone = j->ran = 0;
+        j->state = 0;
     }
 }
 
@@ -136,11 +147,14 @@ static void watch_close(struct watch *w)
 {
     for (size_t i = 0; i < w->run->count; i++) {
         free(w->jobs[i].taken);
+        free(w->jobs[i].word);
+        free(w->jobs[i].by);
         json_decref(w->jobs[i].steps);
     }
     free(w->jobs);
     run_state_finish(&w->state);
     event_reader_close(w->reader);
+    queue_free(&w->queue);
     if (w->has_scheduler)
         scheduler_close(&w->scheduler);
 }
@@ -149,7 +163,9 @@ static int look_harder(struct watch *w, int64_t quiet_ms, struct repx_err *err)
 {
     if (watch_taken(w, err) < 0)
         return -1;
-    if (w->has_scheduler && watch_lost(w, err) < 0)
+    if (w->has_scheduler && watch_lost(w, QUEUE_WATCH_MS, err) < 0)
+        return -1;
+    if (w->has_scheduler && watch_explain(w, err) < 0)
         return -1;
     return quiet_ms >= RESUME_MS ? resume(w, err) : 0;
 }
@@ -179,6 +195,24 @@ static int keep_pace(struct watch *w, struct pace *p, int64_t n, struct repx_err
     return 0;
 }
 
+/* All has ended; of some it is not known yet who ended them, which accounts may tell. */
+static int explain_rest(struct watch *w, struct repx_err *err)
+{
+    int64_t until = repx_now_ms() + EXPLAIN_MS, left = 0;
+
+    while (w->has_scheduler && !w->is_local && !w->broken) {
+        left = watch_explain(w, err);
+        if (left <= 0 || repx_now_ms() >= until)
+            break;
+        watch_accounts(w);
+        left = watch_explain(w, err);
+        if (left <= 0 || watch_poll(w, err) < 0)
+            break;
+        (void)poll(NULL, 0, LOOK_LATE_MS);
+    }
+    return left < 0 ? -1 : 0;
+}
+
 static int watch_loop(struct watch *w, struct repx_err *err)
 {
     struct pace pace = {repx_now_ms(), repx_now_ms(), LOOK_SOON_MS};
@@ -187,8 +221,11 @@ static int watch_loop(struct watch *w, struct repx_err *err)
         int64_t n = watch_poll(w, err);
         if (n < 0)
             return -1;
-        if (w->state.left == 0) /* what was derived just now is to be told, too */
-            return watch_poll(w, err) < 0 ? -1 : 0;
+        if (w->state.left == 0) {
+            int rc = explain_rest(w, err);
+            /* what was derived just now is to be told, too */
+            return rc < 0 || watch_poll(w, err) < 0 ? -1 : 0;
+        }
         if (keep_pace(w, &pace, n, err) < 0)
             return -1;
     }
@@ -210,4 +247,25 @@ int run_watch(struct site *site, const char *run_id, int64_t offset, int out,
     watch_close(&w);
     run_close(run);
     return rc;
+}
+
+void run_look(struct site *site, const char *run_id, int64_t max_age_ms)
+{
+    struct run *run = site->readonly ? NULL : run_open(site, run_id, NULL);
+    struct watch w = {.skip = INT64_MAX, .out = -1};
+
+    if (!run)
+        return;
+    if (watch_open(&w, site, run, NULL) == 0 && w.has_scheduler &&
+        watch_poll(&w, NULL) >= 0) {
+        int rc = w.state.left ? watch_taken(&w, NULL) : 0;
+        if (rc == 0 && w.state.left)
+            rc = watch_lost(&w, max_age_ms, NULL);
+        if (rc == 0 && watch_poll(&w, NULL) >= 0 && !w.is_local) {
+            watch_accounts(&w);
+            (void)watch_explain(&w, NULL);
+        }
+    }
+    watch_close(&w);
+    run_close(run);
 }

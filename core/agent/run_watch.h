@@ -3,18 +3,21 @@
 #ifndef REPX_AGENT_RUN_WATCH_H
 #define REPX_AGENT_RUN_WATCH_H
 
-#include "core/agent/scheduler_call.h"
+#include "core/agent/queue_ask.h"
 #include "core/agent/state.h"
 
 /* The unit that stands for a job, and since when nobody knows it. */
 struct watched {
-    char key[27];       /* "" until submitted */
-    int64_t index;      /* within an array of jobs, else -1 */
-    char *taken;        /* run that works on it, or NULL */
-    int64_t gone_since; /* monotonic; 0: it is there */
-    uint32_t state;     /* REPX_STATE_* of the last answer; 0: no row */
-    int dependency;     /* cancelled because of one */
-    json_t *steps;      /* ids of the units of its branches, or NULL */
+    char key[27];      /* "" until submitted */
+    int64_t index;     /* within an array of jobs, else -1 */
+    char *taken;       /* run that works on it, or NULL */
+    int64_t submitted; /* t of that event */
+    int64_t ran;       /* our clock when its start was seen; 0: it does not run */
+    int64_t gone;      /* ms since 1970 since when the queue lacks it, 0: it has it */
+    uint32_t state;    /* REPX_STATE_* of the last answer; 0: no row */
+    char *word;        /* the scheduler's own for it, or NULL */
+    char *by;          /* who cancelled it, as accounts tell; or NULL */
+    json_t *steps;     /* ids of the units of its branches, or NULL */
 };
 
 struct watch {
@@ -24,6 +27,9 @@ struct watch {
     struct run_state state;
     struct watched *jobs;
     struct scheduler scheduler;
+    struct queue queue; /* the scheduler's last answer */
+    int64_t compared;   /* t of the answer that the jobs were compared with */
+    int64_t accounts;   /* monotonic, when the accounts may be asked again; -1: none */
     int has_scheduler;
     int is_local;
     int64_t skip; /* event lines that the caller has */
@@ -35,10 +41,27 @@ struct watch {
 int64_t watch_poll(struct watch *w, struct repx_err *err);
 
 /* ---- run_watch_lost.c ---- */
-/* Ask the scheduler about all that has not ended, and write `lost` or `cancelled` for
- * units that are gone without an end for longer than may be. */
-int watch_lost(struct watch *w, struct repx_err *err);
+/* See how the scheduler sees all that has not ended, by an answer of at most that age if
+ * one can be had, and write ends that nobody else can (docs/truth.md). */
+int watch_lost(struct watch *w, int64_t max_age_ms, struct repx_err *err);
+
+/* ---- run_watch_accounts.c ---- */
+/* Ask the accounts about what left the queue unexplained, not too often. */
+void watch_accounts(struct watch *w);
+/* Write who cancelled what was cancelled outside repx, as far as accounts tell. Returns
+ * how many of those are left that they may still tell, or -1. */
+int64_t watch_explain(struct watch *w, struct repx_err *err);
+
+/* ---- run_watch_taken.c ---- */
 /* Look at jobs that another run works on. */
 int watch_taken(struct watch *w, struct repx_err *err);
+/* The other run's work on it is over (or given up): take its result as ours; or follow the
+ * run that works on it now. */
+int taken_end(struct watch *w, size_t i, const json_t *plan, struct repx_err *err);
+
+/* ---- run_watch.c ---- */
+/* Once, without waiting: what a watcher would find out now, written down. Does nothing
+ * where we may not write. Nobody needs to know when it fails: nothing was learnt then. */
+void run_look(struct site *site, const char *run_id, int64_t max_age_ms);
 
 #endif

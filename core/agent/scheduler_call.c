@@ -10,6 +10,7 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/agent/call_log.h"
 #include "core/agent/programs.h"
 #include "core/agent/state_check.h"
 
@@ -116,15 +117,76 @@ int scheduler_answer(const char *name, const char *text, size_t n,
     return 0;
 }
 
+/* The helper's account of what it ran is for the log, not for the caller. */
+struct listener {
+    void (*line)(void *ctx, const json_t *answer);
+    void *ctx;
+    json_t *commands;
+};
+
+static void on_answer(void *ctx, const json_t *answer)
+{
+    struct listener *l = ctx;
+    json_t *commands = json_object_get(answer, "commands");
+
+    if (json_is_object(commands)) {
+        json_decref(l->commands);
+        l->commands = json_incref(commands);
+    } else if (l->line) {
+        l->line(l->ctx, answer);
+    }
+}
+
+/* Every call is written down: the budget of scheduler calls counts them (call_log.h). */
+static void note_call(struct scheduler *s, const char *verb, int64_t begun, int ok,
+                      const struct repx_err *err, const struct listener *l)
+{
+    struct call_note note = {verb, repx_now_ms() - begun, CALL_ANSWERED, l->commands};
+
+    if (strcmp(s->name, "local") == 0)
+        return; /* our own queue */
+    if (!ok) {
+        note.outcome =
+            err && err->code == REPX_E_TIMEOUT ? CALL_TIMED_OUT : CALL_FAILED;
+    }
+    call_log_write(s->site, s->name, &note);
+}
+
+static int call_helper(struct scheduler *s, const char *verb, struct repx_run *run,
+                       struct listener *l, struct repx_err *err)
+{
+    struct repx_err failed = {0};
+    int rc = repx_run_command(run, &s->output, &failed);
+    int told = scheduler_answer(s->name, repx_buf_text(&s->output.out),
+                                s->output.out.len, on_answer, l, err);
+
+    if (rc < 0) {
+        *err = failed;
+        return repx_wrap(err, "scheduler %s: %s", s->name, verb);
+    }
+    if (told != 0)
+        return -1;
+    if (run->status != 0) {
+        return repx_fail(err, REPX_E_FAILED,
+                         "scheduler %s: %s: the helper ended with status %d: %.200s",
+                         s->name, verb, (int)run->status, run->errors);
+    }
+    return 0;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): a call has seven sides */
 int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
                    int64_t timeout_ms, void (*line)(void *ctx, const json_t *answer),
                    void *ctx, struct repx_err *err)
 {
     const char *const argv[] = {s->helper, verb, s->workdir, NULL};
-    struct repx_err failed = {0};
+    struct listener l = {line, ctx, NULL};
+    struct repx_err unheard = {0};
+    int64_t begun = repx_now_ms();
 
+    err = err ? err : &unheard;
     (void)json_object_set_new(request, "v", json_integer(1));
+    (void)json_object_set_new(request, "commands", json_true());
     (void)json_object_set(request, "config", s->config);
     (void)json_object_set_new(request, "timeout_ms", json_integer(timeout_ms));
     REPX_AUTO_FREE char *input = json_dumps(request, JSON_COMPACT);
@@ -140,21 +202,10 @@ int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
         .input_len = strlen(input),
         .deadline_ms = repx_now_ms() + timeout_ms + GRACE_MS,
     };
-    int rc = repx_run_command(&run, &s->output, &failed);
-    int told = scheduler_answer(s->name, repx_buf_text(&s->output.out),
-                                s->output.out.len, line, ctx, err);
-    if (rc < 0) {
-        *err = failed;
-        return repx_wrap(err, "scheduler %s: %s", s->name, verb);
-    }
-    if (told != 0)
-        return -1;
-    if (run.status != 0) {
-        return repx_fail(err, REPX_E_FAILED,
-                         "scheduler %s: %s: the helper ended with status %d: %.200s",
-                         s->name, verb, (int)run.status, run.errors);
-    }
-    return 0;
+    int rc = call_helper(s, verb, &run, &l, err);
+    note_call(s, verb, begun, rc == 0, err, &l);
+    json_decref(l.commands);
+    return rc;
 }
 
 uint32_t scheduler_result(const char *name)

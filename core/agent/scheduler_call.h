@@ -29,7 +29,9 @@ void scheduler_close(struct scheduler *s);
 /* One call: `request` (stolen) gets v, config and timeout_ms; `line` is called with each
  * answer. -1 with the helper's own error and code; a helper that was killed or broke the
  * protocol is REPX_E_FAILED, one that took too long REPX_E_TIMEOUT. Answers that came
- * before the failure were delivered. */
+ * before the failure were delivered. Every call is written down for the budget
+ * (call_log.h). Whoever only wants to know how jobs are asks through queue_ask.h, which
+ * keeps to the budget and shares answers; calls made here are never refused. */
 int scheduler_call(struct scheduler *s, const char *verb, json_t *request,
                    int64_t timeout_ms, void (*line)(void *ctx, const json_t *answer),
                    void *ctx, struct repx_err *err);

@@ -128,6 +128,18 @@ int64_t array_index(struct site *site, const char *key, size_t job);
  * is -1. Caller frees. */
 char *array_unit(const char *id, int64_t index);
 
+/* ---- cancelling one job (state_cancel.c) ---- */
+
+/* A supervisor's word for a TERM that repx did not cause, until accounts tell by whom. */
+#define CANCELLED_OUTSIDE "cancelled outside repx"
+
+/* Note in S/sub/KEY/cancel that these jobs of a run (their indices in its plan) are to end
+ * by the wish of a user of repx. Only under the feed lease. */
+int cancel_mark(struct site *site, const char *key, const size_t *jobs, size_t count,
+                struct repx_err *err);
+/* Is the job among them? */
+int cancel_marked(struct site *site, const char *key, size_t job);
+
 /* ---- results (state_result.c) ---- */
 
 /* What markers, completions.jsonl and attempt.json say of a job: JOB_SUCCEEDED, JOB_FAILED or

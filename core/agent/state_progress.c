@@ -94,6 +94,17 @@ static void on_end(struct run_state *s, size_t i, const json_t *e, const char *p
     put(s, i, ok ? JOB_SUCCEEDED : JOB_FAILED, 1, ok ? NULL : reason);
 }
 
+/* The scheduler took it back: it has no end, and perhaps starts again. */
+static void on_requeued(struct run_state *s, size_t i, const json_t *e,
+                        const char *phase)
+{
+    uint32_t n = (uint32_t)state_int(e, "n", 0);
+
+    if (strncmp(phase, "step-", 5) == 0 || s->terminal[i] || (n && n < s->attempt[i]))
+        return;
+    put(s, i, JOB_QUEUED, 0, state_text(e, "reason", "requeued"));
+}
+
 static void on_blocked(struct run_state *s, size_t i, const json_t *e)
 {
     char by[24];
@@ -107,12 +118,14 @@ static void on_blocked(struct run_state *s, size_t i, const json_t *e)
 static void on_other_end(struct run_state *s, size_t i, const json_t *e,
                          const char *what)
 {
+    if (strcmp(what, "explained") == 0 && s->terminal[i] && s->status[i] == JOB_FAILED)
+        put(s, i, JOB_FAILED, 1, state_text(e, "reason", s->reason[i]));
     if (s->terminal[i])
         return;
     if (strcmp(what, "lost") == 0) {
         put(s, i, JOB_FAILED, 1, state_text(e, "reason", "LOST"));
     } else if (strcmp(what, "cancelled") == 0) {
-        put(s, i, JOB_FAILED, 1, "cancelled");
+        put(s, i, JOB_FAILED, 1, state_text(e, "reason", "cancelled"));
     } else if (strcmp(what, "refused") == 0) {
         put(s, i, JOB_FAILED, 1, state_text(e, "text", "refused"));
     }
@@ -135,6 +148,8 @@ void run_state_event(struct run_state *s, const json_t *event)
         on_start(s, i, event, phase);
     } else if (strcmp(what, "end") == 0) {
         on_end(s, i, event, phase);
+    } else if (strcmp(what, "requeued") == 0) {
+        on_requeued(s, i, event, phase);
     } else if (strcmp(what, "blocked") == 0) {
         on_blocked(s, i, event);
     } else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* status.c: V_STATUS. Markers are the truth; then claims and who lives; then the queue,
- * when it may be asked. A question that failed is never a state: what was known before
- * stays, with the reason. */
+/* status.c: V_STATUS. Markers and who lives come first; then what the run that works on a
+ * job knows of it, after one look at the queue for all (docs/truth.md). A question that
+ * failed is never a state: what was known before stays, with its age. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +10,11 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/agent/follow.h"
 #include "core/agent/manifest.h"
+#include "core/agent/queue_ask.h"
 #include "core/agent/run_verbs.h"
-#include "core/agent/scheduler_call.h"
+#include "core/agent/run_watch.h"
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
 #include "core/agent/status_runs.h"
@@ -20,10 +22,9 @@
 #include "core/wire/verbs.h"
 
 #define LINES_MAX (64u << 20)
-#define FIND_MS 30000
+#define RUNS_EXPLAINED 4
 
 struct status_call {
-    char *scheduler, *helper;
     int times; /* tell when results were made */
     struct repx_buf lines;
 };
@@ -37,6 +38,8 @@ struct asked {
     char *reason;
     char key[27]; /* of the unit that works on it; "" */
     char *run;    /* which submitted that unit, or NULL */
+    size_t index; /* the job's in that run's plan */
+    int64_t at;   /* within an array of jobs, else -1 */
 };
 
 /* ---- the request ---- */
@@ -46,8 +49,6 @@ int status_begin(struct call *c, const void *msg, size_t n, struct repx_err *err
     struct status_call *s = REPX_NEW(struct status_call);
 
     (void)err;
-    s->scheduler = msg_text(msg, n, F_SCHEDULER);
-    s->helper = msg_text(msg, n, F_HELPER);
     s->times = (msg_number(msg, n, F_OPTIONS, 0) & STATUS_TIMES) != 0;
     call_set_own(c, s);
     return 0;
@@ -69,8 +70,6 @@ void status_drop(struct call *c)
 
     if (!s)
         return;
-    free(s->scheduler);
-    free(s->helper);
     repx_buf_free(&s->lines);
     free(s);
     call_set_own(c, NULL);
@@ -82,21 +81,20 @@ void status_drop(struct call *c)
  * JOB_UNKNOWN for nobody. key: of the unit that is worth asking about, or "". */
 static int look_live(struct site *site, struct asked *a)
 {
-    size_t index;
-
-    if (live_get(site, a->id, &a->run, &index, a->key, NULL) <= 0) {
+    if (live_get(site, a->id, &a->run, &a->index, a->key, NULL) <= 0) {
         a->key[0] = 0;
         return JOB_UNKNOWN;
     }
     json_t *claim = claim_read(site, a->key, NULL);
     const char *by = state_text(claim, "by", "");
     int alive = strcmp(by, "job") == 0 ? record_alive(site, claim) : -1;
-    alive = strcmp(by, "void") == 0 ? 0 : alive;
+    int void_claim = strcmp(by, "void") == 0;
     json_decref(claim);
-    if (alive >= 0)
-        a->key[0] = 0; /* it works no more, or surely: no need to ask the queue */
-    if (alive == 0)
+    if (void_claim) {
+        a->key[0] = 0;
         return JOB_UNKNOWN;
+    }
+    /* that its supervisor is no more does not say that it does not come again */
     return alive == 1 ? JOB_RUNNING : JOB_QUEUED;
 }
 
@@ -114,97 +112,124 @@ static void look(struct site *site, struct asked *a, const char *key)
     }
 }
 
-/* ---- the queue ---- */
-
-static void on_found(void *ctx, const json_t *answer)
-{
-    const char *key = json_string_value(json_object_get(answer, "key"));
-
-    if (key)
-        (void)json_object_set(ctx, key, json_object_get(answer, "state"));
-}
+/* ---- what the run and the queue say ---- */
 
 static void set_reason(struct asked *a, const char *text)
 {
+    char *copy = text ? repx_strdup(text) : NULL;
+
     free(a->reason);
-    a->reason = repx_strdup(text);
+    a->reason = copy;
 }
 
-static void merge(struct site *site, struct asked *a, const json_t *found)
+/* It goes on, by the records: the queue's word for it, and how old that is. */
+static void merge_queue(struct asked *a, const struct queue *q)
 {
-    const json_t *state = json_object_get(found, a->key);
-    uint32_t s = state ? scheduler_state(json_string_value(state)) : REPX_STATE_ENDED;
+    const json_t *row = queue_row(q, a->key, a->at);
+    uint32_t state = row ? scheduler_state(state_text(row, "state", "")) : 0;
 
-    if (s == REPX_STATE_RUNNING) {
+    if (state == REPX_STATE_PENDING && a->status != JOB_RUNNING) {
+        set_reason(a, state_text(row, "reason", NULL));
+    } else if (state == REPX_STATE_RUNNING) {
         a->status = JOB_RUNNING;
-    } else if (s == REPX_STATE_PENDING) {
-        a->status = JOB_QUEUED;
-    } else {
-        /* gone: what its supervisor wrote, perhaps just now, counts again */
-        free(a->reason);
-        a->status = result_status(site, a->id, a->work, &a->stale, &a->reason);
     }
+    if (!q->error)
+        return;
+    REPX_AUTO_FREE char *text =
+        q->t ? repx_format("as of %lld s ago: %s",
+                           (long long)((state_now_ms() - q->t) / 1000), q->error)
+             : repx_strdup(q->error);
+    set_reason(a, text);
 }
 
-/* The scheduler that the run was submitted to, with the keys of that day's configuration;
- * when the run cannot be read, the one that the client names. */
-static int scheduler_of_run(struct scheduler *s, struct site *site,
-                            const struct status_call *c, const char *id,
-                            struct repx_err *err)
+static void merge(struct site *site, struct asked *a, const struct summary *s,
+                  const struct queue *q)
 {
-    struct run *run = id ? run_open(site, id, NULL) : NULL;
+    size_t i = a->index;
+    const char *reason = i < s->run->count ? s->state.reason[i] : NULL;
 
-    if (!run)
-        return scheduler_open_at(s, site, c->scheduler, c->helper, err);
-    int rc = scheduler_open(s, site, run->record, err);
-    run_close(run);
-    return rc;
+    if (i >= s->run->count)
+        return;
+    a->at = s->index[i];
+    if (!s->state.terminal[i]) {
+        a->status = s->state.status[i] == JOB_UNKNOWN ? a->status : s->state.status[i];
+        set_reason(a, reason);
+        merge_queue(a, q);
+        return;
+    }
+    /* what its supervisor wrote, perhaps just now, counts again */
+    set_reason(a, NULL);
+    a->status = result_status(site, a->id, a->work, &a->stale, &a->reason);
 }
 
 static int of_run(const struct asked *a, const char *run)
 {
-    return a->key[0] && (run ? a->run && strcmp(a->run, run) == 0 : !a->run);
+    return a->key[0] && a->run && strcmp(a->run, run) == 0;
 }
 
-/* All jobs of one run by one question; their keys are done with then. */
-static void ask_run(struct site *site, const struct status_call *c, struct asked *jobs,
-                    size_t count, const char *run)
+/* All jobs that one run works on; their keys are done with then. */
+static void ask_run(struct site *site, struct asked *jobs, size_t count,
+                    const char *run_id)
 {
-    json_t *keys = json_array(), *found = json_object();
-    struct repx_err err = {0};
-    struct scheduler s;
+    struct run *run = NULL;
+    struct scheduler scheduler;
+    struct queue q = {0};
+    struct summary s;
 
-    for (size_t i = 0; i < count; i++) {
-        if (of_run(jobs + i, run))
-            (void)json_array_append_new(keys, json_string(jobs[i].key));
+    run_look(site, run_id, QUEUE_PERSON_MS);
+    run = run_open(site, run_id, NULL);
+    int rc = run ? summary_open(&s, site, run, NULL) : -1;
+    if (rc == 0 && summary_poll(&s, NULL) < 0)
+        rc = -1;
+    if (rc == 0 && scheduler_open(&scheduler, site, run->record, NULL) == 0) {
+        queue_ask(&scheduler, QUEUE_PERSON_MS, &q);
+        scheduler_close(&scheduler);
     }
-    int rc = scheduler_of_run(&s, site, c, run, &err);
-    if (rc == 0) {
-        rc = scheduler_call(&s, "find", json_pack("{s:O}", "keys", keys), FIND_MS,
-                            on_found, found, &err);
-        scheduler_close(&s);
-    }
     for (size_t i = 0; i < count; i++) {
-        if (!of_run(jobs + i, run))
+        if (!of_run(jobs + i, run_id))
             continue;
-        if (rc == 0) {
-            merge(site, jobs + i, found);
-        } else {
-            set_reason(jobs + i, err.text);
-        }
+        if (rc == 0)
+            merge(site, jobs + i, &s, &q);
         jobs[i].key[0] = 0;
     }
-    json_decref(keys);
-    json_decref(found);
+    queue_free(&q);
+    if (run) {
+        summary_close(&s);
+        run_close(run);
+    }
 }
 
-static void ask_queue(struct site *site, const struct status_call *c,
-                      struct asked *jobs, size_t count)
+static void ask_queue(struct site *site, struct asked *jobs, size_t count)
 {
-    for (size_t i = 0; c->scheduler && c->helper && i < count; i++) {
-        if (jobs[i].key[0])
-            ask_run(site, c, jobs, count, jobs[i].run);
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].key[0] && jobs[i].run) {
+            REPX_AUTO_FREE char *run = repx_strdup(jobs[i].run);
+            ask_run(site, jobs, count, run);
+        }
     }
+}
+
+/* Who cancelled what was cancelled outside repx: accounts may tell by now. */
+static void explain_outside(struct site *site, const struct asked *jobs, size_t count)
+{
+    json_t *done = json_object();
+
+    for (size_t i = 0; i < count && json_object_size(done) < RUNS_EXPLAINED; i++) {
+        if (jobs[i].status != JOB_FAILED || !jobs[i].reason ||
+            strcmp(jobs[i].reason, CANCELLED_OUTSIDE) != 0)
+            continue;
+        REPX_AUTO_FREE char *dir = repx_format("outputs/%s/repx", jobs[i].id);
+        json_t *first = NULL, *second = NULL;
+        attempt_read(site->base_fd, dir, &first, &second);
+        const char *run = state_text(first, "run", NULL);
+        if (run && !json_object_get(done, run)) {
+            (void)json_object_set_new(done, run, json_true());
+            run_look(site, run, QUEUE_PERSON_MS);
+        }
+        json_decref(first);
+        json_decref(second);
+    }
+    json_decref(done);
 }
 
 /* ---- ends without a trace in the job's directory ---- */
@@ -215,7 +240,9 @@ static void ask_runs(struct site *site, struct asked *jobs, size_t count)
     size_t *at = repx_array(count + 1, sizeof(*at)), n = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (jobs[i].status != JOB_UNKNOWN)
+        int outside = jobs[i].status == JOB_FAILED && jobs[i].reason &&
+                      strcmp(jobs[i].reason, CANCELLED_OUTSIDE) == 0;
+        if (jobs[i].status != JOB_UNKNOWN && !outside)
             continue;
         list[n].id = jobs[i].id;
         at[n++] = i;
@@ -337,7 +364,9 @@ static int status_worker(struct site *site, void *arg, int out, struct repx_buf 
     (void)fields;
     struct asked *jobs = parse(site, &c->lines, &count, &why);
     if (why.code == REPX_E_NONE)
-        ask_queue(site, c, jobs, count);
+        ask_queue(site, jobs, count);
+    if (why.code == REPX_E_NONE)
+        explain_outside(site, jobs, count);
     if (why.code == REPX_E_NONE)
         ask_runs(site, jobs, count);
     if (why.code == REPX_E_NONE)

@@ -57,7 +57,9 @@ static void take(struct search *s, struct untold *job, const struct run *run,
     const char *reason = state->reason[i];
 
     job->status = state->status[i];
-    if (job->status == JOB_BLOCKED && reason) {
+    if (job->status == JOB_BLOCKED && reason && strtoul(reason, NULL, 10) == i) {
+        job->reason = repx_strdup("dependency never satisfied");
+    } else if (job->status == JOB_BLOCKED && reason) {
         json_t *by = run_plan(run, strtoul(reason, NULL, 10), NULL);
         job->reason = repx_strdup(state_text(by, "id", NULL));
         json_decref(by);

@@ -77,15 +77,30 @@ int store_parent(struct store *s, const char *name, const char **leaf,
     return -1;
 }
 
-void store_note_name(struct store *s, const char *name)
+void store_note_line(struct store *s, const char *line)
 {
-    if (s->name_count == s->name_cap) {
-        s->name_cap = s->name_cap ? s->name_cap * 2 : 64;
-        s->names = repx_grow(s->names, s->name_cap, sizeof(*s->names));
+    if (s->line_count == s->line_cap) {
+        s->line_cap = s->line_cap ? s->line_cap * 2 : 64;
+        s->lines = repx_grow(s->lines, s->line_cap, sizeof(*s->lines));
     }
-    s->names[s->name_count++] = repx_strdup(name);
+    s->lines[s->line_count++] = repx_strdup(line);
+}
+
+void store_note_tree(struct store *s, const struct store_tree *tree)
+{
+    char hex[DIGEST_HEX];
+
+    digest_hex(&tree->digest, hex);
+    REPX_AUTO_FREE char *head = repx_format("T %s %s", hex, tree->name);
+    store_note_line(s, head);
+    store_note_line(s, tree->name);
+    /* a file that goes changes the time of its own directory and no other */
+    for (size_t i = 1; i < tree->dir_count && !tree->single; i++) {
+        REPX_AUTO_FREE char *dir = repx_format("%s/%s", tree->name, tree->dirs[i].path);
+        store_note_line(s, dir);
+    }
     /* where users look for them; what else has that name keeps it */
-    if (strncmp(name, HOST_TOOLS "/", sizeof(HOST_TOOLS)) == 0)
+    if (strncmp(tree->name, HOST_TOOLS "/", sizeof(HOST_TOOLS)) == 0)
         (void)store_symlinkat(HOST_TOOLS, s->site->base_fd, "host-tools");
 }
 
@@ -144,7 +159,7 @@ static int place(struct store *s, struct store_tree *tree, uint64_t *lacks,
     if (there < 0)
         return -1;
     if (there && store_same(s, tree, s->site->base_fd, tree->name, 1)) {
-        store_note_name(s, tree->name);
+        store_note_tree(s, tree);
         return store_package_link(s, tree, err);
     }
     int waits = store_package_waits(s, tree, &parked, err);
@@ -152,7 +167,7 @@ static int place(struct store *s, struct store_tree *tree, uint64_t *lacks,
         return -1;
     if (waits) {
         s->parked |= parked;
-        store_note_name(s, tree->name);
+        store_note_tree(s, tree);
         return 0;
     }
     return store_build(s, tree, lacks, err);
@@ -324,8 +339,9 @@ void store_close(struct store *s)
     }
     for (size_t i = 0; i < s->object_count; i++)
         free(s->objects[i].wanted);
-    for (size_t i = 0; i < s->name_count; i++)
-        free(s->names[i]);
+    for (size_t i = 0; i < s->line_count; i++)
+        free(s->lines[i]);
+    store_stand_close(s);
     if (s->index)
         (void)index_save(s->index, &ignored);
     index_close(s->index);
@@ -339,7 +355,7 @@ void store_close(struct store *s)
     free(s->builds);
     free(s->objects);
     free(s->object_slots);
-    free(s->names);
+    free(s->lines);
     free(s->parent);
     free(s->session);
     free(s->writer);

@@ -58,8 +58,13 @@ void store_put_free(struct store_put *p); /* a half object is removed; NULL is f
 
 int store_verify(struct store *s, struct repx_err *err);
 
+/* Does that tree stand at that name, as far as records of known sets tell? 1: it is noted as
+ * if it had been placed. */
+int store_stands(struct store *s, const char *name, const struct digest *digest);
 /* 1 or 0; never fails. */
 int store_known(struct store *s, const uint8_t digest[REPX_DIGEST_LEN]);
+/* How many sets something is known of. */
+size_t store_known_sets(struct store *s);
 int store_remember(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
                    struct repx_err *err);
 /* Is there a file with that content, executable or not? */

@@ -91,8 +91,8 @@ struct old_package {
 };
 
 /* S/pkg of a tree that no longer stands at the job's name must not lead there; packages of
- * several jobs may be the same tree, then it leads to another of them. When it has to go, no
- * set is known any more, since some set may rely on it. */
+ * several jobs may be the same tree, then it leads to another of them. A set that relies on
+ * one that has to go is not known any more (store_known.c looks). */
 static void forget_old(void *ctx, const struct digest *digest)
 {
     struct old_package *old = ctx;
@@ -117,7 +117,6 @@ static void forget_old(void *ctx, const struct digest *digest)
         return;
     }
     (void)store_unlinkat(s->site->state_fd, path);
-    (void)repx_remove_tree(s->site->state_fd, "known", &ignored);
 }
 
 static int somebody_works(struct store *s, const char *job)
@@ -172,6 +171,8 @@ static int move_in(struct store *s, int from_dir, const char *from,
 
     if (parent < 0)
         return -1;
+    if (tree->single)
+        store_keep(s, tree->name);
     if (store_rename(from_dir, from, parent, leaf) == 0)
         return 0;
     if (!is_in_the_way(errno))
@@ -267,7 +268,7 @@ int store_commit(struct store *s, struct build *b, struct repx_err *err)
     if (rc < 0)
         return -1;
     b->standing = 1;
-    store_note_name(s, b->tree.name);
+    store_note_tree(s, &b->tree);
     if (rc == 1)
         return park(s, b, err);
     if (note(s, b, err) < 0)

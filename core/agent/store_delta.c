@@ -58,8 +58,8 @@ static int is_named(const struct store *s, const char *name)
         if (s->builds[i].name_hash == hash && strcmp(s->builds[i].tree.name, name) == 0)
             return 1;
     }
-    for (size_t i = 0; i < s->name_count; i++) {
-        if (strcmp(s->names[i], name) == 0)
+    for (size_t i = 0; i < s->line_count; i++) {
+        if (strcmp(s->lines[i], name) == 0)
             return 1;
     }
     return 0;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* S/known/<digest>: a set of names that was verified, each with a witness, so that a client
- * with nothing new needs one round trip and the target one stat a name.
+/* S/known/<digest>: a set of trees that was verified, each with witnesses, so that a client
+ * with nothing new needs one round trip and the target one stat a directory.
  *
- *     repx-known 1 HOST BOOT
- *     <ino> <sec> <nsec> <name>          mtime of the directory, file or link at the name
- *     .                                  the end: a record without it is none
- *     safe                               everything was on disk at this moment
+ *     repx-known 2 HOST BOOT
+ *     T <sha256> <name>               a tree; what follows belongs to it
+ *     <ino> <sec> <nsec> <path>       mtime of the tree's directories, or of the file or link
+ *     .                               the end: a record without it is none
+ *     safe                            everything was on disk at this moment
  *
- * A record of another boot counts only when it is safe. */
+ * A record of another boot counts only when it is safe. A file that goes changes its
+ * directory's time; one whose bytes rot changes nothing, for which there is run --verify. */
 #define _GNU_SOURCE /* syncfs */
 
 #include "store_own.h"
@@ -24,9 +26,11 @@
 #include <kit/file.h>
 
 #include "index_own.h"
+#include "store_known.h"
 
-#define FIRST_LINE "repx-known 1 "
+#define FIRST_LINE "repx-known 2 "
 #define RECORD_LARGEST (256u << 20)
+#define RECORDS_KEPT 32
 
 static char *record_path(const uint8_t digest[REPX_DIGEST_LEN])
 {
@@ -43,74 +47,125 @@ static char *first_line(const struct store *s)
     return repx_format("%s%s %s\n", FIRST_LINE, s->site->host, s->site->boot);
 }
 
-struct walker {
-    struct store *s;
-    char *parent;
-    int parent_fd;
-};
+/* ---- witnesses ---- */
 
-/* Names come by directory, so one walk serves many. Nothing is made on the way. */
-static int stat_name(struct walker *w, const char *name, struct stat *st)
+/* The collection that a path belongs to: artifacts/jobs, bin. */
+static size_t collection_length(const char *path)
 {
-    const char *slash = strrchr(name, '/');
-    size_t n = slash ? (size_t)(slash - name) : 0;
+    const char *slash = strchr(path, '/');
 
-    if (!w->parent || strlen(w->parent) != n || memcmp(w->parent, name, n) != 0) {
-        free(w->parent);
-        w->parent = repx_strndup(name, n);
-        repx_close_fd(&w->parent_fd);
+    if (slash && strncmp(path, "artifacts/", 10) == 0)
+        slash = strchr(slash + 1, '/');
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+/* Paths come by collection, so one walk serves many. Nothing is made on the way. */
+static int stat_path(struct walker *w, const char *path, struct stat *st)
+{
+    size_t n = collection_length(path);
+
+    if (!w->parent || strlen(w->parent) != n || memcmp(w->parent, path, n) != 0) {
+        walker_close(w);
+        w->parent = repx_strndup(path, n);
         w->parent_fd = store_walk(w->s->site->base_fd, w->parent, 0);
     }
     return w->parent_fd < 0 ? -1
-                            : store_lstat(w->parent_fd, slash ? slash + 1 : name, st);
+                            : store_lstat(w->parent_fd, n ? path + n + 1 : path, st);
 }
 
-static int line_agrees(struct walker *w, const char *line)
+void walker_close(struct walker *w)
 {
-    int64_t ino, sec, nsec;
+    free(w->parent);
+    w->parent = NULL;
+    repx_close_fd(&w->parent_fd);
+    w->parent_fd = -1;
+}
+
+const char *known_tree(const char *line, struct digest *d)
+{
+    char hex[DIGEST_HEX];
+    size_t n = strlen(line);
+
+    if (strncmp(line, "T ", 2) != 0 || n < DIGEST_HEX + 3 ||
+        line[DIGEST_HEX + 1] != ' ')
+        return NULL;
+    memcpy(hex, line + 2, DIGEST_HEX - 1);
+    hex[DIGEST_HEX - 1] = 0;
+    return digest_parse(hex, d) ? line + DIGEST_HEX + 2 : NULL;
+}
+
+/* Scripts name a package by its digest: that has to lead somewhere, too. */
+static int package_is_named(const struct store *s, const struct digest *d)
+{
+    char hex[DIGEST_HEX];
     struct stat st;
 
+    digest_hex(d, hex);
+    REPX_AUTO_FREE char *path = repx_format("pkg/%s", hex);
+    return store_lstat(s->site->state_fd, path, &st) == 0;
+}
+
+int known_line_agrees(struct walker *w, const char *line)
+{
+    int64_t ino, sec, nsec;
+    struct digest d;
+    struct stat st;
+
+    const char *name = known_tree(line, &d);
+    if (name)
+        return !store_name_job(name) || package_is_named(w->s, &d);
     if (!index_number(&line, &ino) || !index_number(&line, &sec) ||
         !index_number(&line, &nsec) || !repx_path_is_inside(line) ||
-        stat_name(w, line, &st) < 0)
+        stat_path(w, line, &st) < 0)
         return 0;
     return st.st_ino == (uint64_t)ino && st.st_mtim.tv_sec == sec &&
            st.st_mtim.tv_nsec == nsec;
 }
 
-/* All names up to the end line? *rest is what follows it. */
-static int all_agree(struct walker *w, char *at, const char **rest)
+/* ---- records ---- */
+
+int known_read(const struct store *s, const char *path, struct repx_buf *text,
+               char **lines)
 {
-    for (char *nl; (nl = strchr(at, '\n')) != NULL; at = nl + 1) {
-        *nl = 0;
-        if (strcmp(at, ".") == 0) {
-            *rest = nl + 1;
-            return 1;
-        }
-        if (!line_agrees(w, at))
-            return 0;
-    }
-    return 0;
+    REPX_AUTO_FREE char *mine = first_line(s);
+    struct repx_err ignored = {0};
+
+    if (repx_read_file(s->site->state_fd, path, RECORD_LARGEST, text, &ignored) < 0 ||
+        !text->len || strncmp(text->data, FIRST_LINE, sizeof(FIRST_LINE) - 1) != 0)
+        return 0;
+    char *end = strstr(text->data, "\n.\n"), *first = strchr(text->data, '\n');
+    if (!end)
+        return 0;
+    int same_boot = *s->site->boot && strncmp(text->data, mine, strlen(mine)) == 0;
+    if (!same_boot && strncmp(end + 3, "safe\n", 5) != 0)
+        return 0;
+    end[1] = 0;
+    *lines = first + 1;
+    return 1;
+}
+
+char *known_line(char **at)
+{
+    char *line = *at, *nl = strchr(line, '\n');
+
+    if (!nl)
+        return NULL;
+    *nl = 0;
+    *at = nl + 1;
+    return line;
 }
 
 int store_known(struct store *s, const uint8_t digest[REPX_DIGEST_LEN])
 {
     REPX_AUTO_FREE char *path = record_path(digest);
-    REPX_AUTO_FREE char *mine = first_line(s);
     REPX_AUTO_BUF struct repx_buf text = {0};
-    struct repx_err ignored = {0};
     struct walker w = {s, NULL, -1};
-    const char *rest = "";
+    char *at = NULL;
+    int known = known_read(s, path, &text, &at);
 
-    if (repx_read_file(s->site->state_fd, path, RECORD_LARGEST, &text, &ignored) < 0 ||
-        !text.len || strncmp(text.data, FIRST_LINE, sizeof(FIRST_LINE) - 1) != 0)
-        return 0;
-    int same_boot = *s->site->boot && strncmp(text.data, mine, strlen(mine)) == 0;
-    char *at = strchr(text.data, '\n');
-    int known = at && all_agree(&w, at + 1, &rest) &&
-                (same_boot || strncmp(rest, "safe\n", 5) == 0);
-    free(w.parent);
-    repx_close_fd(&w.parent_fd);
+    for (char *line; known && (line = known_line(&at)) != NULL;)
+        known = known_line_agrees(&w, line);
+    walker_close(&w);
     return known;
 }
 
@@ -118,21 +173,24 @@ static int record_make(struct store *s, struct repx_buf *to, struct repx_err *er
 {
     REPX_AUTO_FREE char *mine = first_line(s);
     struct walker w = {s, NULL, -1};
+    struct digest ignored;
     struct stat st;
     int rc = 0;
 
     repx_buf_str(to, mine);
-    for (size_t i = 0; i < s->name_count && rc == 0; i++) {
-        if (stat_name(&w, s->names[i], &st) < 0) {
-            rc = repx_fail_errno(err, "%s/%s", s->site->base, s->names[i]);
+    for (size_t i = 0; i < s->line_count && rc == 0; i++) {
+        const char *line = s->lines[i];
+        if (known_tree(line, &ignored)) {
+            repx_buf_fmt(to, "%s\n", line);
+        } else if (stat_path(&w, line, &st) < 0) {
+            rc = repx_fail_errno(err, "%s/%s", s->site->base, line);
         } else {
             repx_buf_fmt(to, "%llu %lld %ld %s\n", (unsigned long long)st.st_ino,
-                         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, s->names[i]);
+                         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, line);
         }
     }
     repx_buf_str(to, ".\n");
-    free(w.parent);
-    repx_close_fd(&w.parent_fd);
+    walker_close(&w);
     return rc;
 }
 
@@ -191,6 +249,7 @@ int store_remember(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
     if (record_make(s, &text, err) < 0)
         return -1;
     (void)store_mkdirat(s->site->state_fd, "known");
+    known_prune(s, RECORDS_KEPT);
     if (repx_write_file(s->site->state_fd, path, text.data, text.len,
                         0644 | REPX_DURABLE, err) < 0)
         return repx_wrap(err, "%s", s->site->state);

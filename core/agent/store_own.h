@@ -57,9 +57,10 @@ struct store {
     struct object *objects;
     size_t object_count, object_cap;
     size_t *object_slots, object_slot_count;
-    /* names to remember: build_count counts only those that were not there */
-    char **names;
-    size_t name_count, name_cap;
+    /* what to remember: trees that came and that were there */
+    char **lines;
+    size_t line_count, line_cap;
+    struct known *known; /* what earlier sets say of trees; NULL until asked */
     int parked;
     /* the directory of the last file that was created */
     size_t last_build, last_dir;
@@ -79,7 +80,10 @@ int store_still(struct store *s, struct index_entry *e);
  * when missing. *leaf is its last component. */
 int store_parent(struct store *s, const char *name, const char **leaf,
                  struct repx_err *err);
-void store_note_name(struct store *s, const char *name);
+/* The tree stands, or will before the set is remembered. */
+void store_note_tree(struct store *s, const struct store_tree *tree);
+/* A line of a record of a known set (store_known.c): a tree or a path. */
+void store_note_line(struct store *s, const char *line);
 uint32_t store_name_hash(const char *name);
 
 /* ---- store_stage.c ---- */
@@ -91,6 +95,13 @@ void store_stage_close(struct store *s, int keep);
 void store_stage_adopt(struct store *s,
                        void (*each)(struct store *s, int dir, const char *name,
                                     const struct stat *st));
+
+/* ---- store_kept.c ---- */
+/* The file at a name is about to be replaced: keep it for those who may want it again. */
+void store_keep(struct store *s, const char *name);
+
+/* ---- store_stand.c ---- */
+void store_stand_close(struct store *s);
 
 /* ---- store_same.c ---- */
 /* Does `name` below dir hold exactly this tree? 1 or 0. With `index` what was hashed

@@ -156,12 +156,15 @@ static void reply_count(struct call *c, int64_t count)
 
 static int known_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
 {
+    REPX_AUTO_BUF struct repx_buf fields = {0};
     uint8_t digest[REPX_DIGEST_LEN];
     struct store *s = store_of(c, err);
 
     if (!s || take_digest(msg, n, digest, err) < 0)
         return -1;
-    reply_count(c, store_known(s, digest));
+    msg_put_number(&fields, F_COUNT, store_known(s, digest));
+    msg_put_number(&fields, F_LIMIT, (int64_t)store_known_sets(s));
+    call_reply(c, fields.data, fields.len);
     return 0;
 }
 
@@ -284,57 +287,6 @@ static int remember_begin(struct call *c, const void *msg, size_t n,
         return -1;
     }
     return wait_or_serve(c, own);
-}
-
-/* ---- have: digests as they come ---- */
-
-struct have {
-    struct store *s;
-    uint8_t part[REPX_DIGEST_LEN];
-    size_t len;
-};
-
-static int have_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
-{
-    struct store *s = store_of(c, err);
-
-    (void)msg;
-    (void)n;
-    if (!s)
-        return -1;
-    struct have *h = REPX_NEW(struct have);
-    h->s = s;
-    call_set_own(c, h);
-    return 0;
-}
-
-static int have_data(struct call *c, const void *bytes, size_t n, struct repx_err *err)
-{
-    struct have *h = call_own(c);
-    REPX_AUTO_BUF struct repx_buf answers = {0};
-    const uint8_t *p = bytes;
-
-    (void)err;
-    for (size_t i = 0; i < n; i++) {
-        h->part[h->len++] = p[i];
-        if (h->len < REPX_DIGEST_LEN)
-            continue;
-        repx_buf_char(&answers, store_have(h->s, h->part) ? '1' : '0');
-        h->len = 0;
-    }
-    if (answers.len)
-        call_send(c, answers.data, answers.len);
-    return 0;
-}
-
-static int have_end(struct call *c, struct repx_err *err)
-{
-    const struct have *h = call_own(c);
-
-    if (h->len)
-        return repx_fail(err, REPX_E_CORRUPT, "the request ends within a digest");
-    call_reply(c, NULL, 0);
-    return 0;
 }
 
 /* ---- place ---- */
@@ -483,7 +435,6 @@ static void put_drop(struct call *c)
 const struct verb store_verbs[] = {
     {V_KNOWN, known_begin, NULL, NULL, NULL},
     {V_REMEMBER, remember_begin, NULL, NULL, later_drop},
-    {V_HAVE, have_begin, have_data, have_end, own_free},
     {V_PLACE, place_begin, place_data, place_end, place_drop},
     {V_LACKING, lacking_begin, NULL, NULL, later_drop},
     {V_PUT, put_begin, put_data, put_end, put_drop},

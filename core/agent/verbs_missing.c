@@ -8,6 +8,7 @@
 #define ABSENT __attribute__((weak))
 
 ABSENT const struct verb store_verbs[] = {{0}};
+ABSENT const struct verb ask_verbs[] = {{0}};
 ABSENT const struct verb delta_verbs[] = {{0}};
 ABSENT const struct verb run_verbs[] = {{0}};
 ABSENT const struct verb file_verbs[] = {{0}};

@@ -94,7 +94,7 @@ extern const struct cmd *const commands[];
 extern const struct cmd cmd_run, cmd_list, cmd_list_jobs, cmd_show, cmd_log,
     cmd_trace_params, cmd_lab, cmd_plugin, cmd_login, cmd_logout, cmd_internal_execute,
     cmd_internal_gc, cmd_status, cmd_explain, cmd_attach, cmd_retry, cmd_cancel;
-extern const struct cmd cmd_pull, cmd_gc;
+extern const struct cmd cmd_pull, cmd_gc, cmd_stats;
 /* The jobs of what `name` names, without filters (list runs NAME). */
 int list_jobs_plain(struct cli *cli, const char *name, int json, struct repx_err *err);
 

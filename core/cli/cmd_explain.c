@@ -81,6 +81,18 @@ static void say_row(const struct json *row)
            *node ? " on " : "", node);
 }
 
+/* How old the scheduler's word is, unless it is new. */
+static void say_asked(const struct json *told)
+{
+    int64_t t = number_of(told, "queue_t", 0), now = number_of(told, "now", 0);
+    char age[32];
+
+    if (t && now - t >= 2000) {
+        ui_say("  as the scheduler said %s ago:",
+               ui_duration(now - t, age, sizeof(age)));
+    }
+}
+
 static void say_waiting(const struct json *told)
 {
     const struct json *producer = json_first(json_get(told, "producers"));
@@ -93,6 +105,7 @@ static void say_waiting(const struct json *told)
                    text_of(producer, "status"));
         }
     }
+    say_asked(told);
     for (const struct json *row = json_first(json_get(told, "queue")); row;
          row = json_next(row))
         say_row(row);

@@ -10,6 +10,7 @@
 #include "core/json/json.h"
 #include "core/pipeline/jobs.h"
 #include "core/plan/plan.h"
+#include "status_screen.h"
 
 struct list_jobs_args {
     const char *stage;
@@ -146,8 +147,13 @@ static void put_job_line(struct listing *l, const char *indent, size_t index)
     repx_buf_fmt(&b, "%s%s", indent, job->id);
     if (a->status.count) {
         const struct job_status *s = &l->status[index];
-        repx_buf_fmt(&b, "  [%s%s%s]", job_status_word(s), s->reason ? ": " : "",
-                     s->reason ? s->reason : "");
+        const char *means =
+            s->reason && s->status == JOB_QUEUED ? status_waiting(s->reason) : NULL;
+        repx_buf_fmt(&b, "  [%s%s%s", job_status_word(s), s->reason ? ": " : "",
+                     means       ? means
+                     : s->reason ? s->reason
+                                 : "");
+        repx_buf_fmt(&b, means ? " (%s)]" : "]", s->reason);
     }
     if (a->params.count) {
         struct json *params = json_parse(job->params, strlen(job->params), NULL);

@@ -12,6 +12,7 @@
 #include "core/json/json.h"
 #include "core/pipeline/jobs.h"
 #include "core/plan/plan.h"
+#include "status_screen.h"
 #include "core/wire/msg.h"
 
 struct show_args {
@@ -208,8 +209,11 @@ static int show_job(struct cli *cli, const void *args, char **words, int count,
         ui_say("Job: %s", job->id);
         ui_say("Name: %s", job->name ? job->name : "-");
         ui_say("Run: %s", run ? run->name : "-");
-        ui_say("Status: %s%s%s%s", status_word(s), s->reason ? " - " : "",
-               s->reason ? s->reason : "",
+        const char *means =
+            s->reason && s->status == JOB_QUEUED ? status_waiting(s->reason) : NULL;
+        ui_say("Status: %s%s%s%s%s%s%s", status_word(s), s->reason ? " - " : "",
+               means ? means : s->reason ? s->reason : "", means ? " (" : "",
+               means ? s->reason : "", means ? ")" : "",
                s->stale ? " (made by another version of the job)" : "");
         ui_say("Stage Type: %s", type_words[job->type]);
         say_params(job);

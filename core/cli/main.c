@@ -20,6 +20,7 @@ const struct cmd *const commands[] = {
     &cmd_attach,
     &cmd_retry,
     &cmd_cancel,
+    &cmd_stats,
     &cmd_list,
     &cmd_show,
     &cmd_log,

@@ -55,6 +55,9 @@ const char *status_waiting(const char *word)
         {"dependency", "for other jobs"},
         {"DependencyNeverSatisfied", "for a job that failed: it will never start"},
         {"JobHeldUser", "held by its user"},
+        {"requeued", "again, put back into the queue"},
+        {"preempted", "again, preempted by a job of higher priority"},
+        {"node failure", "again, since its node failed"},
         {"JobHeldAdmin", "held by an administrator"},
         {"BeginTime", "until its begin time (or after a requeue)"},
         {"JobArrayTaskLimit", "for other indices of its array"},
@@ -292,12 +295,18 @@ static void put_waiting(const struct json *run, struct repx_buf *to)
     if (gone) {
         repx_buf_fmt(to,
                      "\n%lld jobs have left the queue without a record of their end; "
-                     "`repx attach %s` finds out\n",
-                     (long long)gone, text_of(run, "run"));
+                     "it is awaited for up to two minutes\n",
+                     (long long)gone);
     }
     if (error) {
         REPX_AUTO_FREE char *text = status_clean(error);
         repx_buf_fmt(to, "\nThe scheduler could not be asked just now: %.300s\n", text);
+    }
+    if (number_of(run, "queue_next_ms") > 0) {
+        repx_buf_fmt(to,
+                     "\nThe budget of scheduler calls is used up: asked again in %s at "
+                     "the earliest (`repx stats`)\n",
+                     ui_duration(number_of(run, "queue_next_ms"), age, sizeof(age)));
     }
 }
 

@@ -64,13 +64,14 @@ static int ask_digest(struct sync_host *h, uint16_t verb, const uint8_t *digest,
 static int32_t known(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
                      struct repx_err *err)
 {
-    const struct sync_host *h = ctx;
+    struct sync_host *h = ctx;
     REPX_AUTO_BUF struct repx_buf fields = {0};
 
     if (h->flags & SYNC_READ_ALL) /* every byte is to be looked at */
         return 0;
     if (ask_digest(ctx, V_KNOWN, digest, &fields, err) < 0)
         return -1;
+    h->may_stand = msg_number(fields.data, fields.len, F_LIMIT, 0) > 0;
     return msg_number(fields.data, fields.len, F_COUNT, 0) == 1;
 }
 
@@ -222,6 +223,8 @@ void sync_host_destroy(struct sync_host *h)
     sync_delta_destroy(h->delta);
     sync_here_forget(h);
     (void)pthread_mutex_destroy(&h->reading);
+    sync_trees_forget(h);
+    free(h->trees);
     free(h->places);
     free(h->puts);
     free(h);

@@ -139,6 +139,8 @@ int32_t sync_lacking(void *ctx,
 
     h->wanted = h->sent.bytes;
     sync_here_forget(h);
+    if (sync_send_places(h, err) < 0)
+        return -1;
     msg_put_number(&msg, F_OPTIONS, LACKING_PARTS);
     struct session_call *c =
         session_call(h->session, V_LACKING, msg.data, msg.len, missing_data, &m);

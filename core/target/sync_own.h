@@ -18,6 +18,13 @@ struct here {
     uint8_t *pieces;
 };
 
+/* One that was placed and not sent yet. */
+struct sync_tree {
+    uint8_t digest[REPX_DIGEST_LEN];
+    char *name;
+    struct repx_buf entries;
+};
+
 struct sync_host {
     struct repx_sync_host services;
     struct session *session;
@@ -27,6 +34,9 @@ struct sync_host {
     pthread_mutex_t reading;
     const char *base;
     unsigned flags;
+    int may_stand; /* worth asking which trees stand */
+    struct sync_tree *trees;
+    size_t tree_count, tree_cap;
     struct session_call **places; /* not collected yet */
     size_t place_count, place_cap;
     struct upload *upload; /* or NULL */
@@ -48,6 +58,9 @@ int32_t sync_place(void *ctx, const struct repx_tree *tree, const char *name,
                    struct repx_err *err);
 int32_t sync_tree_digest(void *ctx, const struct repx_tree *tree,
                          uint8_t digest[REPX_DIGEST_LEN], struct repx_err *err);
+/* What was placed goes to the agent, but for what stands. */
+int sync_send_places(struct sync_host *h, struct repx_err *err);
+void sync_trees_forget(struct sync_host *h);
 /* The answers to all places; the first error counts. err NULL: nobody wants to know. */
 int sync_collect_places(struct sync_host *h, struct repx_err *err);
 

@@ -69,30 +69,104 @@ static void keep_place(struct sync_host *h, struct session_call *c)
     h->places[h->place_count++] = c;
 }
 
+/* Trees are collected first: one question tells which of them stand. */
 int32_t sync_place(void *ctx, const struct repx_tree *tree, const char *name,
                    struct repx_err *err)
 {
     struct sync_host *h = ctx;
-    REPX_AUTO_BUF struct repx_buf msg = {0};
-    REPX_AUTO_BUF struct repx_buf entries = {0};
     REPX_AUTO_BUF struct repx_buf one = {0};
 
-    if (check_stride(tree, err) < 0)
+    if (strlen(name) > UINT16_MAX)
+        return repx_fail(err, REPX_E_USAGE, "%s: too long a name", name);
+    if (h->tree_count == h->tree_cap) {
+        h->tree_cap = h->tree_cap ? h->tree_cap * 2 : 64;
+        h->trees = repx_grow(h->trees, h->tree_cap, sizeof(*h->trees));
+    }
+    struct sync_tree t = {0};
+    if (sync_tree_digest(h, tree, t.digest, err) < 0)
         return -1;
-    msg_put_text(&msg, F_NAME, name);
-    if (h->flags & SYNC_READ_ALL)
-        msg_put_number(&msg, F_OPTIONS, PLACE_READ_ALL);
     for (uint64_t i = 0; i < tree->count; i++) {
         struct repx_entry e = entry_at(tree, i);
-        put_entry(&entries, &one, &e);
+        put_entry(&t.entries, &one, &e);
     }
+    t.name = repx_strdup(name);
+    h->trees[h->tree_count++] = t;
+    return 0;
+}
+
+void sync_trees_forget(struct sync_host *h)
+{
+    for (size_t i = 0; i < h->tree_count; i++) {
+        free(h->trees[i].name);
+        repx_buf_free(&h->trees[i].entries);
+    }
+    h->tree_count = 0;
+}
+
+static int collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    (void)err;
+    repx_buf_add(ctx, bytes, n);
+    return 0;
+}
+
+/* One character a tree: '1' when it stands. */
+static int ask_standing(struct sync_host *h, struct repx_buf *answers,
+                        struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf names = {0};
+
+    for (size_t i = 0; i < h->tree_count; i++) {
+        size_t n = strlen(h->trees[i].name);
+        repx_buf_add(&names, h->trees[i].digest, REPX_DIGEST_LEN);
+        repx_buf_char(&names, (char)(n & 0xff));
+        repx_buf_char(&names, (char)(n >> 8));
+        repx_buf_add(&names, h->trees[i].name, n);
+    }
+    struct session_call *c =
+        session_call(h->session, V_STANDS, NULL, 0, collect, answers);
+    if (session_send(c, names.data, names.len, err) < 0) {
+        session_cancel(c);
+        return -1;
+    }
+    if (session_finish(c, NULL, err) < 0)
+        return -1;
+    if (answers->len == h->tree_count)
+        return 0;
+    return repx_fail(err, REPX_E_CORRUPT, "the agent answered %zu of %zu questions",
+                     answers->len, h->tree_count);
+}
+
+static int send_tree(struct sync_host *h, const struct sync_tree *t,
+                     struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+
+    msg_put_text(&msg, F_NAME, t->name);
+    if (h->flags & SYNC_READ_ALL)
+        msg_put_number(&msg, F_OPTIONS, PLACE_READ_ALL);
     struct session_call *c =
         session_call(h->session, V_PLACE, msg.data, msg.len, NULL, NULL);
     keep_place(h, c);
-    if (session_send(c, entries.data, entries.len, err) < 0)
-        return repx_wrap(err, "%s", name);
+    if (session_send(c, t->entries.data, t->entries.len, err) < 0)
+        return repx_wrap(err, "%s", t->name);
     /* ends the upload without waiting for the answer */
     return session_poll(c, 0, err) < 0 ? -1 : 0;
+}
+
+int sync_send_places(struct sync_host *h, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf standing = {0};
+    int rc = 0;
+
+    if (h->may_stand && h->tree_count && ask_standing(h, &standing, err) < 0)
+        rc = -1;
+    for (size_t i = 0; i < h->tree_count && rc == 0; i++) {
+        if (!standing.len || standing.data[i] != '1')
+            rc = send_tree(h, &h->trees[i], err);
+    }
+    sync_trees_forget(h);
+    return rc;
 }
 
 int sync_collect_places(struct sync_host *h, struct repx_err *err)

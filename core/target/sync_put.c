@@ -82,7 +82,10 @@ static void close_upload(struct sync_host *h)
 static int settle(struct sync_host *h, uint64_t *wrong, struct repx_err *err)
 {
     struct repx_err *why = err;
-    int rc = h->upload ? upload_end(h->upload, err) : 0;
+    int rc = sync_send_places(h, err);
+
+    if (rc == 0 && h->upload)
+        rc = upload_end(h->upload, err);
 
     /* the question follows the upload at once; the agent answers when that has ended */
     struct session_call *c = session_call(h->session, V_VERIFY, NULL, 0, NULL, NULL);

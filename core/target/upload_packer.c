@@ -29,10 +29,10 @@ static double now(void)
 /* ---- compress or not ---- */
 
 /* Compressing takes time on this machine and saves time on the link. While nothing was
- * measured it is tried, but for a target on this machine. */
+ * measured it is tried, but for a target on this machine: what is slow there is the disk. */
 static int level_for(const struct packer *p, double link)
 {
-    if (!p->blocks_known || (link <= 0 && p->near))
+    if (!p->blocks_known || (p->near && (link <= 0 || link > LINK_SLOW)))
         return 0;
     if (link <= 0 || p->speed <= 0)
         return 1;

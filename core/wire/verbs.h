@@ -65,7 +65,8 @@
 /* ---- the store -------------------------------------------------------------------- */
 
 /* F_DIGEST -> result F_COUNT 1 or 0. The set with that digest was verified and is still
- * there as far as a cheap look tells. */
+ * there as far as a cheap look tells. F_LIMIT: of so many sets something is known (V_STANDS is
+ * of use). */
 #define V_KNOWN 1
 /* F_DIGEST: remember what was placed in this session under it. */
 #define V_REMEMBER 2
@@ -93,6 +94,10 @@
 #define V_VERIFY 7
 /* -> F_BYTES F_INODES */
 #define V_ROOM 8
+/* data: for each tree its digest (32), the length of its name (2, le) and the name -> data: for
+ * each '1' when it stands there as far as a cheap look tells (it needs no V_PLACE then), else
+ * '0'. */
+#define V_STANDS 14
 /* data: digest (32) and exec (1) of missing objects -> data: for each in that order the
  * signature of what is near (librsync's format), as chunks: length (4, le) and bytes; length 0
  * ends it. Nothing near: the end alone. */

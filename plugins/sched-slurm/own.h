@@ -38,6 +38,10 @@ int plain_text(const char *what, const char *text, struct repx_err *err);
 /* Run a command of Slurm: 0 with its output in *run, whatever its status. */
 int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
               int64_t deadline_ms, struct repx_run *run, struct repx_err *err);
+/* The same with more in its environment ("K=V", ends with NULL), and no input. */
+int slurm_run_env(const struct slurm *s, const char *const *argv,
+                  const char *const *env, int64_t deadline_ms, struct repx_run *run,
+                  struct repx_err *err);
 /* The command ran, but said that something is wrong: the error of its message. */
 int slurm_fail(const struct repx_run *run, const char *command, struct repx_err *err);
 /* Its messages as one line, without "sbatch: error: ". Caller frees. */
@@ -58,6 +62,8 @@ int32_t slurm_status(void *self, uint32_t scope, const struct repx_status_sink *
 int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t since,
                    const struct repx_found_sink *sink, int64_t deadline_ms,
                    struct repx_err *err);
+int32_t slurm_ended(void *self, int64_t since, const struct repx_status_sink *sink,
+                    int64_t deadline_ms, struct repx_err *err);
 int32_t slurm_cancel(void *self, const char *const *ids, uint64_t count,
                      int64_t deadline_ms, struct repx_err *err);
 int32_t slurm_amend(void *self, const char *id, const struct repx_dep *deps,

@@ -81,6 +81,17 @@ int slurm_unreachable(const char *errors)
     return says(errors, phrases);
 }
 
+int slurm_no_accounting(const char *errors)
+{
+    static const char *const phrases[] = {
+        "accounting storage is disabled",
+        "job completion is disabled",
+        NULL,
+    };
+
+    return says(errors, phrases);
+}
+
 uint32_t slurm_classify(int status, const char *errors)
 {
     static const char *const room[] = {
@@ -189,11 +200,31 @@ static int64_t index_of(const char *text)
     return n > 0 && n < 10 && text[n] == 0 ? strtoll(text, NULL, 10) : -1;
 }
 
+const char *slurm_indices(char *text)
+{
+    size_t n = strspn(text, DIGITS "-,");
+
+    if (n == 0 || (text[n] != 0 && text[n] != '%' && text[n] != ']'))
+        return NULL; /* "N/A", or a list that was cut off */
+    text[n] = 0;
+    return text;
+}
+
+/* What the state alone tells of the cause, else the scheduler's own word. */
+static const char *reason_of(const char *state, const char *reason)
+{
+    if (strncmp(state, "PREEMPTED", 9) == 0)
+        return "preempted";
+    if (strncmp(state, "CANCELLED", 9) == 0 && strncmp(reason, "Depend", 6) == 0)
+        return "dependency";
+    return strcmp(reason, "None") == 0 ? "" : reason;
+}
+
 int slurm_parse_queue(char *line, struct slurm_row *row)
 {
     char *rest = line, *field[5];
 
-    *row = (struct slurm_row){.index = -1};
+    *row = (struct slurm_row){.index = -1, .by = -1};
     for (size_t i = 0; i < 5; i++) {
         field[i] = next_field(&rest);
         if (!field[i])
@@ -203,7 +234,9 @@ int slurm_parse_queue(char *line, struct slurm_row *row)
         return 0;
     row->index = index_of(field[1]);
     row->state = slurm_state(field[2]);
-    row->reason = strcmp(field[3], "None") == 0 ? "" : field[3];
+    row->reason = reason_of(field[2], field[3]);
+    if (row->index < 0)
+        row->indices = slurm_indices(field[1]);
     row->node = field[4];
     /* comments are free text, with '|' or whatever in them */
     if (strncmp(rest, COMMENT, sizeof(COMMENT) - 1) == 0) {
@@ -222,8 +255,22 @@ static int account_id(char *text, struct slurm_row *row)
 
     if (!take_id(text, n, row->id) || (text[n] != 0 && text[n] != '_'))
         return 0;
+    if (strchr(text, '.'))
+        return 0;
     row->index = text[n] == '_' ? index_of(text + n + 1) : -1;
-    return strchr(text, '.') == NULL;
+    if (text[n] == '_' && text[n + 1] == '[')
+        row->indices = slurm_indices(text + n + 2);
+    return 1;
+}
+
+/* "CANCELLED by 1001" */
+static int64_t uid_of(const char *state)
+{
+    static const char mark[] = "CANCELLED by ";
+
+    if (strncmp(state, mark, sizeof(mark) - 1) != 0)
+        return -1;
+    return index_of(state + sizeof(mark) - 1);
 }
 
 int slurm_parse_account(char *line, struct slurm_row *row)
@@ -231,10 +278,12 @@ int slurm_parse_account(char *line, struct slurm_row *row)
     char *rest = line;
     char *id = next_field(&rest), *state = next_field(&rest), *exit = next_field(&rest);
 
-    *row = (struct slurm_row){.index = -1, .reason = "", .node = ""};
+    *row = (struct slurm_row){.index = -1, .reason = "", .node = "", .by = -1};
     if (!exit || !account_id(id, row))
         return 0;
     row->state = slurm_state(state);
+    row->reason = reason_of(state, "");
+    row->by = uid_of(state);
     (void)slurm_key_of_path(rest, row->key);
     return 1;
 }

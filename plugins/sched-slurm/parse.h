@@ -24,17 +24,25 @@ uint32_t slurm_classify(int status, const char *errors);
 /* Does the message say that the controller could not be reached or did not answer? */
 int slurm_unreachable(const char *errors);
 
+/* Does sacct say that there is no accounting at all? */
+int slurm_no_accounting(const char *errors);
+
 /* One line of squeue with SLURM_SQUEUE_FORMAT. */
 #define SLURM_SQUEUE_FORMAT "%F|%K|%T|%r|%N|%k|%Z"
 struct slurm_row {
     char id[SLURM_ID_MAX]; /* of the job, or of the whole array */
     int64_t index;         /* -1: no array, or several indices that wait */
+    const char *indices;   /* these: "3-7,9"; NULL: no such list */
     uint32_t state;        /* REPX_STATE_* */
     const char *reason, *node;
+    int64_t by;              /* uid of who cancelled it, -1: not known */
     char key[SLURM_KEY_MAX]; /* "" when the job is not one of ours */
 };
 /* Changes the line. 1, or 0 when it is no such line. */
 int slurm_parse_queue(char *line, struct slurm_row *row);
+
+/* "1-5,7%2" without what limits them; NULL when it is no list of indices. Changes it. */
+const char *slurm_indices(char *text);
 
 /* One line of sacct with SLURM_SACCT_FORMAT and --parsable2. Changes the line. */
 #define SLURM_SACCT_FORMAT "JobID,State,ExitCode,WorkDir"

@@ -16,6 +16,9 @@
 
 /* ---- squeue ---- */
 
+/* Lists of indices are cut at 64 characters otherwise. */
+static const char *const whole_lists[] = {"SLURM_BITSTR_LEN=0", NULL};
+
 static int ask_queue(const struct slurm *s, int64_t deadline_ms, struct repx_run *run,
                      struct repx_err *err)
 {
@@ -25,7 +28,7 @@ static int ask_queue(const struct slurm *s, int64_t deadline_ms, struct repx_run
         "squeue",   "--noheader",        "--user", user, "--states=all",
         "--format", SLURM_SQUEUE_FORMAT, NULL};
 
-    if (slurm_run(s, argv, NULL, deadline_ms, run, err) < 0)
+    if (slurm_run_env(s, argv, whole_lists, deadline_ms, run, err) < 0)
         return -1;
     return run->status == 0 ? 0 : slurm_fail(run, "squeue", err);
 }
@@ -50,11 +53,25 @@ static void each_row(const struct repx_run *run,
     }
 }
 
+/* A helper is a static program: names of users are not looked up here. */
+static const char *name_of(int64_t uid, char *text, size_t n)
+{
+    const char *own = getenv("USER");
+
+    if (uid < 0)
+        return NULL;
+    if (uid == 0)
+        return "root";
+    if (own && *own && uid == (int64_t)geteuid())
+        return own;
+    (void)snprintf(text, n, "uid %lld", (long long)uid);
+    return text;
+}
+
 static void tell_status(void *ctx, const struct slurm_row *row)
 {
     const struct repx_status_sink *sink = ctx;
-    int is_dependency =
-        row->state == REPX_STATE_CANCELED && strncmp(row->reason, "Depend", 6) == 0;
+    char name[32];
     const struct repx_status status = {
         .size = sizeof(status),
         .id = row->id,
@@ -62,8 +79,10 @@ static void tell_status(void *ctx, const struct slurm_row *row)
         .index = row->index,
         .state = row->state,
         .exit = -1,
-        .reason = is_dependency ? "dependency" : row->reason,
+        .reason = row->reason,
         .node = row->node,
+        .by = name_of(row->by, name, sizeof(name)),
+        .indices = row->indices,
     };
 
     sink->row(sink->ctx, &status);
@@ -118,13 +137,13 @@ static void note(void *ctx, const struct slurm_row *row)
     w->state = row->state;
 }
 
-static void ask_accounting(const struct slurm *s, int64_t since, int64_t deadline_ms,
-                           struct search *search)
+/* All of our jobs since then, whatever their ids: one question. */
+static int ask_accounting(const struct slurm *s, int64_t since, int64_t deadline_ms,
+                          struct repx_run *run, struct repx_err *err)
 {
     char user[24], start[40] = "";
     time_t from = since > 0 ? (time_t)since : time(NULL) - (time_t)SACCT_DAYS * 86400;
     struct tm tm;
-    struct repx_run run;
 
     (void)snprintf(user, sizeof(user), "%lu", (unsigned long)geteuid());
     if (localtime_r(&from, &tm))
@@ -133,9 +152,40 @@ static void ask_accounting(const struct slurm *s, int64_t since, int64_t deadlin
                                 "--parsable2", "--format",   SLURM_SACCT_FORMAT,
                                 "--user",      user,         start,
                                 NULL};
-    /* many sites keep no accounting: then squeue's word is all there is */
-    if (slurm_run(s, argv, NULL, deadline_ms, &run, NULL) == 0 && run.status == 0)
-        each_row(&run, slurm_parse_account, note, search);
+    if (slurm_run(s, argv, NULL, deadline_ms, run, err) < 0)
+        return -1;
+    if (run->status == 0)
+        return 0;
+    if (slurm_no_accounting(run->errors)) {
+        return repx_fail(err, REPX_E_UNSUPPORTED,
+                         "this cluster keeps no accounting (sacct says so)");
+    }
+    return slurm_fail(run, "sacct", err);
+}
+
+int32_t slurm_ended(void *self, int64_t since, const struct repx_status_sink *sink,
+                    int64_t deadline_ms, struct repx_err *err)
+{
+    struct repx_status_sink to = *sink;
+    struct repx_run run;
+
+    if (ask_accounting(self, since, deadline_ms, &run, err) < 0)
+        return -1;
+    each_row(&run, slurm_parse_account, tell_status, &to);
+    return 0;
+}
+
+/* The queue does not have it. That it waits or runs there is an account that was never
+ * closed: what waited was lost by the controller, what ran is over somehow. */
+static void note_account(void *ctx, const struct slurm_row *row)
+{
+    struct slurm_row over = *row;
+
+    if (row->state == REPX_STATE_PENDING)
+        return;
+    if (alive(row->state))
+        over.state = REPX_STATE_ENDED;
+    note(ctx, &over);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): as the vtable has it */
@@ -155,8 +205,9 @@ int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t 
         each_row(&run, slurm_parse_queue, note, &s);
     for (uint64_t i = 0; i < count; i++)
         missing += s.list[i].id[0] == 0;
-    if (rc == 0 && missing)
-        ask_accounting(self, since, deadline_ms, &s);
+    /* many sites keep no accounting: then squeue's word is all there is */
+    if (rc == 0 && missing && ask_accounting(self, since, deadline_ms, &run, NULL) == 0)
+        each_row(&run, slurm_parse_account, note_account, &s);
     for (uint64_t i = 0; rc == 0 && i < count; i++) {
         if (s.list[i].id[0])
             sink->found(sink->ctx, s.list[i].key, s.list[i].id, s.list[i].state);

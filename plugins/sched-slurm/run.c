@@ -6,27 +6,40 @@
 #include "own.h"
 #include "parse.h"
 
-int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
-              int64_t deadline_ms, struct repx_run *run, struct repx_err *err)
+static int run_command(const struct slurm *s, struct repx_run *run,
+                       struct repx_err *err)
 {
-    *run = (struct repx_run){
-        .size = sizeof(*run),
-        .argv = argv,
-        .input = input,
-        .input_len = input ? strlen(input) : 0,
-        .deadline_ms = deadline_ms,
-        .out = "",
-        .errors = "",
-    };
+    run->size = sizeof(*run);
+    run->out = run->errors = "";
     if (s->host->run(s->host->ctx, run, err) == 0)
         return 0;
     if (err && err->code == REPX_E_NOENT) {
         return repx_fail(err, REPX_E_FAILED,
                          "%s is not in the PATH here: is this machine part of a Slurm "
                          "cluster?",
-                         argv[0]);
+                         run->argv[0]);
     }
     return -1;
+}
+
+int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
+              int64_t deadline_ms, struct repx_run *run, struct repx_err *err)
+{
+    *run = (struct repx_run){
+        .argv = argv,
+        .input = input,
+        .input_len = input ? strlen(input) : 0,
+        .deadline_ms = deadline_ms,
+    };
+    return run_command(s, run, err);
+}
+
+int slurm_run_env(const struct slurm *s, const char *const *argv,
+                  const char *const *env, int64_t deadline_ms, struct repx_run *run,
+                  struct repx_err *err)
+{
+    *run = (struct repx_run){.argv = argv, .env = env, .deadline_ms = deadline_ms};
+    return run_command(s, run, err);
 }
 
 /* Where a line's message begins, after "sbatch: error: ". */

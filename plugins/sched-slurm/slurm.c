@@ -71,6 +71,7 @@ static const struct repx_scheduler_ops slurm_ops = {
     .find = slurm_find,
     .cancel = slurm_cancel,
     .amend = slurm_amend,
+    .ended = slurm_ended,
 };
 
 static const struct repx_plugin slurm_plugin = {

@@ -30,6 +30,7 @@ struct call {
     int64_t deadline_ms;
     int broken; /* standard output is gone */
     void *self;
+    json_t *commands; /* what was run, when the request wants to know; else NULL */
 };
 
 /* ---- host services ---- */
@@ -128,11 +129,39 @@ static int32_t host_secret(void *ctx, const char *prompt, char *answer, uint64_t
                      prompt);
 }
 
+/* What each program costs: how often, how long altogether, what it answered in bytes. */
+static void note_command(struct call *c, const struct repx_run *run, int rc, int64_t ms)
+{
+    const char *const *word = run->argv;
+    uint64_t bytes = rc == 0 ? run->out_len : 0;
+
+    if (!c->commands)
+        return;
+    if (strcmp(*word, "env") == 0) { /* env -i A=B COMMAND */
+        while (word[1] && (word[1][0] == '-' || strchr(word[1], '=')))
+            word++;
+        word += word[1] != NULL;
+    }
+    const char *slash = strrchr(*word, '/');
+    const char *name = slash ? slash + 1 : *word;
+    const json_t *told = json_object_get(c->commands, name);
+    json_int_t n = json_integer_value(json_object_get(told, "n"));
+    json_int_t all = json_integer_value(json_object_get(told, "ms"));
+    json_int_t got = json_integer_value(json_object_get(told, "bytes"));
+    (void)json_object_set_new(c->commands, name,
+                              json_pack("{s:I,s:I,s:I}", "n", n + 1, "ms",
+                                        all + (json_int_t)ms, "bytes",
+                                        got + (json_int_t)bytes));
+}
+
 static int32_t host_run(void *ctx, struct repx_run *run, struct repx_err *err)
 {
     struct call *c = ctx;
+    int64_t begun = repx_now_ms();
+    int rc = repx_run_command(run, &c->output, err);
 
-    return repx_run_command(run, &c->output, err);
+    note_command(c, run, rc, repx_now_ms() - begun);
+    return rc;
 }
 
 static void lend_host(struct call *c)
@@ -232,6 +261,16 @@ static void on_row(void *ctx, const struct repx_status *row)
         put_text(o, "reason", row->reason);
     if (row->node && *row->node)
         put_text(o, "node", row->node);
+    if (row->size >= sizeof(*row)) {
+        if (row->by && *row->by)
+            put_text(o, "by", row->by);
+        if (row->restarts > 0)
+            put_number(o, "restarts", row->restarts);
+        if (row->memory > 0)
+            put_number(o, "mem", row->memory);
+        if (row->indices && *row->indices)
+            put_text(o, "indices", row->indices);
+    }
     answer(ctx, o);
 }
 
@@ -303,12 +342,22 @@ static int verb_amend(struct call *c, struct repx_err *err)
                         sizeof(*c->request.deps), c->deadline_ms, err);
 }
 
+static int verb_ended(struct call *c, struct repx_err *err)
+{
+    const struct repx_status_sink sink = {c, on_row};
+
+    if (!c->ops.ended)
+        return repx_fail(err, REPX_E_UNSUPPORTED, "this scheduler keeps no accounts");
+    return c->ops.ended(c->self, c->request.since, &sink, c->deadline_ms, err);
+}
+
 static const struct {
     const char *name;
     int (*serve)(struct call *c, struct repx_err *err);
 } verbs[] = {
     {"limits", verb_limits}, {"submit", verb_submit}, {"status", verb_status},
     {"find", verb_find},     {"cancel", verb_cancel}, {"amend", verb_amend},
+    {"ended", verb_ended},
 };
 
 int repx_helper_input(struct repx_buf *to, struct repx_err *err)
@@ -338,6 +387,8 @@ static int serve(struct call *c, size_t verb, const char *workdir, struct repx_e
         repx_helper_parse(&c->request, verbs[verb].name, repx_buf_text(&input),
                           input.len, err) < 0)
         return -1;
+    if (json_is_true(json_object_get(c->request.root, "commands")))
+        c->commands = json_object();
     if (c->request.timeout_ms)
         c->deadline_ms = repx_now_ms() + c->request.timeout_ms;
     int rc = c->ops.open(&c->self, &c->host, workdir, err);
@@ -370,6 +421,11 @@ void repx_helper_error_line(const struct repx_err *err)
 
 static int finish(struct call *c, int rc, const struct repx_err *err)
 {
+    if (c->commands) {
+        json_t *o = line();
+        (void)json_object_set_new(o, "commands", c->commands);
+        answer(c, o);
+    }
     if (rc < 0)
         answer(c, error_line(err));
     flush(c);
@@ -396,7 +452,8 @@ int repx_helper_usage(int argc, char **argv, const struct repx_plugin *plugin)
     if (argc == 3 && verb_number(argv[1]) < VERBS && argv[2][0] == '/')
         return 0;
     (void)fprintf(stderr,
-                  "usage: sched-%s limits|submit|status|find|cancel|amend WORKDIR\n",
+                  "usage: sched-%s limits|submit|status|find|cancel|amend|ended "
+                  "WORKDIR\n",
                   plugin->name);
     return 2;
 }

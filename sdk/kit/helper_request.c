@@ -198,6 +198,8 @@ static int verb_of(struct repx_helper_request *r, const char *verb,
         (strings_of(r->root, "keys", &r->list, &r->list_count) < 0 ||
          number_of(r->root, "since", 0, &r->since) < 0))
         return bad(err, "\"keys\" must be a list of keys");
+    if (strcmp(verb, "ended") == 0 && number_of(r->root, "since", 0, &r->since) < 0)
+        return bad(err, "\"since\" must be a number");
     for (size_t i = 0; strcmp(verb, "find") == 0 && i < r->list_count; i++) {
         if (!key_ok(r->list[i]))
             return bad(err, "not a key in \"keys\"");

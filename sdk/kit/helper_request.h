@@ -19,7 +19,7 @@ struct repx_helper_request {
     size_t unit_count;
     const char **list; /* find: keys; cancel: ids */
     size_t list_count;
-    int64_t since;
+    int64_t since; /* find, ended */
     uint32_t scope;
     const char *id; /* amend */
     struct repx_dep *deps;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # What a stranger does: the installed SDK and nothing else, from `plugin new` to a job that
-# ran through it; with CMake and with make.
+# ran through it, by the installed tutorial; with CMake and with make; and what a vendor does.
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
 
@@ -16,24 +16,27 @@ PKG_CONFIG_PATH=$(dirname "$(find "$WORK/usr" -name repx-plugin.pc)")
 export PKG_CONFIG_PATH CMAKE_PREFIX_PATH=$WORK/usr
 export -n REPX_BUILD
 
+# Nothing of this test's own but HOME: as one who has only read the page.
+follow() {
+	local page=$WORK/usr/share/doc/repx/tutorial-scheduler.md
+	mkdir -p "$WORK/reader/home" "$WORK/reader/work" && bash "$TESTS/sdk/tutorial.sh" "$page" >"$WORK/reader/typed" &&
+		cd "$WORK/reader/work" && env -i HOME="$WORK/reader/home" WORK="$WORK" PATH="$WORK/usr/bin:/usr/bin:/bin" timeout 900 bash "$WORK/reader/typed"
+}
+check 'the tutorial, followed to the letter: from nothing to jobs run through a scheduler of its own, in under fifteen minutes' '
+	follow && test "$(wc -l <"$WORK/reader/work/sched-mine/store/outputs/"*-table-*/out/table.csv)" -gt 1'
 for kind in scheduler transport sync; do
 	export kind word=${kind/scheduler/sched}
-	check "a new $kind builds with CMake, and repx loads it" '
+	[[ $kind == scheduler ]] || check "a new $kind builds with CMake, and passes the kit at once" '
 		repx plugin new $kind my-own && cmake -S $word-my-own -B $word-my-own/build &&
-		cmake --build $word-my-own/build && repx plugin check $word-my-own/build/plugins/$word-my-own.so &&
+		cmake --build $word-my-own/build && repx-plugin-test $word-my-own/build/plugins/$word-my-own.so &&
 		repx --plugin-path $word-my-own/build/plugins plugin show $word-my-own'
-	check "the same with make, into a directory that was named" '
+	check "a new $kind builds with make, into a directory that was named" '
 		repx plugin new $kind mine made-$kind && make -C made-$kind CFLAGS="-O1 -Wall -Wextra -Werror" &&
 		repx plugin check made-$kind/plugins/$word-mine.so'
 	check "one symbol is exported, and none of ours is missing" '
 		test "$(nm -D --defined-only made-$kind/plugins/$word-mine.so | awk "{ print \$3 }")" = repx_plugin_v0 &&
 		must_fail grep -q repx <(nm -D --undefined-only made-$kind/plugins/$word-mine.so)'
 done
-check 'a new scheduler passes the kit against its fake' '
-	BATCH_DIR=$WORK/kit repx-plugin-test made-scheduler/plugins/sched-mine.so --config made-scheduler/test.toml --batch 30'
-check 'so do a new transport and a new sync plugin' '
-	repx-plugin-test made-transport/plugins/transport-mine.so &&
-	repx-plugin-test made-sync/plugins/sync-mine.so'
 check 'a directory that exists is left alone' '
 	must_fail repx plugin new sync mine made-sync 2>err; grep "exists" err'
 check 'a name that is none is refused' 'must_fail repx plugin new sync ../x 2>err; grep "no name for a plugin" err'

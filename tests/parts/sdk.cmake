@@ -75,3 +75,10 @@ repx_broken_plugin(origin BROKEN_ANSWER=origin_answer\(\) BROKEN_NAME="origin")
 target_link_libraries(broken-origin PRIVATE origin_dep)
 set_target_properties(broken-origin PROPERTIES BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
 add_dependencies(test-plugin_origin broken-origin broken-good)
+
+# The contract against its baseline, and plugins of other builds of it.
+add_test(NAME sdk-abi COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/abi/abi.sh ${PROJECT_SOURCE_DIR})
+set_tests_properties(sdk-abi PROPERTIES LABELS sdk TIMEOUT 120 SKIP_RETURN_CODE 77)
+add_test(NAME sdk-old COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/abi/old.sh ${PROJECT_SOURCE_DIR}
+  $<TARGET_FILE:repx> $<TARGET_FILE:repx-plugin-test>)
+set_tests_properties(sdk-old PROPERTIES LABELS sdk TIMEOUT 120 SKIP_RETURN_CODE 77)

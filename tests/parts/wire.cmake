@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-foreach(name frame msg digest mux mux_flow)
+foreach(name frame msg digest block mux mux_flow)
   repx_unit_test(${name} wire)
 endforeach()
 target_sources(test-mux PRIVATE agent/mux_pair.c)
 target_sources(test-mux_flow PRIVATE agent/mux_pair.c)
-foreach(name frame msg mux)
+foreach(name frame msg block mux)
   repx_fuzz_target(${name} wire)
 endforeach()
 

@@ -22,6 +22,7 @@ usage() {
 
 	  testbed.sh start|stop|kill|pause|resume|restart DIR SERVICE
 	                                     SERVICE: munged slurmctld slurmd-NODE sshd wan
+	                                     mariadbd slurmdbd
 	  testbed.sh crash-node DIR NODE     SIGKILL a node whole: slurmd, steps and jobs
 	                                     (not with --isolate none); start slurmd-NODE
 	                                     brings it back
@@ -33,7 +34,7 @@ usage() {
 	  --nodes N          standard nodes n1..nN (2); h1 (highmem), g1 (gpu) come on top
 	  --cpus N           pretended CPUs of each node (8)
 	  --user NAME        root only: the user behind ssh (repxtest, made if missing)
-	  --acct MODE        none | filetxt: `sacct -c` works (filetxt)
+	  --acct MODE        none | filetxt: `sacct -c` works | dbd: full sacct (filetxt)
 	  --no-slurm         only the sshd
 	  --isolate LEVEL    root only.  none | node: own hostname and own $TB_LOCAL per
 	                     node | tmp: own /tmp per node as well (node)
@@ -46,6 +47,7 @@ usage() {
 
 PACKAGES=(slurm-wlm slurm-client slurmctld slurmd munge openssh-server openssh-client
 	procps util-linux perl-base)
+DBD_PACKAGES=(slurmdbd mariadb-server)
 
 SELF=$(readlink -f "${BASH_SOURCE[0]}")
 HERE=${SELF%/*}
@@ -128,7 +130,7 @@ stop_service() {
 # ----------------------------------------------------------- configuration
 
 SETTINGS=(NODES CPUS TB_USER ACCT SLURM ISOLATE WAN WORK_SIZE ROOT
-	PORT_CTLD PORT_SSH PORT_WAN PORT_NODE)
+	PORT_CTLD PORT_DBD PORT_DB PORT_SSH PORT_WAN PORT_NODE)
 
 load() {
 	[[ -f $DIR/testbed.conf ]] || die "$DIR is no testbed (no testbed.conf)"
@@ -161,7 +163,8 @@ choose_ports() {
 		for ((port = base; port < base + want; port++)); do
 			grep -qix "$(printf '%04X' "$port")" <<<"$used" && continue 2
 		done
-		PORT_CTLD=$base PORT_SSH=$((base + 3)) PORT_WAN=$((base + 4)) PORT_NODE=$((base + 5))
+		PORT_CTLD=$base PORT_DBD=$((base + 1)) PORT_DB=$((base + 2))
+		PORT_SSH=$((base + 3)) PORT_WAN=$((base + 4)) PORT_NODE=$((base + 5))
 		return
 	done
 	die "no free block of ports"
@@ -225,6 +228,12 @@ write_slurm_conf() {
 		# mode 644 whenever it opens it: so let the test user own it.
 		: >>"$DIR/log/jobcomp.log"
 		if is_root; then chown "$TB_USER:" "$DIR/log/jobcomp.log"; fi ;;
+	dbd)
+		echo "AccountingStorageType=accounting_storage/slurmdbd"
+		echo "AccountingStorageHost=127.0.0.1"
+		echo "AccountingStoragePort=$PORT_DBD"
+		echo "AccountingStoragePass=$DIR/munge/sock" # else it asks the system's munged
+		echo "JobCompType=jobcomp/none" ;;
 	esac >>"$DIR/etc/slurm.conf"
 	for override in "${SET[@]}"; do
 		key=${override%%=*}
@@ -244,12 +253,36 @@ write_slurm_conf() {
 	PartitionName=highmem Nodes=h1 MaxTime=INFINITE DefaultTime=60 State=UP
 	PartitionName=gpu Nodes=g1 MaxTime=INFINITE DefaultTime=60 State=UP
 	CONF
+	[[ $ACCT != dbd ]] || write_slurmdbd_conf
 	{ cat /etc/hosts; node_names | sed 's/^/127.0.0.1 /'; } >"$DIR/etc/hosts"
 	# A GPU must name a character or block device: a bare Count registers as 0.
 	cat >"$DIR/etc/gres.conf" <<-CONF
 	NodeName=g1 Name=gpu Type=a100 File=/dev/null
 	NodeName=g1 Name=gpu Type=a100 File=/dev/zero
 	CONF
+}
+
+write_slurmdbd_conf() {
+	(
+		umask 077
+		cat >"$DIR/etc/slurmdbd.conf" <<-CONF
+		AuthType=auth/munge
+		AuthInfo=socket=$DIR/munge/sock
+		DbdHost=localhost
+		DbdAddr=127.0.0.1
+		DbdPort=$PORT_DBD
+		CommunicationParameters=NoInAddrAny
+		SlurmUser=$(id -un)
+		PidFile=$DIR/run/slurmdbd.daemon
+		LogFile=$DIR/log/slurmdbd.log
+		StorageType=accounting_storage/mysql
+		StorageHost=127.0.0.1
+		StoragePort=$PORT_DB
+		StorageUser=slurm
+		StoragePass=testbed
+		StorageLoc=slurm_acct_db
+		CONF
+	)
 }
 
 write_ssh_conf() {
@@ -352,7 +385,7 @@ spawn_node() {
 }
 
 start_service() {
-	local name=$1
+	local name=$1 user=()
 	alive "$name" && return 0
 	case $name in
 	munged)
@@ -361,6 +394,23 @@ start_service() {
 			--socket="$DIR/munge/sock" --pid-file="$DIR/munge/pid" \
 			--log-file="$DIR/munge/log" --seed-file="$DIR/munge/seed"
 		until_serves munged 10 munge -n -S "$DIR/munge/sock" ;;
+	mariadbd)
+		if is_root; then user=(--user=root); fi
+		[[ -d $DIR/db/mysql ]] ||
+			mariadb-install-db --no-defaults "${user[@]}" --datadir="$DIR/db" --skip-test-db \
+				--auth-root-authentication-method=normal >"$DIR/log/mariadb-install.out" 2>&1
+		spawn mariadbd mariadbd --no-defaults "${user[@]}" --datadir="$DIR/db" \
+			--socket="$DIR/run/mysql.sock" --port="$PORT_DB" --bind-address=127.0.0.1 \
+			--pid-file="$DIR/run/mariadbd.daemon" --innodb-flush-log-at-trx-commit=0 \
+			--innodb-buffer-pool-size=64M
+		until_serves mariadbd 20 mariadb --no-defaults -S "$DIR/run/mysql.sock" -u root -e "
+			CREATE USER IF NOT EXISTS slurm@'127.0.0.1' IDENTIFIED BY 'testbed';
+			CREATE USER IF NOT EXISTS slurm@localhost IDENTIFIED BY 'testbed';
+			GRANT ALL ON slurm_acct_db.* TO slurm@'127.0.0.1';
+			GRANT ALL ON slurm_acct_db.* TO slurm@localhost" ;;
+	slurmdbd)
+		spawn slurmdbd slurmdbd -D
+		until_serves slurmdbd 20 sacctmgr -n show cluster ;;
 	slurmctld)
 		spawn slurmctld slurmctld -D
 		until_serves slurmctld 20 scontrol ping ;;
@@ -382,6 +432,7 @@ start_service() {
 services() {
 	if [[ $SLURM == 1 ]]; then
 		echo munged
+		if [[ $ACCT == dbd ]]; then echo mariadbd; echo slurmdbd; fi
 		echo slurmctld
 		node_names | sed 's/^/slurmd-/'
 	fi
@@ -406,6 +457,8 @@ end_all() {
 	stop_service sshd 3
 	stop_service wan 3
 	stop_service slurmctld 10
+	stop_service slurmdbd 10
+	stop_service mariadbd 10
 	for ((round = 0; round < 100; round++)); do
 		descendants $$ >"$DIR/run/tree"
 		pids=()
@@ -452,7 +505,7 @@ cmd_install() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -o DPkg::Lock::Timeout=600 update -qq
 	apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends \
-		"${PACKAGES[@]}" >/dev/null
+		"${PACKAGES[@]}" "${DBD_PACKAGES[@]}" >/dev/null
 }
 
 prepare_user() {
@@ -484,7 +537,7 @@ cmd_up() {
 		*) usage >&2; die "unknown option $1" ;;
 		esac
 	done
-	[[ $ACCT == @(none|filetxt) ]] || die "--acct none|filetxt"
+	[[ $ACCT == @(none|filetxt|dbd) ]] || die "--acct none|filetxt|dbd"
 	if is_root; then ROOT=1; fi
 	: "${ISOLATE:=$( ((ROOT)) && echo node || echo none)}"
 	[[ $ISOLATE == @(none|node|tmp) ]] || die "--isolate none|node|tmp"
@@ -507,11 +560,11 @@ cmd_up() {
 	fi
 	umask 022
 	prepare_user
-	mkdir -p "$DIR"/{bin,etc,run/user,log,state,spool,munge,ssh,work,local}
+	mkdir -p "$DIR"/{bin,etc,run/user,log,state,spool,munge,ssh,work,local,db}
 	rm -f "$DIR"/run/{failed,up,ack.*,*.pid,ctl}
 	choose_ports
 	chmod 755 "$DIR" "$DIR"/{etc,run,log,munge,ssh,local}
-	chmod 700 "$DIR"/{state,run/user}
+	chmod 700 "$DIR"/{state,db,run/user}
 	[[ -f $DIR/munge/key ]] || (umask 077; head -c 1024 /dev/urandom >"$DIR/munge/key")
 	local node
 	while read -r node; do

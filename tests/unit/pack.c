@@ -116,9 +116,82 @@ static void what_is_wrong_ends_it(void)
     repx_buf_free(&seen.log);
 }
 
+static void add_range(struct repx_buf *b, uint64_t at, const char *text)
+{
+    uint8_t raw[PACK_RANGE];
+
+    pack_range_put(raw, at, (uint32_t)strlen(text));
+    repx_buf_add(b, raw, sizeof(raw));
+    repx_buf_str(b, text);
+}
+
+static void add_parts_head(struct repx_buf *b)
+{
+    struct pack_head head = {.parts = 1, .length = 100};
+    uint8_t raw[PACK_HEAD];
+
+    pack_head_put(raw, &head);
+    repx_buf_add(b, raw, sizeof(raw));
+}
+
+static int taken(const struct repx_buf *b, size_t step, struct seen *seen)
+{
+    struct pack_sink sink = {seen, begin, bytes, end};
+    struct repx_err err = {0};
+    struct pack p;
+    int rc = 0;
+
+    seen->ranges = 1;
+    pack_init(&p, &sink);
+    for (size_t at = 0; at < b->len && rc == 0; at += step)
+        rc =
+            pack_input(&p, b->data + at, b->len - at < step ? b->len - at : step, &err);
+    return rc == 0 ? pack_end(&p, &err) : rc;
+}
+
+static void parts_of_an_object(void)
+{
+    for (size_t step = 1; step < 90; step += 11) {
+        REPX_AUTO_BUF struct repx_buf b = {0};
+        struct seen seen = {0};
+        add_parts_head(&b);
+        add_range(&b, 10, "ten");
+        add_range(&b, 13, "on");
+        add_range(&b, 95, "end..");
+        add_range(&b, 0, "");
+        ok(taken(&b, step, &seen) == 0, "ranges in pieces of %zu", step);
+        char *joined = repx_buf_detach(&seen.log);
+        ok(strncmp(joined, "[00 - 100 @10:t", 15) == 0 && strstr(joined, "@95:e"),
+           "each at its place: %s", joined);
+        free(joined);
+    }
+    static const struct {
+        uint64_t at;
+        const char *text, *name;
+    } wrong[] = {{5, "x", "backwards"},
+                 {99, "xy", "beyond the end"},
+                 {UINT64_MAX, "x", "far beyond"}};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        REPX_AUTO_BUF struct repx_buf b = {0};
+        struct seen seen = {0};
+        add_parts_head(&b);
+        add_range(&b, 10, "ten");
+        add_range(&b, wrong[i].at, wrong[i].text);
+        ok(taken(&b, 1000, &seen) < 0, "%s", wrong[i].name);
+        repx_buf_free(&seen.log);
+    }
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    struct seen seen = {0};
+    add_parts_head(&b);
+    add_range(&b, 10, "ten");
+    ok(taken(&b, 1000, &seen) < 0, "no last range");
+    repx_buf_free(&seen.log);
+}
+
 int main(void)
 {
     pieces_of_any_size();
+    parts_of_an_object();
     what_is_wrong_ends_it();
     return tap_end();
 }

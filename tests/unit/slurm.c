@@ -131,6 +131,9 @@ static void rows_of_sacct(void)
         int64_t index;
         uint32_t state;
     } cases[] = {
+        {"42|OUT_OF_MEMORY|0:125|/s/sub/" KEY, "42", KEY, -1, REPX_STATE_MEMORY},
+        {"42|PREEMPTED|0:0|/s/sub/" KEY, "42", KEY, -1, REPX_STATE_CANCELED},
+        {"42|REQUEUED|0:0|/s/sub/" KEY, "42", KEY, -1, REPX_STATE_PENDING},
         {"42|COMPLETED|0:0|/s/sub/" KEY, "42", KEY, -1, REPX_STATE_DONE},
         {"42|FAILED|1:0|/s/sub/" KEY, "42", KEY, -1, REPX_STATE_FAILED},
         {"42|CANCELLED by 1000|0:15|/s/sub/" KEY, "42", KEY, -1, REPX_STATE_CANCELED},
@@ -152,6 +155,54 @@ static void rows_of_sacct(void)
                "its key, index and state");
         }
     }
+}
+
+/* Who cancelled it, and which indices a row speaks for. */
+static void more_of_rows(void)
+{
+    static const struct {
+        const char *line;
+        int64_t by;
+        const char *reason;
+    } accounts[] = {
+        {"42|CANCELLED by 0|0:15|/s/sub/" KEY, 0, ""},
+        {"42|CANCELLED by 1001|0:15|/s/sub/" KEY, 1001, ""},
+        {"42|CANCELLED|0:15|/s/sub/" KEY, -1, ""},
+        {"42|CANCELLED by root|0:15|/s/sub/" KEY, -1, ""},
+        {"42|PREEMPTED|0:0|/s/sub/" KEY, -1, "preempted"},
+        {"42|FAILED|0:0|/s/sub/" KEY, -1, ""},
+    };
+    static const struct {
+        const char *line, *indices, *reason;
+    } queue[] = {
+        {"5|3-7,9%2|PENDING|Resources||repx1:" KEY "|/", "3-7,9", "Resources"},
+        {"5|N/A|PENDING|Resources||repx1:" KEY "|/", NULL, "Resources"},
+        {"5|1,3,...|PENDING|Resources||repx1:" KEY "|/", NULL, "Resources"},
+        {"5|3|RUNNING|None|n1|repx1:" KEY "|/", NULL, ""},
+        {"5|N/A|PREEMPTED|None|n1|repx1:" KEY "|/", NULL, "preempted"},
+        {"5|N/A|CANCELLED|DependencyNeverSatisfied||repx1:" KEY "|/", NULL,
+         "dependency"},
+    };
+
+    for (size_t i = 0; i < sizeof(accounts) / sizeof(accounts[0]); i++) {
+        REPX_AUTO_FREE char *line = repx_strdup(accounts[i].line);
+        struct slurm_row row;
+        ok(slurm_parse_account(line, &row) && row.by == accounts[i].by, "%s: by whom",
+           accounts[i].line);
+        is(row.reason, accounts[i].reason, "and its reason");
+    }
+    for (size_t i = 0; i < sizeof(queue) / sizeof(queue[0]); i++) {
+        REPX_AUTO_FREE char *line = repx_strdup(queue[i].line);
+        struct slurm_row row;
+        int got = slurm_parse_queue(line, &row);
+        is(got ? row.indices : "no row", queue[i].indices, queue[i].line);
+        is(row.reason, queue[i].reason, "and its reason");
+    }
+    ok(slurm_no_accounting("Slurm accounting storage is disabled\n") &&
+           !slurm_no_accounting(
+               "sacct: error: slurm_persist_conn_open: Unable to connect "
+               "to slurmdbd\n"),
+       "no accounting is told from accounting that does not answer");
 }
 
 static void configuration(void)
@@ -279,6 +330,7 @@ int main(void)
     answers_of_sbatch();
     rows_of_squeue();
     rows_of_sacct();
+    more_of_rows();
     configuration();
     resources();
     native_options();

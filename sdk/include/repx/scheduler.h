@@ -98,6 +98,13 @@ struct repx_status {
     int32_t exit;       /* 0..255, 128 + signal, or -1 */
     const char *reason; /* the scheduler's own word, or "" */
     const char *node;   /* or "" */
+    /* What a plugin may leave at zero. */
+    const char *by;   /* who cancelled it: a user's name; NULL: not known */
+    int64_t restarts; /* how often it was put back into the queue */
+    int64_t memory;   /* peak bytes; 0: not known */
+    /* With index -1: the indices that this row speaks for, "3-7,9"; NULL: all that have no
+     * row of their own. */
+    const char *indices;
 };
 
 struct repx_status_sink {
@@ -167,6 +174,12 @@ struct repx_scheduler_ops {
     int32_t (*amend)(void *self, const char *id, const struct repx_dep *deps,
                      uint64_t count, uint64_t stride, int64_t deadline_ms,
                      struct repx_err *err);
+
+    /* Rows, as of status, for the units of this user that ended since then (seconds since
+     * 1970), from what the scheduler remembers longer than its queue does: its accounts.
+     * May be NULL. A site that keeps none is REPX_E_UNSUPPORTED. By one query, or two. */
+    int32_t (*ended)(void *self, int64_t since, const struct repx_status_sink *sink,
+                     int64_t deadline_ms, struct repx_err *err);
 };
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/agent/run_watch_said.h"
+#include "core/agent/unit_said.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,19 +15,22 @@
 #define TAIL 65536
 
 /* Slurm's step daemon writes there; the script's own output goes elsewhere, so that no job
- * can tell tales about its end. The first line that says something counts. */
+ * can tell tales about its end. A memory limit is said before the CANCELLED that follows
+ * from it, and that one has no cause of its own. */
 static const char daemon_name[] = "slurmstepd";
 
 static const struct {
     const char *phrase, *reason;
+    int may_return;
 } phrases[] = {
-    {"exceeded memory limit", "out of memory"},
-    {"Exceeded job memory limit", "out of memory"},
-    {"oom-kill", "out of memory"},
-    {"oom_kill", "out of memory"},
-    {"DUE TO TIME LIMIT", "timed out"},
-    {"DUE TO NODE FAILURE", "node failure"},
-    {"DUE TO PREEMPTION", "cancelled"},
+    {"exceeded memory limit", "out of memory", 0},
+    {"Exceeded job memory limit", "out of memory", 0},
+    {"oom-kill", "out of memory", 0},
+    {"oom_kill", "out of memory", 0},
+    {"DUE TO TIME LIMIT", "timed out", 0},
+    {"DUE TO NODE FAILURE", "node failure", 1},
+    {"DUE TO PREEMPTION", "preempted", 1},
+    {"DUE TO JOB REQUEUE", "requeued", 1},
 };
 
 /* "... exceeded memory limit (204619776 > 104857600), being killed" */
@@ -42,27 +45,37 @@ static int64_t used_of(const char *line)
     return n > 0 && n < 18 ? strtoll(open, NULL, 10) : 0;
 }
 
+static void take_line(struct unit_said *said, const char *line)
+{
+    int64_t used = used_of(line);
+
+    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+        if (!strstr(line, phrases[i].phrase))
+            continue;
+        if (said->may_return || phrases[i].may_return)
+            said->used = 0; /* of a run before this one */
+        said->reason = phrases[i].reason;
+        said->may_return = phrases[i].may_return;
+        said->used = used ? used : said->used;
+        return;
+    }
+}
+
 struct unit_said unit_said_text(const char *text, size_t n)
 {
     REPX_AUTO_FREE char *copy = repx_strndup(text, n);
     struct unit_said said = {0};
     char *rest = NULL;
 
-    for (char *line = strtok_r(copy, "\n", &rest); line && !said.reason;
+    for (char *line = strtok_r(copy, "\n", &rest); line;
          line = strtok_r(NULL, "\n", &rest)) {
-        if (strncmp(line, daemon_name, sizeof(daemon_name) - 1) != 0)
-            continue;
-        for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-            if (said.reason || !strstr(line, phrases[i].phrase))
-                continue;
-            said.reason = phrases[i].reason;
-            said.used = used_of(line);
-        }
+        if (strncmp(line, daemon_name, sizeof(daemon_name) - 1) == 0)
+            take_line(&said, line);
     }
     return said;
 }
 
-struct unit_said unit_said(struct site *site, const char *key)
+struct unit_said unit_said(struct site *site, const char *key, int64_t index)
 {
     struct unit_said nothing = {0};
     char text[TAIL];
@@ -70,7 +83,9 @@ struct unit_said unit_said(struct site *site, const char *key)
 
     if (!state_key_ok(key))
         return nothing;
-    REPX_AUTO_FREE char *path = repx_format("sub/%s/slurm.out", key);
+    REPX_AUTO_FREE char *path =
+        index < 0 ? repx_format("sub/%s/slurm.out", key)
+                  : repx_format("sub/%s/slurm-%lld.out", key, (long long)index);
     REPX_AUTO_CLOSE int fd =
         openat(site->state_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/agent/queue_ask.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <repx/scheduler.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#include "core/agent/call_log.h"
+#include "core/agent/state.h"
+#include "core/agent/state_check.h"
+
+#define ASK_MS 30000
+#define WAIT_MS 3000 /* for somebody else's answer to the same question */
+#define ANSWER_MAX (256u << 20)
+
+int queue_over(uint32_t state)
+{
+    return state >= REPX_STATE_DONE && state <= REPX_STATE_ENDED;
+}
+
+int queue_holds(const char *indices, int64_t index)
+{
+    for (const char *at = indices; at && *at;) {
+        char *end;
+        long long first = strtoll(at, &end, 10), last = first;
+        if (end == at)
+            return 0;
+        if (*end == '-')
+            last = strtoll(end + 1, &end, 10);
+        if (index >= first && index <= last)
+            return 1;
+        at = *end == ',' ? end + 1 : NULL;
+    }
+    return 0;
+}
+
+/* ---- rows ---- */
+
+static int row_over(const json_t *row)
+{
+    return queue_over(scheduler_state(state_text(row, "state", "")));
+}
+
+/* An array's rest may come in several rows, each with its own list of indices. */
+static void put_rest(json_t *rows, const char *name, json_t *row)
+{
+    json_t *list = json_object_get(rows, name);
+
+    if (!list) {
+        list = json_array();
+        (void)json_object_set_new(rows, name, list);
+    }
+    (void)json_array_append(list, row);
+}
+
+static void put_row(json_t *rows, json_t *row)
+{
+    const char *key = state_text(row, "key", NULL);
+    int64_t index = state_int(row, "index", -1);
+
+    if (!key || !state_key_ok(key))
+        return;
+    REPX_AUTO_FREE char *name = index < 0
+                                    ? repx_format("%s/", key)
+                                    : repx_format("%s/%lld", key, (long long)index);
+    if (index < 0) {
+        put_rest(rows, name, row);
+    } else {
+        (void)json_object_set(rows, name, row);
+    }
+    /* for the whole a row that goes on counts more than one that ended */
+    const json_t *before = json_object_get(rows, key);
+    if (!before || row_over(before))
+        (void)json_object_set(rows, key, row);
+}
+
+const json_t *queue_row(const struct queue *q, const char *key, int64_t index)
+{
+    if (index < 0)
+        return json_object_get(q->rows, key);
+    REPX_AUTO_FREE char *one = repx_format("%s/%lld", key, (long long)index);
+    REPX_AUTO_FREE char *rest = repx_format("%s/", key);
+    const json_t *row = json_object_get(q->rows, one);
+    const json_t *list = json_object_get(q->rows, rest);
+    for (size_t i = 0; !row && i < json_array_size(list); i++) {
+        const json_t *some = json_array_get(list, i);
+        const char *indices = state_text(some, "indices", NULL);
+        if (!indices || queue_holds(indices, index))
+            row = some;
+    }
+    return row;
+}
+
+void queue_free(struct queue *q)
+{
+    json_decref(q->rows);
+    free(q->error);
+    *q = (struct queue){0};
+}
+
+/* ---- what is kept ---- */
+
+static char *answer_path(const struct scheduler *s)
+{
+    return repx_format("calls/%s/.answer", s->name);
+}
+
+static void on_line(void *ctx, const json_t *row)
+{
+    put_row(((struct queue *)ctx)->rows, (json_t *)(uintptr_t)row);
+}
+
+void queue_recall(struct scheduler *s, struct queue *q)
+{
+    REPX_AUTO_FREE char *path = answer_path(s);
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    struct queue fresh = {.rows = json_object()};
+
+    if (repx_read_file(s->site->state_fd, path, ANSWER_MAX, &b, NULL) == 0 && b.len) {
+        const char *end = memchr(b.data, '\n', b.len);
+        json_t *head =
+            end ? state_parse(b.data, (size_t)(end - b.data), "answer", NULL) : NULL;
+        fresh.t = state_int(head, "t", 0);
+        size_t at = end ? (size_t)(end - b.data) + 1 : b.len;
+        if (head && fresh.t > q->t &&
+            scheduler_answer(s->name, b.data + at, b.len - at, on_line, &fresh, NULL) ==
+                0) {
+            json_decref(q->rows);
+            q->rows = json_incref(fresh.rows);
+            q->t = fresh.t;
+        }
+        json_decref(head);
+    }
+    if (!q->rows)
+        q->rows = json_object();
+    queue_free(&fresh);
+}
+
+/* The answer as the helper wrote it, under the time when it came. */
+static void keep(struct scheduler *s, int64_t t)
+{
+    REPX_AUTO_FREE char *path = answer_path(s);
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    repx_buf_fmt(&b, "{\"v\":1,\"t\":%lld}\n", (long long)t);
+    repx_buf_add(&b, repx_buf_text(&s->output.out), s->output.out.len);
+    (void)repx_write_file(s->site->state_fd, path, b.data, b.len, 0666, NULL);
+}
+
+/* ---- asking ---- */
+
+static void set_error(struct queue *q, const char *text)
+{
+    free(q->error);
+    q->error = repx_strdup(text);
+}
+
+static void ask(struct scheduler *s, struct queue *q, int kept)
+{
+    struct repx_err why = {0};
+    struct queue fresh = {.rows = json_object()};
+    int64_t t = state_now_ms();
+    int rc = scheduler_call(s, "status", json_object(), ASK_MS, on_line, &fresh, &why);
+
+    if (rc == 0) {
+        json_decref(q->rows);
+        q->rows = json_incref(fresh.rows);
+        q->t = t;
+        set_error(q, NULL);
+        if (kept)
+            keep(s, t);
+    } else {
+        set_error(q, why.text);
+    }
+    queue_free(&fresh);
+}
+
+static int fresh_enough(const struct queue *q, int64_t max_age_ms)
+{
+    int64_t age = state_now_ms() - q->t;
+
+    return q->t && age >= -max_age_ms && age < max_age_ms;
+}
+
+/* Somebody else asks just now: his answer is ours. */
+static void await(struct scheduler *s, int64_t max_age_ms, struct queue *q)
+{
+    for (int64_t ms = 0; ms < (q->t ? WAIT_MS : ASK_MS); ms += 100) {
+        (void)poll(NULL, 0, 100);
+        queue_recall(s, q);
+        if (fresh_enough(q, max_age_ms))
+            return;
+    }
+    set_error(q, "another process has been asking the scheduler for long");
+}
+
+void queue_ask(struct scheduler *s, int64_t max_age_ms, struct queue *q)
+{
+    uint64_t epoch;
+
+    set_error(q, NULL);
+    q->next = 0;
+    if (strcmp(s->name, "local") == 0) { /* our own queue */
+        ask(s, q, 0);
+        return;
+    }
+    queue_recall(s, q);
+    if (fresh_enough(q, max_age_ms))
+        return;
+    if (s->site->readonly) {
+        set_error(q,
+                  "this base path is another's: its jobs are asked about by its "
+                  "owner alone");
+        return;
+    }
+    REPX_AUTO_FREE char *lease = repx_format("ask-%s", s->name);
+    if (lease_take(s->site, lease, 0, &epoch, NULL) < 0) {
+        await(s, max_age_ms, q);
+        return;
+    }
+    queue_recall(s, q);
+    struct budget b = call_log_budget(s->site, s->name);
+    if (!fresh_enough(q, max_age_ms)) {
+        q->next = b.wait_ms;
+        if (b.wait_ms == 0)
+            ask(s, q, 1);
+    }
+    lease_drop(s->site, lease);
+}
+
+/* ---- the accounts ---- */
+
+static void on_ended(void *ctx, const json_t *row)
+{
+    struct queue *q = ctx;
+    const char *key = state_text(row, "key", NULL);
+    int64_t index = state_int(row, "index", -1);
+    const json_t *before = key && state_key_ok(key) ? queue_row(q, key, index) : NULL;
+
+    /* the queue knows better what goes on, and an account that was never closed is no
+     * job; but of an end the accounts tell more */
+    if (key && row_over(row) && (!before || row_over(before)))
+        put_row(q->rows, (json_t *)(uintptr_t)row);
+}
+
+int queue_ask_ended(struct scheduler *s, int64_t since_s, struct queue *q,
+                    struct repx_err *err)
+{
+    if (!q->rows)
+        q->rows = json_object();
+    return scheduler_call(s, "ended", json_pack("{s:I}", "since", (json_int_t)since_s),
+                          ASK_MS, on_ended, q, err);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* B/.repx/kept/<sha256><mode>: small files that another took the name of. Labs share the names
+ * of their manifests, so whoever changes between two of them would send each manifest again
+ * and again. The object index leads to what is kept. */
+#include "store_own.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kit/alloc.h>
+#include <kit/file.h>
+
+#define KEPT ".repx/kept"
+#define LARGEST ((off_t)4 << 20)
+#define KEPT_S ((time_t)30 * 86400)
+
+static int is_for_keeping(const char *name)
+{
+    return strncmp(name, "artifacts/", 10) == 0 &&
+           strncmp(name, "artifacts/store/", 16) != 0;
+}
+
+/* The files that nobody asked for in a month go. */
+static void sweep(const struct store *s)
+{
+    int fd = store_walk(s->site->base_fd, KEPT, 0);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    time_t before = time(NULL) - KEPT_S;
+    struct stat st;
+
+    if (!d) {
+        repx_close_fd(&fd);
+        return;
+    }
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        if (e->d_name[0] != '.' && store_lstat(dirfd(d), e->d_name, &st) == 0 &&
+            st.st_ctim.tv_sec < before)
+            (void)store_unlinkat(dirfd(d), e->d_name);
+    }
+    (void)closedir(d);
+}
+
+void store_keep(struct store *s, const char *name)
+{
+    const struct index_entry *e = index_path(store_index(s), name);
+    char hex[DIGEST_HEX];
+    struct stat st;
+
+    if (!e || e->dropped || !is_for_keeping(name) ||
+        store_lstat(s->site->base_fd, name, &st) < 0 || !S_ISREG(st.st_mode) ||
+        st.st_size > LARGEST || st.st_uid != geteuid() || !index_agrees(e, &st, NULL))
+        return;
+    digest_hex(&e->digest, hex);
+    REPX_AUTO_FREE char *path =
+        repx_format(KEPT "/%s%c", hex, e->executable ? 'x' : 'f');
+    REPX_AUTO_CLOSE int dir = store_walk(s->site->base_fd, KEPT, 1);
+    if (dir < 0)
+        return;
+    (void)store_unlinkat(s->site->base_fd, path);
+    if (store_linkat(s->site->base_fd, name, s->site->base_fd, path) < 0)
+        return;
+    struct index_entry kept = *e;
+    kept.path = path;
+    kept.sec = st.st_mtim.tv_sec;
+    kept.nsec = st.st_mtim.tv_nsec;
+    kept.ino = st.st_ino;
+    index_add(store_index(s), &kept);
+    sweep(s);
+}

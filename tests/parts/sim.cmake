@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+# Submission in a simulated world: core/agent/submission.h and nothing else of the program.
+file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/sim/*.c)
+file(GLOB machine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/agent/submission*.c)
+add_executable(sim ${sim_sources} ${machine_sources})
+target_include_directories(sim PRIVATE ${PROJECT_SOURCE_DIR})
+target_link_libraries(sim PRIVATE repx_flags)
+add_test(NAME sim COMMAND sim)
+set_tests_properties(sim PROPERTIES LABELS unit TIMEOUT 120)
+foreach(rule claim look-up lease producers look-again fence link swap)
+  add_test(NAME sim-without-${rule} COMMAND sim --without ${rule})
+  set_tests_properties(sim-without-${rule} PROPERTIES LABELS unit TIMEOUT 120)
+endforeach()

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* client.c: a client: submits a run, and perhaps follows it to its end. */
+#include <string.h>
+
+#include "sim.h"
+
+#define ASK_MS 10000
+#define TRIES 6
+#define PATIENCE_MS ((int64_t)24 * 60 * MINUTE)
+
+struct follower {
+    int run;
+    int64_t gone[JOBS_MAX]; /* since when the scheduler has it no more; 0: it has */
+    int key[JOBS_MAX];      /* of which that was said */
+    struct job_state state[JOBS_MAX];
+};
+
+static int all_over(const struct follower *f)
+{
+    for (int j = 0; j < plan.jobs; j++) {
+        if (!f->state[j].terminal)
+            return 0;
+    }
+    return 1;
+}
+
+/* What can no longer run because a producer failed. */
+static void block(struct follower *f)
+{
+    for (int j = 0; j < plan.jobs; j++) {
+        for (int k = 0; k < plan.dep_count[j] && !f->state[j].terminal; k++) {
+            int d = plan.deps[j][k];
+            if (!f->state[d].terminal || f->state[d].ok)
+                continue;
+            f->state[j].terminal = 1;
+            event_add(f->run, j, E_BLOCKED, (struct said){.by = d});
+            live_drop(j, f->run, -1);
+        }
+    }
+}
+
+/* ---- ends that nobody wrote ---- */
+
+/* By the markers. */
+static void told(const struct follower *f, int job)
+{
+    sim_step("what became of job %d?", job);
+    if (looks_again)
+        reg_look_again(&fs.result[job]);
+    int result = reg_read(&fs.result[job]);
+
+    if (result == 1) {
+        event_add(f->run, job, E_DONE, (struct said){0});
+    } else if (result == 2) {
+        event_add(f->run, job, E_END, (struct said){.ok = 0});
+    } else {
+        event_add(f->run, job, E_LOST, (struct said){0});
+    }
+}
+
+static void end_lost(struct follower *f, int job)
+{
+    events_read(f->run, f->state);
+    if (f->state[job].terminal)
+        return;
+    told(f, job);
+    live_drop(job, f->run, -1); /* a link of the run that it was taken by stays */
+}
+
+static enum facts_row row_of(enum facts_row rows[KEYS_MAX][JOBS_MAX],
+                             const struct job_state *s, int job)
+{
+    int element = element_of(s->key - 1, job);
+
+    return element < 0 ? ROW_ABSENT : rows[s->key - 1][element];
+}
+
+static void missing(struct follower *f, int job, enum facts_row row)
+{
+    int key = f->state[job].key - 1;
+    int said = row == ROW_OVER && one_in(4) && slurm_killed(key, element_of(key, job));
+    int64_t *gone = f->gone + job;
+
+    if (row == ROW_ALIVE || key != f->key[job])
+        *gone = 0;
+    f->key[job] = key;
+    switch (submission_missing(row, 0, *gone ? now - *gone : -1, said)) {
+    case MISSING_NOT:
+        break;
+    case MISSING_SINCE:
+        *gone = *gone ? *gone : now;
+        break;
+    case MISSING_LOST:
+        end_lost(f, job);
+        break;
+    }
+}
+
+/* Another run works on it: is that over? */
+static int taken(struct follower *f, int job)
+{
+    sim_step("whose is job %d?", job);
+    int there = reg_read(&fs.live[job]) - 1;
+
+    if (there >= 0 && fs.keys[there].run != f->run)
+        return 0;
+    told(f, job);
+    return 1;
+}
+
+static void look_harder(struct follower *f)
+{
+    static enum facts_row rows[KEYS_MAX][JOBS_MAX];
+    int rc = slurm_status(rows);
+
+    events_read(f->run, f->state);
+    for (int j = 0; j < plan.jobs; j++) {
+        const struct job_state *s = f->state + j;
+        if (s->terminal || !s->key)
+            continue;
+        if (s->taken && taken(f, j))
+            continue;
+        missing(f, j, rc < 0 ? ROW_FAILED : row_of(rows, s, j));
+    }
+}
+
+/* Jobs of which nothing was ever written: their submission was broken off. */
+static int silent(const struct follower *f)
+{
+    for (int j = 0; j < plan.jobs; j++) {
+        if (!f->state[j].told)
+            return !reg_read(&fs.runs[f->run].waiting);
+    }
+    return 0;
+}
+
+static void follow(int run)
+{
+    struct follower f = {.run = run};
+    int64_t asked = now, until = now + PATIENCE_MS;
+
+    for (;;) {
+        events_read(run, f.state);
+        block(&f);
+        if (all_over(&f))
+            return;
+        if (now >= until) {
+            violation("run %d hangs", run);
+            return;
+        }
+        if (now - asked >= ASK_MS) {
+            look_harder(&f);
+            (void)feed(run, silent(&f) ? FEEDER_CLIENT : FEEDER_WATCH);
+            asked = now;
+        }
+        sim_sleep(1000);
+    }
+}
+
+static int run_make(void)
+{
+    if (fs.run_count == RUNS_MAX) {
+        violation("too many runs");
+        return 0;
+    }
+    fs.runs[fs.run_count].used = 1;
+    return fs.run_count++;
+}
+
+void client_main(struct proc *p)
+{
+    p->run = run_make();
+    say("run %d", p->run);
+    if (feed(p->run, FEEDER_CLIENT) == 0 && p->wait)
+        follow(p->run);
+}
+
+/* ---- whoever wants it all to be done ---- */
+
+static int as_it_should_be(int run)
+{
+    struct job_state state[JOBS_MAX];
+
+    events_read_true(run, state);
+    for (int j = 0; j < plan.jobs; j++) {
+        if (!state[j].terminal || state[j].ok == check_hindered(j))
+            return 0;
+    }
+    return 1;
+}
+
+void user_main(struct proc *p)
+{
+    int run = 0;
+
+    (void)p;
+    faults_run(p);
+    if (now < weather.calm)
+        sim_sleep(weather.calm - now);
+    say("from here on nothing goes wrong any more");
+    for (int i = 0; i < TRIES && !violated[0]; i++) {
+        struct proc *c =
+            proc_start(one_in(2) ? 0 : HOSTS - 1, client_main, "the last client");
+        if (!c)
+            return;
+        c->wait = 1;
+        int pid = c->pid;
+        while (pid_alive(pid))
+            sim_sleep(1000);
+        run = c->run;
+        if (as_it_should_be(run))
+            break;
+    }
+    check_final(run);
+}
