@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
@@ -115,6 +116,26 @@ static int take_all(struct source *s, const struct repx_buf *file, const char *r
     return 1;
 }
 
+int64_t cache_path_at(int fd)
+{
+    struct header h;
+
+    if (pread(fd, &h, sizeof(h), 0) != sizeof(h) ||
+        memcmp(h.magic, CACHE_MAGIC, 8) != 0 ||
+        h.count > CACHE_MAX / sizeof(struct record))
+        return -1;
+    return (int64_t)(sizeof(h) + h.count * sizeof(struct record));
+}
+
+/* Opened: it is of use for longer. */
+static void keep(const char *name)
+{
+    struct stat st;
+
+    if (stat(name, &st) == 0 && time(NULL) - st.st_mtime > 86400)
+        (void)utimensat(AT_FDCWD, name, NULL, 0);
+}
+
 int cache_load(struct source *s, const char *path, struct index *ix)
 {
     REPX_AUTO_FREE char *real = NULL;
@@ -129,6 +150,7 @@ int cache_load(struct source *s, const char *path, struct index *ix)
     }
     ix->strings = repx_buf_detach(&file);
     index_hash(ix);
+    keep(name);
     return 1;
 }
 
@@ -201,6 +223,7 @@ void cache_save(const struct source *s, const char *path)
     char *slash = strrchr(name, '/');
     *slash = 0;
     int rc = repx_make_dirs(name, 0700, NULL);
+    cache_prune(name);
     *slash = '/';
     if (rc == 0)
         write_cache(s, name, real);

@@ -70,5 +70,10 @@ int stamp_equal(const struct stamp *a, const struct stamp *b);
  * same). Returns 1 when there was something good. */
 int cache_load(struct source *s, const char *path, struct index *ix);
 void cache_save(const struct source *s, const char *path);
+/* Where in such a file the path of its Lab stands; -1: it is none. */
+int64_t cache_path_at(int fd);
+/* cache_prune.c: of a directory of such files those of Labs that are gone or that nobody
+ * opened for 60 days. */
+void cache_prune(const char *path);
 
 #endif

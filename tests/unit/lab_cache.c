@@ -131,6 +131,32 @@ static void without_a_cache_it_works(void)
     ok(access(".cache/repx/digests", F_OK) == 0, "in .cache");
 }
 
+/* The Lab at path is read anew and remembered, and so what is of no use any more goes. */
+static int files_after(const char *path, int *old)
+{
+    char hex[DIGEST_HEX];
+
+    (void)reads(path, 0, 1, hex);
+    *old = sh("ls \"$XDG_CACHE_HOME\"/repx/digests | grep -q '^0000'") == 0;
+    return sh("test $(ls \"$XDG_CACHE_HOME\"/repx/digests | wc -l) -eq 1") == 0;
+}
+
+static void what_is_of_no_use_goes(void)
+{
+    int old;
+    char hex[DIGEST_HEX];
+
+    ok(sh("cp -r lab gone && rm -rf \"$XDG_CACHE_HOME\"/repx/digests") == 0, "a Lab");
+    (void)reads("gone", 0, 1, hex);
+    ok(sh("rm -r gone && echo >lab/jobs/newer && f=$(ls -d "
+          "\"$XDG_CACHE_HOME\"/repx/digests/*) && cp $f "
+          "${f%%/*}/00000000000000000000000000000000 && touch -d '61 days ago' "
+          "${f%%/*}/0* && echo >${f%%/*}/.part.x && touch -d '2 days ago' "
+          "${f%%/*}/.part.x") == 0,
+       "is gone; another is old; something was cut off");
+    ok(files_after("lab", &old) && !old, "only what is of use is left");
+}
+
 int main(void)
 {
     scratch_begin();
@@ -139,6 +165,7 @@ int main(void)
     changes_are_noticed();
     archives_are_remembered();
     the_young_are_not_remembered();
+    what_is_of_no_use_goes();
     a_damaged_cache_is_none();
     without_a_cache_it_works();
     scratch_end();
