@@ -21,9 +21,9 @@
 #include <kit/alloc.h>
 #include <kit/buf.h>
 
+#include "core/config/nearest.h"
 #include "core/plugin/elf.h"
 #include "core/plugin/manifest.h"
-#include "core/plugin/nearest.h"
 #include "core/plugin/paths.h"
 #include "core/plugin/probe.h"
 #include "core/plugin/trust.h"

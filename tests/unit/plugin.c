@@ -11,7 +11,7 @@
 
 #include "core/plugin/host.h"
 #include "core/plugin/loader.h"
-#include "core/plugin/nearest.h"
+#include "core/config/nearest.h"
 #include "core/plugin/trust.h"
 #include "core/wire/digest.h"
 
