@@ -23,7 +23,7 @@ struct fake_sync {
     uint8_t lacks[8]; /* first bytes of digests, in the order to ask for them */
     size_t lack_count;
     uint64_t length; /* of what is lacking */
-    uint64_t room;
+    uint64_t room, inodes;
     int known, canceled, fail_verify;
 };
 
@@ -126,7 +126,7 @@ static int32_t fake_room(void *ctx, uint64_t *bytes, uint64_t *inodes,
 {
     (void)err;
     *bytes = ((struct fake_sync *)ctx)->room;
-    *inodes = 1;
+    *inodes = ((struct fake_sync *)ctx)->inodes;
     return 0;
 }
 
@@ -141,6 +141,7 @@ fake_sync_init(struct fake_sync *f, const struct repx_entry *entries, size_t cou
     memset(f, 0, sizeof(*f));
     f->entries = entries;
     f->length = 3;
+    f->room = f->inodes = UINT64_MAX;
     f->count = count;
     f->host = (struct repx_host){
         .size = sizeof(f->host), .ctx = f, .canceled = fake_canceled};

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* realpath */
 #include "core/agent/programs.h"
 
 #include <fcntl.h>

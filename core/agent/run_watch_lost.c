@@ -127,6 +127,20 @@ static json_t *end_event(struct watch *w, size_t i, const struct truth *truth)
                      "scheduler", "reason", truth->reason);
 }
 
+/* Its supervisor was killed between the marker and the event: the result is there. */
+static json_t *made_event(struct watch *w, size_t i, const json_t *plan)
+{
+    const char *id = state_text(plan, "id", "");
+    int stale;
+
+    result_look_again(w->site, id);
+    int status =
+        result_status(w->site, id, state_text(plan, "key", NULL), &stale, NULL);
+    return status == JOB_SUCCEEDED && !stale
+               ? json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done")
+               : NULL;
+}
+
 static int write_end(struct watch *w, size_t i, const struct truth *truth,
                      struct repx_err *err)
 {
@@ -140,7 +154,9 @@ static int write_end(struct watch *w, size_t i, const struct truth *truth,
         json_decref(plan);
         return rc;
     }
-    json_t *event = end_event(w, i, truth);
+    json_t *event = truth->verdict == TRUTH_LOST ? made_event(w, i, plan) : NULL;
+    if (!event)
+        event = end_event(w, i, truth);
     live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
     json_decref(plan);
     return event_write(w->site, w->run, event, err);

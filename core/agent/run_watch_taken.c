@@ -65,6 +65,7 @@ static json_t *result_event(struct watch *w, size_t i, const json_t *plan)
     REPX_AUTO_FREE char *reason = NULL;
     int stale;
     const char *id = state_text(plan, "id", "");
+    result_look_again(w->site, id); /* another host made it, a moment ago perhaps */
     int status =
         result_status(w->site, id, state_text(plan, "key", NULL), &stale, &reason);
 

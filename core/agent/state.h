@@ -146,6 +146,8 @@ int cancel_marked(struct site *site, const char *key, size_t job);
  * JOB_UNKNOWN; *stale is 1 when the result names another work key than `key` (NULL: any). */
 int result_status(struct site *site, const char *job, const char *key, int *stale,
                   char **reason);
+/* Opening its directories anew makes an NFS client drop what it remembers of them. */
+void result_look_again(struct site *site, const char *job);
 /* The two lines of <dir>/attempt.json, dir relative to `at`; NULL for what is not there.
  * Caller json_decref's both. */
 void attempt_read(int at, const char *dir, json_t **first, json_t **second);

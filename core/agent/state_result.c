@@ -2,6 +2,7 @@
 /* state_result.c: what a job's directory says about it. Markers are the truth: the log
  * completions.jsonl is written for RepX's sake and never read here, since it loses and
  * invents results (lines of steps, garbage collection, two writers on NFS). */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -104,6 +105,22 @@ int result_status(struct site *site, const char *job, const char *key, int *stal
     json_decref(first);
     json_decref(second);
     return status;
+}
+
+void result_look_again(struct site *site, const char *job)
+{
+    REPX_AUTO_FREE char *home = repx_format("outputs/%s", job);
+    REPX_AUTO_FREE char *repx = repx_format("outputs/%s/repx", job);
+    const char *const dirs[] = {"outputs", home, repx};
+
+    for (size_t i = 0; state_name_ok(job) && i < 3; i++) {
+        int fd = openat(site->base_fd, dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+        if (d) {
+            (void)readdir(d);
+            (void)closedir(d);
+        }
+    }
 }
 
 int completion_append(struct site *site, const char *job, int ok, struct repx_err *err)

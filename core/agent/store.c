@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -311,17 +310,6 @@ int store_have(struct store *s, const uint8_t digest[REPX_DIGEST_LEN])
                 return 1;
         }
     }
-    return 0;
-}
-
-int store_room(struct store *s, uint64_t *bytes, uint64_t *inodes, struct repx_err *err)
-{
-    struct statvfs v;
-
-    if (statvfs(s->site->base, &v) < 0)
-        return repx_fail_errno(err, "%s", s->site->base);
-    *bytes = (uint64_t)v.f_bavail * v.f_frsize;
-    *inodes = v.f_favail;
     return 0;
 }
 

@@ -102,28 +102,34 @@ int store_walk(int dir, const char *path, int make)
     return at;
 }
 
+static const char *cure_of(int error)
+{
+    switch (error) {
+    case ENOSPC:
+        return "no room (bytes or inodes) is left on the target's file system: free "
+               "some, or choose another base_path";
+    case EDQUOT:
+        return "the disk quota on the target is used up: free some, or choose another "
+               "base_path";
+    case EROFS:
+        return "the target's file system is read-only there: choose another base_path";
+    case EACCES:
+    case EPERM:
+        return "permission denied on the target: make it writable for this user, or "
+               "choose another base_path";
+    case ENOTDIR:
+    case ELOOP:
+        return "something that is no real directory lies on the way: remove it";
+    default:
+        return NULL;
+    }
+}
+
 int store_fail(struct repx_err *err, const char *root, const char *path)
 {
     int saved = errno;
-    const char *cure = NULL;
+    const char *cure = cure_of(saved);
 
-    if (saved == ENOSPC) {
-        cure =
-            "no room (bytes or inodes) is left on the target's file system: free some, "
-            "or choose another base_path";
-    } else if (saved == EDQUOT) {
-        cure =
-            "the disk quota on the target is used up: free some, or choose another "
-            "base_path";
-    } else if (saved == EROFS) {
-        cure = "the target's file system is read-only there: choose another base_path";
-    } else if (saved == EACCES || saved == EPERM) {
-        cure =
-            "permission denied on the target: make it writable for this user, or choose "
-            "another base_path";
-    } else if (saved == ENOTDIR || saved == ELOOP) {
-        cure = "something that is no real directory lies on the way: remove it";
-    }
     if (cure) {
         (void)repx_fail(err, REPX_E_FAILED, "%s/%s: %s", root, path, cure);
     } else {

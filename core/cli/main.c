@@ -11,29 +11,16 @@
 
 #include <kit/alloc.h>
 
-#include "core/plugin/nearest.h"
+#include "core/config/nearest.h"
 
 const struct cmd *const commands[] = {
-    &cmd_run,
-    &cmd_status,
-    &cmd_explain,
-    &cmd_attach,
-    &cmd_retry,
-    &cmd_cancel,
-    &cmd_stats,
-    &cmd_list,
-    &cmd_show,
-    &cmd_log,
-    &cmd_pull,
-    &cmd_gc,
-    &cmd_trace_params,
-    &cmd_lab,
-    &cmd_plugin,
-    &cmd_login,
-    &cmd_logout,
-    &cmd_internal_execute,
-    &cmd_internal_gc,
-    NULL,
+    &cmd_run,          &cmd_status, &cmd_explain,
+    &cmd_attach,       &cmd_retry,  &cmd_cancel,
+    &cmd_stats,        &cmd_list,   &cmd_show,
+    &cmd_log,          &cmd_pull,   &cmd_gc,
+    &cmd_trace_params, &cmd_lab,    &cmd_plugin,
+    &cmd_login,        &cmd_logout, &cmd_internal_execute,
+    &cmd_internal_gc,  NULL,
 };
 
 static void help_commands(const struct cmd *const *list, struct repx_buf *to)

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nearest.h"
+
 #define NAME_MAX_LEN 32
-#define SUGGEST_MAX 40
+#define NAMES_MAX 64 /* more keys than any table has */
 
 int keys_is_name(const char *text)
 {
@@ -25,51 +27,14 @@ const char *keys_where(struct keep *keep, const struct toml *t)
     return keep_text(keep, repx_buf_text(&where));
 }
 
-/* ---- suggestions ---- */
-
-/* Levenshtein's distance of two short texts. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[SUGGEST_MAX + 1], n = strlen(b);
-
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
 const char *keys_suggest(const char *unknown, const struct key_set *set)
 {
-    const char *best = NULL;
-    size_t n = strlen(unknown), nearest = n / 3 + 2;
+    const char *names[NAMES_MAX];
+    size_t n = set->count < NAMES_MAX ? set->count : NAMES_MAX;
 
-    if (n == 0 || n > SUGGEST_MAX)
-        return NULL;
-    for (size_t i = 0; i < set->count; i++) {
-        const char *name = set->rows[i].name;
-        size_t d = strlen(name) > SUGGEST_MAX ? nearest : distance(unknown, name);
-
-        /* `cpus` is far from `cpus-per-task`, and yet it is what was meant. */
-        if (n >= 3 && strncmp(name, unknown, n) == 0)
-            d = 1;
-        if (d < nearest) {
-            nearest = d;
-            best = name;
-        }
-    }
-    return best;
+    for (size_t i = 0; i < n; i++)
+        names[i] = set->rows[i].name;
+    return nearest_word(unknown, names, n);
 }
 
 static int unknown_key(const struct toml *t, const struct key_set *set,

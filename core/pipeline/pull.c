@@ -46,7 +46,9 @@ static char *printable(const char *text)
     char *copy = repx_strdup(text);
 
     for (char *p = copy; *p; p++) {
-        if ((unsigned char)*p < ' ' || *p == 127)
+        int c1 = (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] >= 0x80 &&
+                 (unsigned char)p[1] < 0xa0; /* a control character in UTF-8 */
+        if ((unsigned char)*p < ' ' || *p == 127 || c1)
             *p = '?';
     }
     return copy;
@@ -233,9 +235,9 @@ static void install(struct pull *p, const struct item *i)
     const char *leaf;
     REPX_AUTO_CLOSE int dir = pull_dir_parent(&p->dir, i->path, 1, &leaf);
 
-    if (dir >= 0 && i->state == PULL_ABSENT &&
-        faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        note(p, PULL_KEPT, i->path, "appeared here meanwhile; pull again");
+    if (dir >= 0 && pull_dir_state(&p->dir, i->path, i->entry) != i->state) {
+        (void)unlinkat(p->dir.parts, i->part, 0);
+        note(p, PULL_KEPT, i->path, "was changed here meanwhile; pull again");
         return;
     }
     if (dir < 0 || renameat(p->dir.parts, i->part, dir, leaf) < 0) {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* syncfs */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
@@ -16,6 +19,7 @@
 #define PARTS ".repx-part"
 #define RECORD_MAX ((size_t)1 << 30)
 #define LINK_LONGEST 4096
+#define PART_DAYS 30 /* what was cut off so long ago is not wanted any more */
 
 int pull_dir_open(struct pull_dir *d, const char *path, struct repx_err *err)
 {
@@ -28,6 +32,11 @@ int pull_dir_open(struct pull_dir *d, const char *path, struct repx_err *err)
     d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->fd < 0)
         return repx_fail_errno(err, "%s", path);
+    /* where there are no locks, two pulls at once only disturb each other */
+    if (flock(d->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        return repx_fail(err, REPX_E_BUSY, "%s: another pull writes there; wait for it",
+                         path);
+    }
     if (mkdirat(d->fd, PARTS, 0700) < 0 && errno != EEXIST)
         return repx_fail_errno(err, "%s/" PARTS, path);
     d->parts = openat(d->fd, PARTS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -38,6 +47,25 @@ int pull_dir_open(struct pull_dir *d, const char *path, struct repx_err *err)
         results_read(&d->then, repx_buf_text(&text), text.len, &why) < 0)
         results_free(&d->then);
     return 0;
+}
+
+static void drop_old_parts(const struct pull_dir *d)
+{
+    int fd = fcntl(d->parts, F_DUPFD_CLOEXEC, 0);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    time_t before = time(NULL) - (time_t)PART_DAYS * 24 * 3600;
+    struct stat st;
+
+    if (!list) {
+        repx_close_fd(&fd);
+        return;
+    }
+    for (struct dirent *e = readdir(list); e; e = readdir(list)) {
+        if (fstatat(d->parts, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            !S_ISDIR(st.st_mode) && st.st_mtime < before)
+            (void)unlinkat(d->parts, e->d_name, 0);
+    }
+    (void)closedir(list);
 }
 
 int pull_dir_save(struct pull_dir *d, struct repx_err *err)
@@ -58,6 +86,7 @@ int pull_dir_save(struct pull_dir *d, struct repx_err *err)
     results_sort(&all);
     results_write(&all, &text);
     free(all.items); /* what they point to belongs to the other lists */
+    drop_old_parts(d);
     (void)unlinkat(d->fd, PARTS, AT_REMOVEDIR);
     if (!d->now.count && !d->then.count)
         return 0;

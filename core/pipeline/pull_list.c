@@ -6,9 +6,10 @@
 #include <kit/file.h>
 
 #include "core/pipeline/pull.h"
-#include "core/target/exchange.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
+
+#define LIST_MAX ((size_t)1 << 30) /* some five million files */
 
 void pull_jobs_free(struct pull_jobs *jobs)
 {
@@ -85,18 +86,42 @@ static int take_all(struct pull_jobs *jobs, const char *const *ids, size_t count
     return rc == 0 && jobs->count == count ? 0 : -1;
 }
 
+static int collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    struct repx_buf *data = ctx;
+
+    if (n > LIST_MAX - data->len) {
+        return repx_fail(err, REPX_E_CORRUPT,
+                         "the list of results is longer than 1 GiB; pull fewer jobs");
+    }
+    repx_buf_add(data, bytes, n);
+    return 0;
+}
+
+static int ask(struct session *session, const struct repx_buf *lines,
+               struct repx_buf *data, struct repx_err *err)
+{
+    struct session_call *c = session_call(session, V_PULL_LIST, NULL, 0, collect, data);
+
+    /* a refusal that comes while we still send is told by finish: it knows the text */
+    if (session_send(c, lines->data, lines->len, err) < 0 &&
+        (err->code == REPX_E_LINK || err->code == REPX_E_CANCELED)) {
+        session_cancel(c);
+        return -1;
+    }
+    return session_finish(c, NULL, err);
+}
+
 int pull_list(struct target *target, const char *const *ids, size_t count,
               struct pull_jobs *jobs, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf lines = {0};
     REPX_AUTO_BUF struct repx_buf data = {0};
-    const struct repx_buf none = {0};
 
     *jobs = (struct pull_jobs){.items = repx_array(count, sizeof(*jobs->items))};
     for (size_t i = 0; i < count; i++)
         repx_buf_fmt(&lines, "%s\n", ids[i]);
-    int rc =
-        session_upload(target_session(target), V_PULL_LIST, &none, &lines, &data, err);
+    int rc = ask(target_session(target), &lines, &data, err);
     if (rc == 0 && take_all(jobs, ids, count, &data) < 0) {
         rc = repx_fail(err, REPX_E_CORRUPT,
                        "the agent on '%s' gave a list of results that cannot be used",

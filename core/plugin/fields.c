@@ -8,7 +8,7 @@
 #include <kit/alloc.h>
 #include <kit/value.h>
 
-#include "core/plugin/nearest.h"
+#include "core/config/nearest.h"
 
 /* What a key has in the end. */
 struct value {

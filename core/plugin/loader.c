@@ -4,6 +4,7 @@
  *     name -> DIR/KIND-NAME.ini       the first on the search path; read, not run
  *          -> trust                   of the .so and all directories above it
  *          -> digest                  when the manifest pins one
+ *          -> trial                   in a child, unless it came with this repx
  *          -> dlopen                  of the path that was checked, links resolved
  *          -> descriptor, vtable      copied by size, every mandatory function there
  *
@@ -20,12 +21,15 @@
 #include <kit/alloc.h>
 #include <kit/buf.h>
 
+#include "core/config/nearest.h"
 #include "core/plugin/elf.h"
 #include "core/plugin/manifest.h"
-#include "core/plugin/nearest.h"
 #include "core/plugin/paths.h"
+#include "core/plugin/probe.h"
 #include "core/plugin/trust.h"
 #include "core/wire/digest.h"
+
+#define PROBE_MS 5000
 
 /* Loaded once, kept for ever: a plugin may have started threads or registered handlers
  * that cannot be taken back. */
@@ -178,7 +182,21 @@ static struct plugin *known(const char *file)
     return NULL;
 }
 
-static struct plugin *load(struct manifest *m, struct repx_err *err)
+/* Plugins that came with this repx are as much its own as the rest of it; a stranger's is
+ * tried in a child first, where ending or crashing as it is loaded does no harm. */
+static int try_first(const struct plugin_paths *paths, const char *file,
+                     const char *real, struct repx_err *err)
+{
+    const char *own = paths->count ? paths->dirs[paths->count - 1] : "";
+    size_t n = strlen(own);
+
+    if (plugin_probe_is_child() || (n && strncmp(real, own, n) == 0 && real[n] == '/'))
+        return 0;
+    return plugin_probe(file, PROBE_MS, err);
+}
+
+static struct plugin *load(const struct plugin_paths *paths, struct manifest *m,
+                           struct repx_err *err)
 {
     REPX_AUTO_FREE char *real = NULL;
 
@@ -188,6 +206,8 @@ static struct plugin *load(struct manifest *m, struct repx_err *err)
     if (old)
         return old;
     if (m->info.sha256 && check_digest(real, m->info.sha256, err) < 0)
+        return NULL;
+    if (try_first(paths, m->info.file, real, err) < 0)
         return NULL;
     struct loaded *l = REPX_NEW(struct loaded);
     l->plugin.info = m->info;
@@ -230,7 +250,7 @@ struct plugin *plugin_load(const struct plugin_paths *paths, uint32_t kind,
         return NULL;
     }
     if (read_trusted(path, &m, err) == 0)
-        p = load(&m, err);
+        p = load(paths, &m, err);
     manifest_free(&m);
     return p;
 }

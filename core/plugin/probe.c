@@ -51,6 +51,13 @@ uint32_t plugin_file_split(const char *file, char **name)
     return 0;
 }
 
+static int is_child;
+
+int plugin_probe_is_child(void)
+{
+    return is_child;
+}
+
 /* In the child. */
 static void look(const char *dir, uint32_t kind, const char *name, int to)
 {
@@ -58,6 +65,7 @@ static void look(const char *dir, uint32_t kind, const char *name, int to)
     const struct rlimit none = {0, 0};
     struct plugin_paths *paths = plugin_paths_create(&dir, 1, NULL, 0);
 
+    is_child = 1;
     (void)setrlimit(RLIMIT_CORE, &none);
     struct plugin *p = plugin_load(paths, kind, name, &f.err);
     f.ok = p != NULL;

@@ -15,4 +15,7 @@ uint32_t plugin_file_split(const char *file, char **name);
  * child that has not answered after timeout_ms is killed: REPX_E_TIMEOUT. */
 int plugin_probe(const char *file, int timeout_ms, struct repx_err *err);
 
+/* Are we such a child? It loads the plugin itself. */
+int plugin_probe_is_child(void);
+
 #endif

@@ -19,6 +19,7 @@ struct conform {
     struct host *host;
     const struct repx_host *services;
     const char *fault; /* --fault-cmd, or NULL */
+    const char *fake;  /* --fake: the product that a scheduler meets, or NULL */
     const char *peer;  /* path of the peer program here */
     char *dir;         /* scratch */
     int patience;      /* seconds for what should take one */
@@ -51,6 +52,7 @@ void any_checks(struct conform *c);       /* any.c: every kind */
 void transport_checks(struct conform *c); /* transport.c */
 void transport_faults(struct conform *c);
 void scheduler_checks(struct conform *c); /* scheduler.c */
+void scheduler_faults(struct conform *c); /* scheduler_fault.c, with --fake */
 void sync_checks(struct conform *c);      /* sync.c */
 
 #endif

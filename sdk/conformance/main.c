@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* repx-plugin-test PLUGIN.so [--config TARGET.toml] [--fault-cmd CMD] [--batch N] [--patience S]:
- * does a plugin keep the promises of the contract? Answers in TAP; 0 when all hold. */
+/* repx-plugin-test PLUGIN.so [--config TARGET.toml] [--fault-cmd CMD] [--fake PRODUCT] [--batch N]
+ * [--patience S]: does a plugin keep the promises of the contract? Answers in TAP; 0 when all hold. */
 #define _GNU_SOURCE /* mkdtemp, pipe2 */
 #include <fcntl.h>
 #include <limits.h>
@@ -14,6 +14,7 @@
 #include <kit/file.h>
 
 #include "around.h"
+#include "batch.h"
 #include "conform.h"
 #include "core/plugin/probe.h"
 
@@ -63,6 +64,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct conform *c)
             a->config = argv[++i];
         } else if (strcmp(argv[i], "--fault-cmd") == 0 && more) {
             c->fault = argv[++i];
+        } else if (strcmp(argv[i], "--fake") == 0 && more) {
+            c->fake = argv[++i];
         } else if (strcmp(argv[i], "--batch") == 0 && more) {
             c->batch = strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--patience") == 0 && more) {
@@ -151,6 +154,8 @@ static void run_groups(struct conform *c)
         break;
     case REPX_KIND_SCHEDULER:
         group("scheduler", scheduler_checks, c, 600);
+        if (c->fake)
+            group("faults of the batch system", scheduler_faults, c, 300);
         break;
     default:
         group("sync", sync_checks, c, 120);
@@ -170,6 +175,11 @@ static int test_all(struct conform *c, const struct arguments *a)
     struct config *config = read_config(c, a->config, &err);
     REPX_AUTO_FREE char *peer = repx_format("%s/repx-test-peer", plugin_libexec(paths));
     c->peer = peer;
+    REPX_AUTO_FREE char *fake =
+        repx_format("%s/repx-fake-batch", plugin_libexec(paths));
+    if (c->fake && !check(batch_set_up(c, fake, &err) == 0, "a fake %s is there %s",
+                          c->fake, err.text))
+        return report_end();
     if (check(config != NULL, "the configuration is read: %s",
               err.text[0] ? err.text
               : a->config ? a->config
@@ -192,7 +202,8 @@ int main(int argc, char **argv)
     if (parse(argc, argv, &a, &c) < 0) {
         (void)fprintf(stderr,
                       "usage: repx-plugin-test PLUGIN.so [--config TARGET.toml] "
-                      "[--fault-cmd CMD] [--batch N] [--patience S]\n");
+                      "[--fault-cmd CMD] [--fake slurm|pbs|lsf|gridengine] "
+                      "[--batch N] [--patience S]\n");
         return 2;
     }
     if (!mkdtemp(dir) || pipe2(c.cancel, O_CLOEXEC) < 0) {

@@ -7,7 +7,7 @@
 #include "alloc.h"
 #include "err.h"
 
-#define ASK_ROOM (UINT64_C(64) << 20) /* less is not worth a question */
+#define MIB 1048576.0
 
 struct item {
     struct repx_entry entry; /* path within the tree */
@@ -207,22 +207,27 @@ static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t
     m->wanted_bytes += length;
 }
 
-/* Better to say so before hours of sending than after. Quotas are not seen here. */
+/* Better to say so before hours of sending than after. */
 static int check_room(const struct repx_mirror *m, struct repx_err *err)
 {
     uint64_t bytes, inodes;
 
-    if (m->wanted_bytes < ASK_ROOM || !m->sync->room)
+    if (!m->wanted_count || !m->sync->room)
         return 0;
     if (m->sync->room(m->sync->ctx, &bytes, &inodes, err) < 0)
         return -1;
-    if (bytes >= m->wanted_bytes)
+    if (bytes < m->wanted_bytes) {
+        return repx_fail(err, REPX_E_FAILED,
+                         "%.1f MiB are to be sent, but the target has room for %.1f: "
+                         "free some there, or choose another base_path",
+                         (double)m->wanted_bytes / MIB, (double)bytes / MIB);
+    }
+    if (inodes >= m->wanted_count)
         return 0;
-    return repx_fail(
-        err, REPX_E_FAILED,
-        "%llu MiB are to be sent, but the target has room for %llu: free some "
-        "there, or choose another base_path",
-        (unsigned long long)(m->wanted_bytes >> 20), (unsigned long long)(bytes >> 20));
+    return repx_fail(err, REPX_E_FAILED,
+                     "%zu files are to be sent, but the target can hold %llu more "
+                     "(inodes): remove some there, or choose another base_path",
+                     m->wanted_count, (unsigned long long)inodes);
 }
 
 static int put_wanted(struct repx_mirror *m, struct repx_err *err)

@@ -14,6 +14,7 @@
 struct way {
     uid_t us;
     int reachable; /* for others, as far as the way has been walked */
+    int (*is_own_group)(gid_t gid);
 };
 
 static int foreign(const struct way *way, const struct stat *st)
@@ -23,9 +24,9 @@ static int foreign(const struct way *way, const struct stat *st)
 
 /* A user's own group, which has the user's number: where these are usual, so are umask 002
  * and directories that the group may write. */
-static int private_group(const struct way *way, const struct stat *st)
+static int private_group(gid_t gid)
 {
-    return st->st_gid == way->us && st->st_gid == getegid();
+    return gid == geteuid() && gid == getegid();
 }
 
 /* One entry on the way. 1 fine, 0 with the reason. */
@@ -46,13 +47,14 @@ static int entry_is_ours(struct way *way, const char *path, struct repx_err *why
     int dir = S_ISDIR(st.st_mode);
     int sticky = dir && (st.st_mode & S_ISVTX);
     int others = (st.st_mode & S_IWOTH) != 0;
-    int group = (st.st_mode & S_IWGRP) && st.st_gid != 0 && !private_group(way, &st);
+    int group =
+        (st.st_mode & S_IWGRP) && st.st_gid != 0 && !way->is_own_group(st.st_gid);
     if (way->reachable && !sticky && !S_ISLNK(st.st_mode) && (others || group)) {
         (void)repx_fail(why, REPX_E_FAILED,
-                        "%s can be changed by %s: chmod %s it, or use a "
+                        "%s can be changed by %s: run chmod %s '%s', or use a "
                         "directory where only you can write",
                         path, others ? "everybody" : "its group",
-                        others ? "o-w" : "g-w");
+                        others ? "o-w" : "g-w", path);
         return 0;
     }
     if (dir && !(st.st_mode & (S_IXGRP | S_IXOTH)))
@@ -60,10 +62,11 @@ static int entry_is_ours(struct way *way, const char *path, struct repx_err *why
     return 1;
 }
 
-int repx_path_is_ours(const char *path, struct repx_err *why)
+int repx_path_trust(const char *path, int (*is_own_group)(gid_t gid), char **canonical,
+                    struct repx_err *why)
 {
-    REPX_AUTO_FREE char *real = realpath(path, NULL);
-    struct way way = {.us = geteuid(), .reachable = 1};
+    char *real = realpath(path, NULL);
+    struct way way = {geteuid(), 1, is_own_group ? is_own_group : private_group};
 
     if (!real) {
         (void)repx_fail_errno(why, "%s", path);
@@ -76,5 +79,17 @@ int repx_path_is_ours(const char *path, struct repx_err *why)
         rc = entry_is_ours(&way, real, why);
         *slash = '/';
     }
-    return rc == 1 ? entry_is_ours(&way, real, why) : rc;
+    if (rc == 1)
+        rc = entry_is_ours(&way, real, why);
+    if (rc == 1 && canonical) {
+        *canonical = real;
+    } else {
+        free(real);
+    }
+    return rc;
+}
+
+int repx_path_is_ours(const char *path, struct repx_err *why)
+{
+    return repx_path_trust(path, NULL, NULL, why);
 }

@@ -29,6 +29,38 @@ check 'one that another file took the place of is refused' '
 	mkdir swap && cp "$PLUGINS"/transport-local.ini swap && cp "$PLUGINS"/transport-ssh.so swap/transport-local.so &&
 	must_fail repx plugin check swap/transport-local.so 2>err; grep "its manifest says" err'
 
+# Plugins that are wrong in one way each, in the place of a transport that a run uses.
+BROKEN=$REPX_BUILD/tests/plugins
+export BROKEN
+refused() { # NAME MESSAGE: by check and by run, with status 1 and that message, and no signal
+	local dir=$WORK/door/$1 name=${3:-broken} way
+	mkdir -p "$dir" && cp "$BROKEN/$1.so" "$dir/transport-$name.so"
+	printf '[plugin]\nkind = transport\nname = %s\nabi = 0.1\n' "$name" >"$dir/transport-$name.ini"
+	printf '[targets.local]\nbase_path = "%s/door-base"\ntransport = "%s"\n' "$WORK" "$name" >"$XDG_CONFIG_HOME/repx/config.toml"
+	for way in "plugin check $dir/transport-$name.so" "--plugin-path $dir run simulation-run --lab $LAB"; do
+		# shellcheck disable=SC2086 # words
+		exits 1 repx $way >out 2>err || return 1
+		if ! grep -q "$2" err || ! grep -q "transport-$name.so" err; then cat err; return 1; fi
+	done
+	test ! -e "$WORK/door-base"
+}
+export -f refused
+if [[ -f $BROKEN/exits.so ]]; then
+	make_lab "$TESTS/labs/reference"
+	check 'one that ends the process when it is loaded is refused, exit 1' '
+		refused exits "ends the process when it is loaded (exit status 3)" && refused exits0 "ends the process when it is loaded (exit status 0)"'
+	check 'so is one that crashes or hangs, in its entry or before' '
+		refused crashes "crashes when it is loaded: signal 11" && refused loading "crashes when it is loaded: signal 6" && refused hangs "does not come back within 5 s"'
+	check 'and what is no plugin of this repx: symbol, magic, sizes, kind, name, a function that is missing' '
+		refused symbol "exports no symbol repx_plugin_v0" && refused magic "magic is 0000000000000011, need" && refused huge "descriptor is 65537 bytes, at most 65536" &&
+		refused tiny "descriptor is 40 bytes, need at least" && refused lies "says it is 65536 bytes, but memory ends" && refused vhuge "vtable is 70000 bytes" &&
+		refused vtiny "vtable is 16 bytes, need at least" && refused slot "exit_status is NULL" && refused major "built for ABI 7.1, this repx has 0.1" &&
+		refused kind "phase is 0, need 1 (bootstrap)" && refused kind9 "kind is 9" && refused name "name is \"other\", its manifest says \"broken\""'
+	rm "$XDG_CONFIG_HOME/repx/config.toml"
+else
+	check 'broken plugins are refused # SKIP not a build directory' true
+fi
+
 # Any opening of a plugin's .so would be seen; that this sees them is shown with check.
 opened() { strace -f -e trace=open,openat,execve -o trace "$@" >/dev/null && grep -c '/plugins/.*\.so"' trace; }
 export -f opened

@@ -91,6 +91,16 @@ check 'a beginning that is wrong is fetched anew' '
 	d=$BASE/outputs/$E/out && rm -rf big && cut_off && printf wrong | dd of="$(echo big/.repx-part/*)" conv=notrunc status=none &&
 	repx pull "$E" --to big --lab "$LAB" && cmp "big/$E/out/big" "$d/big"; s=$?; rm "$d/big"; exit $s'
 
+check 'what is changed here while a newer one comes is kept; nobody else pulls into it meanwhile' '
+	d=$BASE/outputs/$E/out && cp "$d/total.txt" keep && printf old >"$d/total.txt" && rm -f "$BASE/outputs/$E/repx/manifest" &&
+	repx pull "$E" --to busy --lab "$LAB" && printf newer >"$d/total.txt" && head -c 60000000 /dev/urandom >"$d/big" &&
+	{ repx pull "$E" --to busy --lab "$LAB" --json >json & pull=$!; } &&
+	within 10 eval "test -s busy/.repx-part/*" && kill -STOP "$pull" && test ! -e "busy/$E/out/big" &&
+	must_fail repx pull "$E" --to busy --lab "$LAB" 2>err && grep "another pull" err &&
+	echo mine >"busy/$E/out/total.txt" && kill -CONT "$pull" && wait "$pull" && cmp "busy/$E/out/big" "$d/big" &&
+	test "$(cat "busy/$E/out/total.txt")" = mine && jq -e "(.kept | length) == 1" json; s=$?
+	mv keep "$d/total.txt"; rm -f "$d/big"; exit $s'
+
 check 'jobs without results are counted' '
 	XDG_STATE_HOME=$WORK/none repx pull simulation-run --lab "$LAB" --to none | grep "no results yet"'
 

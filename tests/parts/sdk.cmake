@@ -82,3 +82,6 @@ set_tests_properties(sdk-abi PROPERTIES LABELS sdk TIMEOUT 120 SKIP_RETURN_CODE 
 add_test(NAME sdk-old COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/abi/old.sh ${PROJECT_SOURCE_DIR}
   $<TARGET_FILE:repx> $<TARGET_FILE:repx-plugin-test>)
 set_tests_properties(sdk-old PROPERTIES LABELS sdk TIMEOUT 120 SKIP_RETURN_CODE 77)
+add_test(NAME sdk-keys COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/keys_page.sh $<TARGET_FILE:repx>
+  ${REPX_PLUGIN_DIR} ${PROJECT_SOURCE_DIR}/docs/man/repx-plugins.7)
+set_tests_properties(sdk-keys PROPERTIES LABELS sdk TIMEOUT 60)

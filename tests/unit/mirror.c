@@ -107,11 +107,34 @@ static void room_is_asked_for_first(void)
     }
 }
 
+static void inodes_are_counted_too(void)
+{
+    static const struct repx_entry files[] = {FAKE_FILE("a", 1), FAKE_FILE("b", 2)};
+
+    for (uint64_t inodes = 1; inodes < 3; inodes++) {
+        struct fake_sync f;
+        struct repx_err err = {0};
+        fake_sync_init(&f, files, 2);
+        struct repx_mirror *m = repx_mirror_create(&f.services);
+        for (uint64_t i = 0; i < 2; i++) {
+            repx_mirror_add(m, 0, "x", files[i].path, &files[i], i);
+            f.lacks[i] = (uint8_t)(i + 1);
+        }
+        f.lack_count = 2;
+        f.inodes = inodes;
+        ok((repx_mirror_run(m, &err) == 0) == (inodes == 2), "%d: %s", (int)inodes,
+           err.text);
+        repx_mirror_destroy(m);
+        repx_buf_free(&f.log);
+    }
+}
+
 int main(void)
 {
     a_known_set_costs_one_question();
     what_is_lacking_is_sent_in_that_order();
     errors_end_it();
     room_is_asked_for_first();
+    inodes_are_counted_too();
     return tap_end();
 }

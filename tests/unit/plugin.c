@@ -11,7 +11,7 @@
 
 #include "core/plugin/host.h"
 #include "core/plugin/loader.h"
-#include "core/plugin/nearest.h"
+#include "core/config/nearest.h"
 #include "core/plugin/trust.h"
 #include "core/wire/digest.h"
 
@@ -135,7 +135,7 @@ static void a_manifest_that_others_may_change_is_refused(void)
     REPX_AUTO_FREE char *ini = repx_format("%s/transport-broken.ini", dir);
 
     (void)chmod(ini, 0666);
-    ok(!load_from(dir, "broken", &err) && strstr(err.text, "broken.ini is writable by"),
+    ok(!load_from(dir, "broken", &err) && strstr(err.text, "broken.ini can be changed by"),
        "%s", err.text);
 }
 
@@ -216,7 +216,7 @@ static void what_others_may_change_is_not_trusted(void)
     ok(trusted(file, &err), "nobody can reach it below a private directory");
     (void)chmod(dir, 0777);
     (void)chmod(file, 0644);
-    ok(!trusted(file, &err) && strstr(err.text, "/trust is writable by everybody"),
+    ok(!trusted(file, &err) && strstr(err.text, "/trust can be changed by everybody"),
        "%s", err.text);
     (void)chmod(dir, 01777);
     ok(trusted(file, &err), "a sticky directory passes");

@@ -267,6 +267,24 @@ static void lost(void)
     scratch_close(&s);
 }
 
+/* Killed between its marker and its event. */
+static void the_result_is_there(void)
+{
+    struct scratch s;
+    scratch_open(&s);
+
+    scratch_run(&s, RUN1, "local", 1, NULL);
+    scratch_put(&s, "behave/0",
+                "d=\"$(dirname \"$0\")/../outputs/job-0/repx\"; mkdir -p \"$d\"\n"
+                ": >\"$d/SUCCESS\"; kill -9 $PPID\n",
+                0644);
+    ok(submit(&s, RUN1, 0) == 0 && watch(&s, RUN1) == 0,
+       "a supervisor that is killed after its marker ends its run");
+    ok(events(&s, RUN1, "lost") == 0 && events(&s, RUN1, "done") == 1,
+       "its job is not lost: the result is there");
+    scratch_close(&s);
+}
+
 static void a_journal_that_cannot_be_written(void)
 {
     struct scratch s;
@@ -291,6 +309,7 @@ int main(void)
     dead_work_is_taken_over();
     cancelled();
     lost();
+    the_result_is_there();
     a_journal_that_cannot_be_written();
     return tap_end();
 }

@@ -37,11 +37,16 @@ static size_t distance(const char *a, const char *b)
 const char *nearest_word(const char *word, const char *const *among, size_t count)
 {
     const char *best = NULL;
-    size_t best_distance = strlen(word) / 3 + 2; /* one less is near enough */
+    size_t n = strlen(word), best_distance = n / 3 + 2; /* one less is near enough */
 
     for (size_t i = 0; i < count; i++) {
         size_t d = distance(word, among[i]);
-        if (d < best_distance && d < strlen(among[i])) {
+        size_t k = strlen(among[i]), both = n < k ? n : k;
+        /* `cpus` is far from `cpus-per-task` and `memory` from `mem`, and yet it is what
+         * was meant. */
+        if (both >= 3 && strncmp(among[i], word, both) == 0)
+            d = 1;
+        if (d < best_distance && d < k) {
             best = among[i];
             best_distance = d;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* nearest.h: which known word was meant? */
-#ifndef REPX_PLUGIN_NEAREST_H
-#define REPX_PLUGIN_NEAREST_H
+#ifndef REPX_CONFIG_NEAREST_H
+#define REPX_CONFIG_NEAREST_H
 
 #include <stddef.h>
 
