@@ -106,6 +106,7 @@ struct node {
     struct site *site;
     const char *path; /* <node_local_path>/repx */
     const json_t *live;
+    json_t *layers; /* of the images that stay */
     int dry;
     uint64_t count, bytes;
 };
@@ -114,6 +115,8 @@ static int is_needed(const struct node *n, const char *kind, const char *name)
 {
     if (strcmp(kind, "cache/images") == 0)
         return image_is_live(n->live, name);
+    if (strcmp(kind, "cache/layers") == 0)
+        return gc_is_live(n->layers, name);
     if (strcmp(kind, "pkg") == 0) {
         REPX_AUTO_FREE char *package = repx_format("pkg/%s", name);
         struct stat st;
@@ -167,14 +170,45 @@ static void sweep_kind(struct node *n, const char *kind)
     gc_names_free(&names);
 }
 
+/* images/<tag>/layers names <layer>/layer.tar, one a line. */
+static void note_layers(struct node *n)
+{
+    REPX_AUTO_FREE char *path = repx_format("%s/cache/images", n->path);
+    REPX_AUTO_CLOSE int dir =
+        open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct gc_names names = {0};
+
+    if (dir >= 0)
+        names = gc_names(dir);
+    for (size_t i = 0; i < names.count; i++) {
+        REPX_AUTO_FREE char *list = repx_format("%s/layers", names.items[i]);
+        REPX_AUTO_BUF struct repx_buf text = {0};
+        if (repx_read_file(dir, list, LIVE_MAX, &text, NULL) < 0)
+            continue;
+        for (char *line = text.data, *end; line && (end = strchr(line, '\n'));
+             line = end + 1) {
+            *end = 0;
+            line[strcspn(line, "/")] = 0;
+            gc_live_add(n->layers, line);
+        }
+    }
+    gc_names_free(&names);
+}
+
 static void sweep_node(struct node *n)
 {
-    static const char *const kinds[] = {"cache/images", "pkg", "host-tools"};
+    static const char *const kinds[] = {"cache/images", "pkg", "host-tools",
+                                        "cache/layers"};
 
     if (node_dir_ours(n->path, NULL) < 0)
         return;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    n->layers = json_object();
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (i == 3)
+            note_layers(n);
         sweep_kind(n, kinds[i]);
+    }
+    json_decref(n->layers);
 }
 
 /* ---- from a collection ---- */
@@ -198,7 +232,8 @@ void gc_sweep_caches(struct gc *gc)
         leave_live(gc, live);
     if (gc->node) {
         REPX_AUTO_FREE char *path = repx_format("%s/repx", gc->node);
-        struct node n = {gc->site, path, live, GC_DRY(gc), 0, 0};
+        struct node n = {
+            .site = gc->site, .path = path, .live = live, .dry = GC_DRY(gc)};
         sweep_node(&n);
         gc->other_count += n.count;
         gc->bytes += n.bytes;
@@ -231,7 +266,7 @@ void gc_node(struct site *site, const char *node)
         return;
     json_t *live = json_loadb(repx_buf_text(&text), text.len, 0, NULL);
     if (json_is_object(live)) {
-        struct node n = {site, path, live, 0, 0, 0};
+        struct node n = {.site = site, .path = path, .live = live};
         sweep_node(&n);
     }
     json_decref(live);

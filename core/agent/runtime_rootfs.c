@@ -18,8 +18,8 @@
 #include "core/agent/runtime_bwrap.h"
 #include "core/agent/runtime_image.h"
 #include "core/agent/runtime_node.h"
-#include "core/agent/runtime_tar.h"
 #include "core/agent/state.h"
+#include "core/wire/digest.h"
 
 #define WAIT_S 300
 #define TOUCH_MS 15000
@@ -65,28 +65,6 @@ static void hold(void *ctx)
     (void)lease_touch(h->site, h->name, NULL);
 }
 
-static int layers_unpack(const char *image, const json_t *layers, int root,
-                         struct holding *h, struct repx_err *err)
-{
-    size_t i;
-    json_t *layer;
-
-    json_array_foreach(layers, i, layer)
-    {
-        REPX_AUTO_FREE char *path =
-            repx_format("%s/%s", image, json_string_value(layer));
-        REPX_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        struct stat st;
-        if (fd < 0 || fstat(fd, &st) < 0)
-            return repx_fail_errno(err, "%s", path);
-        if (!S_ISREG(st.st_mode))
-            return repx_fail(err, REPX_E_CORRUPT, "%s: not a file", path);
-        if (layer_unpack(fd, root, LAYER_ENTRIES_MAX, hold, h, err) < 0)
-            return repx_wrap(err, "%s", path);
-    }
-    return 0;
-}
-
 /* What every root needs; a link or file of that name in the image gives way. */
 static int mount_points_make(int root, struct repx_err *err)
 {
@@ -105,49 +83,111 @@ static int mount_points_make(int root, struct repx_err *err)
     return 0;
 }
 
-static int staging_fill(const struct runtime_request *q, const char *staging,
-                        struct holding *h, struct repx_err *err)
-{
-    REPX_AUTO_FREE char *image = image_find(q, err);
-    json_t *layers = image ? image_layers(image, err) : NULL;
+/* An image that is to be unpacked. */
+struct wanted {
+    const struct runtime_request *q;
+    char *image;    /* directory; NULL: it is not below B any more */
+    json_t *layers; /* of its manifest */
+    char *text;     /* the same, a line each */
+    char *dir;      /* <cache>/images/<tag> */
+};
 
-    if (!layers)
-        return -1;
+static void wanted_finish(struct wanted *w)
+{
+    free(w->image);
+    free(w->text);
+    free(w->dir);
+    json_decref(w->layers);
+}
+
+static int staging_fill(const struct wanted *w, const char *staging, struct holding *h,
+                        struct repx_err *err)
+{
+    REPX_AUTO_FREE char *list = repx_format("%s/layers", w->dir);
     int rc = repx_make_dirs(staging, 0755, err);
     REPX_AUTO_CLOSE int root =
         rc < 0 ? -1 : open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
     if (rc == 0 && root < 0)
         rc = repx_fail_errno(err, "%s", staging);
     if (rc == 0)
-        rc = layers_unpack(image, layers, root, h, err);
+        rc = image_unpack(w->q, w->image, w->layers, root, hold, h, err);
     if (rc == 0)
         rc = mount_points_make(root, err);
-    json_decref(layers);
+    if (rc == 0)
+        rc = repx_write_file(AT_FDCWD, list, w->text, strlen(w->text), 0644, err);
     return rc;
 }
 
-static int rootfs_make(const struct runtime_request *q, const char *dir,
-                       struct holding *h, struct repx_err *err)
+static int rootfs_make(const struct wanted *w, struct holding *h, struct repx_err *err)
 {
-    REPX_AUTO_FREE char *root = repx_format("%s/rootfs", dir);
-    REPX_AUTO_FREE char *done = repx_format("%s/SUCCESS", dir);
-    REPX_AUTO_FREE char *staging =
-        repx_format("%s/.rootfs_staging.%s.%ld", dir, q->site->host, (long)getpid());
+    REPX_AUTO_FREE char *root = repx_format("%s/rootfs", w->dir);
+    REPX_AUTO_FREE char *done = repx_format("%s/SUCCESS", w->dir);
+    REPX_AUTO_FREE char *staging = repx_format("%s/.rootfs_staging.%s.%ld", w->dir,
+                                               w->q->site->host, (long)getpid());
 
-    if (rootfs_there(dir))
+    if (rootfs_there(w->dir))
         return 0;
     int rc = repx_remove_tree(AT_FDCWD, staging, err);
     if (rc == 0)
-        rc = staging_fill(q, staging, h, err);
+        rc = staging_fill(w, staging, h, err);
     /* a rootfs without SUCCESS is what somebody left half done */
-    if (rc == 0 && !rootfs_there(dir))
+    if (rc == 0 && !rootfs_there(w->dir))
         rc = repx_remove_tree(AT_FDCWD, root, err);
-    if (rc == 0 && rename(staging, root) < 0 && !rootfs_there(dir))
+    if (rc == 0 && rename(staging, root) < 0 && !rootfs_there(w->dir))
         rc = repx_fail_errno(err, "%s", root);
     if (rc == 0)
         rc = repx_write_file(AT_FDCWD, done, "", 0, 0644, err);
     (void)repx_remove_tree(AT_FDCWD, staging, NULL);
     return rc;
+}
+
+static char *layers_text(const json_t *layers)
+{
+    struct repx_buf text = {0};
+    size_t i;
+    json_t *layer;
+
+    json_array_foreach(layers, i, layer)
+        repx_buf_fmt(&text, "%s\n", json_string_value(layer));
+    repx_buf_str(&text, "");
+    return repx_buf_detach(&text);
+}
+
+/* A tag does not say which image it is: what lies there may be another of the same tag, or
+ * RepX's, which knows no whiteouts. Then this one gets a directory of its own. */
+static void choose_dir(struct wanted *w, const char *tag)
+{
+    REPX_AUTO_FREE char *cache = cache_dir(w->q);
+    REPX_AUTO_BUF struct repx_buf there = {0};
+    struct digest digest;
+    char hex[DIGEST_HEX];
+
+    free(w->dir);
+    w->dir = repx_format("%s/images/%s", cache, tag);
+    REPX_AUTO_FREE char *list = repx_format("%s/layers", w->dir);
+    if (!w->text || !rootfs_there(w->dir))
+        return;
+    if (repx_read_file(AT_FDCWD, list, (size_t)1 << 22, &there, NULL) == 0 &&
+        strcmp(repx_buf_text(&there), w->text) == 0)
+        return;
+    digest_of(w->text, strlen(w->text), &digest);
+    digest_hex(&digest, hex);
+    free(w->dir);
+    w->dir = repx_format("%s/images/%s.%.16s", cache, tag, hex);
+}
+
+static int wanted_find(struct wanted *w, const struct runtime_request *q,
+                       struct repx_err *err)
+{
+    *w = (struct wanted){.q = q};
+    w->image = image_find(q, err);
+    w->layers = w->image ? image_layers(w->image, err) : NULL;
+    w->text = w->layers ? layers_text(w->layers) : NULL;
+    choose_dir(w, short_tag(q->image));
+    if (w->text || rootfs_there(w->dir))
+        return 0;
+    return -1;
 }
 
 static int64_t wait_ms(void)
@@ -158,30 +198,47 @@ static int64_t wait_ms(void)
     return (s > 0 && s < 86400 ? s : WAIT_S) * 1000;
 }
 
-char *runtime_rootfs(const struct runtime_request *q, struct repx_err *err)
+/* 1 made or found, 0 another image took that directory meanwhile, -1. */
+static int rootfs_get(struct wanted *w, struct repx_err *err)
 {
-    const char *tag = short_tag(q->image);
-    REPX_AUTO_FREE char *cache = cache_dir(q);
-    REPX_AUTO_FREE char *dir = repx_format("%s/images/%s", cache, tag);
+    const struct runtime_request *q = w->q;
+
+    choose_dir(w, short_tag(q->image));
+    const char *leaf = strrchr(w->dir, '/') + 1;
     /* copies of a node are made once per node */
     REPX_AUTO_FREE char *name = q->node_local
-                                    ? repx_format("image-%s-%s", q->site->host, tag)
-                                    : repx_format("image-%s", tag);
+                                    ? repx_format("image-%s-%s", q->site->host, leaf)
+                                    : repx_format("image-%s", leaf);
     struct holding h = {q->site, name, state_now_ms()};
     uint64_t epoch;
 
-    if (repx_make_dirs(dir, 0755, err) < 0 ||
-        (q->node_local && node_dir_ours(dir, err) < 0))
-        return NULL;
+    if (repx_make_dirs(w->dir, 0755, err) < 0 ||
+        (q->node_local && node_dir_ours(w->dir, err) < 0))
+        return -1;
     if (q->node_local)
-        node_use(dir);
-    if (!rootfs_there(dir)) {
-        if (lease_take(q->site, name, wait_ms(), &epoch, err) < 0)
-            return NULL;
-        int rc = rootfs_make(q, dir, &h, err);
-        lease_drop(q->site, name);
-        if (rc < 0)
-            return NULL;
-    }
-    return repx_format("%s/rootfs", dir);
+        node_use(w->dir);
+    if (rootfs_there(w->dir))
+        return 1;
+    if (lease_take(q->site, name, wait_ms(), &epoch, err) < 0)
+        return -1;
+    int made = rootfs_there(w->dir) ? 0 : rootfs_make(w, &h, err) < 0 ? -1 : 1;
+    lease_drop(q->site, name);
+    return made; /* 0: somebody made one: is it this image's? */
+}
+
+char *runtime_rootfs(const struct runtime_request *q, struct repx_err *err)
+{
+    struct repx_err why = {0};
+    struct wanted w;
+    char *root = NULL;
+    int rc = wanted_find(&w, q, &why);
+
+    if (rc < 0)
+        (void)repx_fail(err, why.code, "%s", why.text);
+    for (int again = 0; rc == 0 && again < 10; again++)
+        rc = rootfs_get(&w, err);
+    if (rc == 1)
+        root = repx_format("%s/rootfs", w.dir);
+    wanted_finish(&w);
+    return root;
 }

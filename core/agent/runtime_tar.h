@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <kit/buf.h>
 #include <kit/err.h>
 
 /* One member as its headers tell it. */
@@ -39,10 +40,32 @@ void tar_member_finish(struct tar_member *m);
 
 #define LAYER_ENTRIES_MAX 5000000 /* of one layer: a disk has as many inodes */
 
-/* Unpack the archive in file fd over the directory root; more than max members are
- * refused. tick is called now and then. */
-int layer_unpack(int fd, int root, uint64_t max, void (*tick)(void *ctx), void *ctx,
-                 struct repx_err *err);
+struct layer_options {
+    uint64_t max; /* members; more are refused */
+    struct repx_buf
+        *notes; /* NULL: over what lies in the directory. Else alone, into an
+                              * empty one: what it means for other layers is noted */
+    void (*tick)(void *ctx); /* called now and then; may be NULL */
+    void *ctx;
+};
+
+/* Unpack the archive in file fd over the directory root. */
+int layer_unpack(int fd, int root, const struct layer_options *o, struct repx_err *err);
+/* Put a layer that was unpacked alone, in directory `from`, over the directory root: its
+ * files become hard links where that is possible. The same comes out as if it had been
+ * unpacked there. */
+int layer_merge(int from, const struct repx_buf *notes, int root,
+                const struct layer_options *o, struct repx_err *err);
+
+/* ---- parts of it (runtime_untar.c) ---- */
+
+/* The real place of a path in root, its parents made if need be. NULL with *err; NULL
+ * without when it is root itself. Caller frees. */
+char *root_place_of(int root, const char *name, struct repx_err *err);
+int root_put_dir(int root, const char *place, unsigned mode, struct repx_err *err);
+int root_whiteout(int root, const char *path, struct repx_err *err);
+int root_hard_link(int root, const char *place, const char *target,
+                   struct repx_err *err);
 /* Make what lacks of a directory, or of an empty file, at that path as if root were `/`:
  * a place to mount something on. */
 int root_place(int root, const char *path, int is_dir, struct repx_err *err);

@@ -97,7 +97,7 @@ static int resolve_dir(int root, const char *path, struct repx_buf *done,
 
 /* The place of a member: its parent's real path and its last component. Returns NULL with
  * *err, or NULL without when the path names root itself. */
-static char *place_of(int root, const char *name, struct repx_err *err)
+char *root_place_of(int root, const char *name, struct repx_err *err)
 {
     REPX_AUTO_FREE char *path = repx_strdup(name);
     REPX_AUTO_BUF struct repx_buf done = {0};
@@ -129,7 +129,7 @@ int root_place(int root, const char *path, int is_dir, struct repx_err *err)
 
     if (is_dir)
         return resolve_dir(root, path, &done, err);
-    REPX_AUTO_FREE char *place = place_of(root, path, err);
+    REPX_AUTO_FREE char *place = root_place_of(root, path, err);
     REPX_AUTO_CLOSE int fd =
         place ? openat(root, place, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644)
               : -1;
@@ -221,7 +221,7 @@ static int clear_root(int root, struct repx_err *err)
     return rc;
 }
 
-static int whiteout(int root, const char *path, struct repx_err *err)
+int root_whiteout(int root, const char *path, struct repx_err *err)
 {
     const char *leaf = leaf_of(path);
     size_t front = (size_t)(leaf - path); /* with its slash */
@@ -256,90 +256,118 @@ static int put_file(struct tar_in *in, const struct tar_member *m, int root,
     return 0;
 }
 
-static int put_dir(const struct tar_member *m, int root, const char *place,
-                   struct repx_err *err)
+int root_put_dir(int root, const char *place, unsigned mode, struct repx_err *err)
 {
     struct stat st;
 
     if (fstatat(root, place, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
-        return fchmodat(root, place, (mode_t)(m->mode | 0700u), 0) < 0
+        return fchmodat(root, place, (mode_t)(mode | 0700u), 0) < 0
                    ? repx_fail_errno(err, "%s", place)
                    : 0;
     }
     if (repx_remove_tree(root, place, err) < 0)
         return -1;
-    if (mkdirat(root, place, (mode_t)(m->mode | 0700u)) < 0)
+    if (mkdirat(root, place, (mode_t)(mode | 0700u)) < 0)
         return repx_fail_errno(err, "%s", place);
     return 0;
 }
 
-static int put_hard_link(const struct tar_member *m, int root, const char *place,
-                         struct repx_err *err)
+int root_hard_link(int root, const char *place, const char *target,
+                   struct repx_err *err)
 {
     struct repx_err why = {0};
-    REPX_AUTO_FREE char *from = place_of(root, m->link, &why);
+    REPX_AUTO_FREE char *from = root_place_of(root, target, &why);
 
     if (from && strcmp(from, place) == 0)
         return 0;
     if (!from || repx_remove_tree(root, place, err) < 0 ||
         linkat(root, from, root, place, 0) < 0)
-        return repx_fail_errno(err, "layer: %s: link to %s", place, m->link);
+        return repx_fail_errno(err, "layer: %s: link to %s", place, target);
     return 0;
 }
 
-static int put_member(struct tar_in *in, const struct tar_member *m, int root,
-                      const char *place, struct repx_err *err)
+/* ---- of an archive ---- */
+
+struct pass {
+    int root;
+    const struct layer_options *o;
+};
+
+static void note(const struct pass *p, char type, const char *path, const char *target)
 {
-    if (m->type == '5')
-        return put_dir(m, root, place, err);
+    repx_buf_char(p->o->notes, type);
+    repx_buf_add(p->o->notes, path, strlen(path) + 1);
+    if (target)
+        repx_buf_add(p->o->notes, target, strlen(target) + 1);
+}
+
+/* Of a layer that is unpacked alone: is what the link leads to another layer's? */
+static int leads_away(const struct pass *p, const struct tar_member *m)
+{
+    struct repx_err why = {0};
+    REPX_AUTO_FREE char *from = root_place_of(p->root, m->link, &why);
+    struct stat st;
+
+    return !from || fstatat(p->root, from, &st, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+static int put_member(struct tar_in *in, const struct tar_member *m,
+                      const struct pass *p, const char *place, struct repx_err *err)
+{
+    if (m->type == '5') {
+        if (p->o->notes)
+            note(p, 'd', place, NULL);
+        return root_put_dir(p->root, place, m->mode, err);
+    }
     if (m->type != '0' && m->type != '1' && m->type != '2')
         return tar_data(in, m->size, -1, err); /* devices, pipes */
+    if (m->type == '1' && p->o->notes && leads_away(p, m)) {
+        note(p, 'l', m->name, m->link);
+        return 0;
+    }
     if (m->type == '1')
-        return put_hard_link(m, root, place, err);
-    if (repx_remove_tree(root, place, err) < 0)
+        return root_hard_link(p->root, place, m->link, err);
+    if (repx_remove_tree(p->root, place, err) < 0)
         return -1;
     if (m->type == '0')
-        return put_file(in, m, root, place, err);
-    if (symlinkat(m->link, root, place) < 0)
+        return put_file(in, m, p->root, place, err);
+    if (symlinkat(m->link, p->root, place) < 0)
         return repx_fail_errno(err, "%s", place);
     return 0;
 }
 
-static int one_member(struct tar_in *in, const struct tar_member *m, int root,
-                      struct repx_err *err)
+static int one_member(struct tar_in *in, const struct tar_member *m,
+                      const struct pass *p, struct repx_err *err)
 {
     struct repx_err why = {0};
     REPX_AUTO_FREE char *path = plain_path(m->name);
 
     if (is_whiteout(path ? path : m->name))
         return tar_data(in, m->size, -1, err);
-    REPX_AUTO_FREE char *place = place_of(root, m->name, &why);
+    REPX_AUTO_FREE char *place = root_place_of(p->root, m->name, &why);
     if (why.code)
         return repx_fail(err, why.code, "%s", why.text);
     if (!place) /* the root directory itself */
         return tar_data(in, m->size, -1, err);
-    return put_member(in, m, root, place, err);
+    return put_member(in, m, p, place, err);
 }
 
-static int one_whiteout(struct tar_in *in, const struct tar_member *m, int root,
-                        struct repx_err *err)
+static int one_whiteout(struct tar_in *in, const struct tar_member *m,
+                        const struct pass *p, struct repx_err *err)
 {
     REPX_AUTO_FREE char *path = plain_path(m->name);
 
-    if (path && is_whiteout(path) && whiteout(root, path, err) < 0)
-        return -1;
+    if (path && is_whiteout(path)) {
+        if (p->o->notes)
+            note(p, 'w', path, NULL);
+        else if (root_whiteout(p->root, path, err) < 0)
+            return -1;
+    }
     return tar_data(in, m->size, -1, err);
 }
 
-typedef int member_fn(struct tar_in *in, const struct tar_member *m, int root,
-                      struct repx_err *err);
-
-struct pass {
-    int root;
-    uint64_t max; /* members */
-    void (*tick)(void *ctx);
-    void *ctx;
-};
+typedef int member_fn(struct tar_in *in, const struct tar_member *m,
+                      const struct pass *p, struct repx_err *err);
 
 static int each_member(struct tar_in *in, const struct pass *p, member_fn *each,
                        struct repx_err *err)
@@ -348,15 +376,15 @@ static int each_member(struct tar_in *in, const struct pass *p, member_fn *each,
     int rc;
 
     for (uint64_t n = 0; (rc = tar_next(in, &m, err)) == 1; n++) {
-        if (n == p->max) {
+        if (n == p->o->max) {
             rc = repx_fail(err, REPX_E_CORRUPT, "layer: more than %llu members",
-                           (unsigned long long)p->max);
+                           (unsigned long long)p->o->max);
         } else {
-            rc = each(in, &m, p->root, err);
+            rc = each(in, &m, p, err);
         }
         tar_member_finish(&m);
-        if (p->tick && n % 256 == 0)
-            p->tick(p->ctx);
+        if (p->o->tick && n % 256 == 0)
+            p->o->tick(p->o->ctx);
         if (rc < 0)
             break;
     }
@@ -366,13 +394,12 @@ static int each_member(struct tar_in *in, const struct pass *p, member_fn *each,
     return rc;
 }
 
-int layer_unpack(int fd, int root, uint64_t max, void (*tick)(void *ctx), void *ctx,
-                 struct repx_err *err)
+int layer_unpack(int fd, int root, const struct layer_options *o, struct repx_err *err)
 {
     uint8_t block[512];
     struct tar_in glance = {.fd = fd, .block = block, .long_size = -1, .glance = 1};
     struct tar_in in = {.fd = fd, .block = block, .long_size = -1};
-    const struct pass pass = {root, max, tick, ctx};
+    const struct pass pass = {root, o};
 
     if (each_member(&glance, &pass, one_whiteout, err) < 0)
         return -1;

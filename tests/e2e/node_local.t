@@ -4,7 +4,7 @@
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
 
-requires sshd slurm bwrap busybox jq
+requires sshd slurm bwrap busybox jq python3
 start_cluster
 sh "$TESTS/labs/reference-image/make.sh" "$WORK/imaged" || exit 1
 make_lab "$WORK/imaged"
@@ -30,6 +30,25 @@ check 'a copy is used as it lies there, and made again when it is gone' '
 	cp -r "$N/repx/pkg" before && d=$(ls "$N/repx/pkg" | grep -v use | head -n 1) && rm -r "$N/repx/pkg/$d" && rm -rf "$WORK/store/outputs" &&
 	repx run simulation-run --lab "$LAB" --artifact-store node-local && rm -f before/*.use && for d in before/*; do diff -r "$d" "$N/repx/pkg/${d##*/}"; done'
 
+# layered N: the image has one more layer, with file N.
+layered() {
+	rm -rf more && mkdir more && tar -xf "$WORK/imaged/busybox.tar" -C more && mkdir "more/x" && echo "$1" >"more/$1" && tar --mtime=@0 -cf more/x/layer.tar -C more "$1" &&
+	(cd more && rm "$1" && python3 - <<-X
+		import json, hashlib
+		m = json.load(open("manifest.json")); c = json.load(open(m[0]["Config"]))
+		m[0]["Layers"].append("x/layer.tar")
+		if "rootfs" in c: c["rootfs"]["diff_ids"].append("sha256:" + hashlib.sha256(open("x/layer.tar", "rb").read()).hexdigest())
+		json.dump(c, open(m[0]["Config"], "w")); json.dump(m, open("manifest.json", "w"))
+	X
+	) && mkdir -p "lay$1" && tar -cf "lay$1/busybox.tar" -C more . && printf "[lab]\nname = l\n[run r]\nstages = s\nimage = busybox.tar\n[stage s]\nscript = s.sh\n" >"lay$1/lab.ini" &&
+	printf "#!/bin/sh\ncat /%s >\"\$1/x\"; test -x /bin/busybox\n" "$1" >"lay$1/s.sh" && chmod +x "lay$1/s.sh" && make_lab "$WORK/lay$1" "laylab$1"
+}
+check 'layers that are on the node are reused from there: one more layer costs one' '
+	n=$(ls "$N/repx/cache/layers" | grep -vc use$); inode=$(stat -c %i "$N"/repx/cache/layers/*/fs/bin/busybox | head -n 1);
+	layered one && repx run r --lab "$LAB" && same one "$(cat "$WORK/store/outputs/$(jobs_of s)/out/x")" && same $((n + 1)) "$(ls "$N/repx/cache/layers" | grep -vc use$)" &&
+	same 3 "$(stat -c %h "$N"/repx/cache/images/*/rootfs/bin/busybox | sort -u)" && grep -q . "$N"/repx/cache/images/*/layers'
+check 'gc on the node: the image without a root goes with the layer that only it had' '
+	rm -r "$WORK/store/gcroots" && repx run simulation-run --lab "$WORK/lab" && n=$(ls "$N/repx/cache/layers" | grep -vc use$) && repx gc -y && same $((n - 1)) "$(ls "$N/repx/cache/layers" | grep -vc use$)" && same 1 "$(ls "$N/repx/cache/images" | grep -vc use$)"'
 check 'natively: the script is the copy' '
 	mkdir -p nat && printf "[lab]\nname = n\n[run r]\nstages = s\n[stage s]\nscript = s.sh\n" >nat/lab.ini && printf "#!/bin/sh\necho \"\$0\" >\"\$1/where\"\n" >nat/s.sh && chmod +x nat/s.sh &&
 	make_lab "$WORK/nat" natlab && repx run r --lab "$LAB" --artifact-store node-local && grep "^$N/repx/pkg/[0-9a-f]*/bin/" "$WORK/store/outputs/$(jobs_of s)/out/where"'

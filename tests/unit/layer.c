@@ -68,6 +68,25 @@ static void member_add(struct repx_buf *tar, const struct row *r)
     data_add(tar, n ? r->text : "", n);
 }
 
+static int apart; /* each layer is unpacked alone first */
+
+static int unpack_apart(int fd, int root, struct repx_err *err)
+{
+    char dir[] = "/var/tmp/repx-alone.XXXXXX";
+    const struct layer_options plain = {.max = 1000};
+    REPX_AUTO_BUF struct repx_buf notes = {0};
+    struct layer_options alone = {.max = 1000, .notes = &notes};
+
+    if (!mkdtemp(dir))
+        return -2;
+    REPX_AUTO_CLOSE int own = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = layer_unpack(fd, own, &alone, err);
+    if (rc == 0)
+        rc = layer_merge(own, &notes, root, &plain, err);
+    (void)repx_remove_tree(AT_FDCWD, dir, NULL);
+    return rc;
+}
+
 static int unpack(const struct repx_buf *tar, int root, struct repx_err *err)
 {
     int fd = memfd_create("layer", MFD_CLOEXEC);
@@ -75,7 +94,8 @@ static int unpack(const struct repx_buf *tar, int root, struct repx_err *err)
     if (fd < 0 || repx_write_all(fd, tar->data, tar->len) < 0 ||
         lseek(fd, 0, SEEK_SET) < 0)
         return -2;
-    int rc = layer_unpack(fd, root, 1000, NULL, NULL, err);
+    int rc = apart ? unpack_apart(fd, root, err)
+                   : layer_unpack(fd, root, &(struct layer_options){.max = 1000}, err);
     (void)close(fd);
     return rc;
 }
@@ -291,6 +311,27 @@ static const struct {
      {{"q", 'Q', "x", 0}, {"f", '0', "x", 0}, {""}},
      "f=x",
      NULL},
+    {"a hard link to a file of an earlier layer",
+     {{"d/f", '0', "x", 0}, {"@"}, {"e/h", '1', "d/f", 0}, {""}},
+     "d/ d/f=x e/ e/h=x",
+     NULL},
+    {"a directory that leads to what lies in it follows an earlier layer's link",
+     {{"usr/lib", '5', NULL, 0755},
+      {"lib", '2', "usr/lib", 0},
+      {"@"},
+      {"lib/f", '0', "x", 0},
+      {""}},
+     "lib->usr/lib usr/ usr/lib/ usr/lib/f=x",
+     NULL},
+    {"a directory of its own replaces an earlier layer's link",
+     {{"usr/lib", '5', NULL, 0755},
+      {"lib", '2', "usr/lib", 0},
+      {"@"},
+      {"lib", '5', NULL, 0755},
+      {"lib/f", '0', "x", 0},
+      {""}},
+     "lib/ lib/f=x usr/ usr/lib/",
+     NULL},
     {"the root itself, as a link",
      {{".", '2', "/etc", 0}, {"./", '5', NULL, 0777}, {"f", '0', "x", 0}, {""}},
      "f=x",
@@ -330,8 +371,9 @@ static int place_clean(struct place *p)
     return good;
 }
 
-static void hostile_layers(void)
+static void hostile_layers(int way)
 {
+    apart = way;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct place p;
         struct repx_err err = {0};
@@ -444,7 +486,8 @@ static void cut_archives(void)
 int main(void)
 {
     (void)umask(022);
-    hostile_layers();
+    hostile_layers(1);
+    hostile_layers(0);
     set_id_bits_are_dropped();
     long_names();
     huge_counts();
