@@ -16,6 +16,8 @@
 #include <kit/file.h>
 
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
+#include "core/agent/submission.h"
 #include "core/wire/verbs.h"
 
 #define NFS_MAGIC 0x6969
@@ -86,6 +88,19 @@ static int unit_ended(const struct unit *u)
     return is;
 }
 
+/* Other work on the job came first, and the scheduler has started this since that ended:
+ * now it is this one's. before: the key that S/live names. */
+static int unit_was_second(const struct unit *u, const char *before)
+{
+    REPX_AUTO_FREE char *run = NULL;
+    char key[27];
+    size_t index;
+
+    return next_get(u->site, u->id, &run, &index, key, NULL) > 0 &&
+           strcmp(run, u->run->id) == 0 && strcmp(key, u->key) == 0 &&
+           (!before || strcmp(before, u->key) != 0) && next_promote(u->site, u->id);
+}
+
 /* 1 when S/live does not say that somebody else works on the job, or that all is over:
  * a scheduler may start again what has ended (a queue that lost its journal, a unit that
  * was put back), and by then the job may be another run's. */
@@ -97,14 +112,20 @@ static int unit_live(const struct unit *u)
     int stale, whole = strcmp(u->phase, "main") == 0 || strcmp(u->phase, "gather") == 0;
     int there = live_get(u->site, u->id, &run, &index, key, NULL);
 
-    if (there > 0)
-        return strcmp(run, u->run->id) == 0 && (!whole || strcmp(key, u->key) == 0);
-    if (!whole)
+    if (there > 0 &&
+        (strcmp(run, u->run->id) != 0 || (whole && strcmp(key, u->key) != 0)))
+        return unit_was_second(u, key);
+    if (there > 0 || strncmp(u->phase, "step-", 5) == 0)
         return 1;
-    /* the claim speaks for a whole array: a job of it was cancelled by taking its link */
-    return !u->in_array && !unit_ended(u) &&
-           result_status(u->site, u->id, state_text(u->plan, "key", NULL), &stale,
-                         NULL) != JOB_SUCCEEDED;
+    if (unit_was_second(u, NULL))
+        return 1;
+    /* the claim speaks for a whole array: a job of it was cancelled by taking its link; and
+     * a scatter whose gather was not handed over is not to go on */
+    if (u->in_array || strcmp(u->phase, "scatter") == 0 || unit_ended(u))
+        return 0;
+    int status =
+        result_status(u->site, u->id, state_text(u->plan, "key", NULL), &stale, NULL);
+    return status != JOB_SUCCEEDED || stale;
 }
 
 /* Another node may see late whose job it is. */
@@ -228,12 +249,17 @@ int phase_main(struct unit *u, struct repx_err *err)
 
 /* ---- one unit ---- */
 
-static int over(const struct unit *u, json_t *event, struct repx_err *err)
+/* What is known of it on its way. */
+struct course {
+    int status; /* to exit with */
+    size_t by;  /* the producer that is not ready */
+};
+
+static void over(const struct unit *u, json_t *event, struct repx_err *err)
 {
     (void)event_write(u->site, u->run, event, err);
     if (strncmp(u->phase, "step-", 5) != 0)
         live_clear(u->site, u->id, u->run->id, NULL);
-    return 1;
 }
 
 static int unit_phase(struct unit *u, struct repx_err *err)
@@ -247,93 +273,75 @@ static int unit_phase(struct unit *u, struct repx_err *err)
     return phase_step(u, err);
 }
 
+static enum entry_saw saw_of(int rc)
+{
+    if (rc < 0)
+        return ENTRY_SAW_FAILED;
+    return rc ? ENTRY_SAW_YES : ENTRY_SAW_NO;
+}
+
+static void tell_cancelled(struct unit *u, struct repx_err *err)
+{
+    const char *who = run_over(u);
+    json_t *e = event_of(u, "cancelled", 0);
+
+    json_object_set_new(e, "by", json_string(who ? who : "cancel"));
+    over(u, e, err);
+}
+
+static void tell_blocked(struct unit *u, size_t by, struct repx_err *err)
+{
+    json_t *e = event_of(u, "blocked", 0);
+
+    json_object_set_new(e, "by", json_integer((json_int_t)by));
+    over(u, e, err);
+}
+
+/* Does what the machine asks for. */
+static enum entry_saw perform(struct unit *u, enum entry_act act, struct course *c,
+                              struct repx_err *err)
+{
+    switch (act) {
+    case ENTRY_DO_CLAIM:
+        return saw_of(unit_claim(u, err));
+    case ENTRY_DO_MEANT:
+        return saw_of(unit_is_live(u));
+    case ENTRY_DO_WANTED:
+        return saw_of(run_over(u) == NULL);
+    case ENTRY_DO_PRODUCERS:
+        return saw_of(producers_ready(u, &c->by, err));
+    case ENTRY_DO_RUN:
+        c->status = unit_phase(u, err);
+        break;
+    case ENTRY_DO_BLOCKED:
+        tell_blocked(u, c->by, err);
+        c->status = 1;
+        break;
+    case ENTRY_DO_CANCELLED:
+        tell_cancelled(u, err);
+        c->status = 1;
+        break;
+    case ENTRY_DO_FEED:
+        if (u->feed)
+            u->feed(u->site, u->run->id);
+        break;
+    case ENTRY_DO_NOTHING:
+        break;
+    }
+    return ENTRY_SAW_YES;
+}
+
 int unit_run(struct unit *u, struct repx_err *err)
 {
-    size_t by = 0;
-    int mine = unit_claim(u, err);
+    int first = strcmp(u->phase, "main") == 0 || strcmp(u->phase, "scatter") == 0;
+    struct entry e = entry_begin(first);
+    struct course c = {0};
 
-    if (mine != 1 || !unit_is_live(u))
-        return mine < 0;
-    const char *who = run_over(u);
-    if (who) {
-        json_t *e = event_of(u, "cancelled", 0);
-        json_object_set_new(e, "by", json_string(who));
-        return over(u, e, err);
+    while (!entry_over(&e)) {
+        enum entry_act act = entry_next(&submission_rules_all, &e);
+        entry_saw(&submission_rules_all, &e, perform(u, act, &c, err));
     }
-    int entry = strcmp(u->phase, "main") == 0 || strcmp(u->phase, "scatter") == 0;
-    int ready = entry ? producers_ready(u, &by, err) : 1;
-    if (ready == 0) {
-        json_t *e = event_of(u, "blocked", 0);
-        json_object_set_new(e, "by", json_integer((json_int_t)by));
-        return over(u, e, err);
-    }
-    return ready < 0 ? 1 : unit_phase(u, err);
-}
-
-/* ---- the program ---- */
-
-/* A number of the command line, or of REPX_INDEX for "-". */
-static int number_read(const char *text, int64_t *n, struct repx_err *err)
-{
-    const char *from = strcmp(text, "-") == 0 ? getenv("REPX_INDEX") : text;
-    char *end = NULL;
-
-    errno = 0;
-    long long v = from ? strtoll(from, &end, 10) : -1;
-    if (!from || !*from || *end || errno || v < 0 || v > INT32_MAX)
-        return repx_fail(err, REPX_E_USAGE, "%s: not an index", from ? from : "-");
-    *n = v;
-    return 0;
-}
-
-/* In an array of jobs S/sub/KEY/table says which one is meant. */
-static int job_of_index(struct unit *u, int64_t *index, struct repx_err *err)
-{
-    int64_t job = 0;
-    int rc = array_job(u->site, u->key, *index, &job, err);
-
-    u->in_array = rc == 1;
-    if (rc == 1)
-        *index = job;
-    return rc;
-}
-
-/* Of a later part of the branches the table says which one an index means. */
-static int branch_read(const struct unit *u, const char *text, int64_t *branch,
-                       struct repx_err *err)
-{
-    int64_t index = 0;
-
-    if (number_read(text, &index, err) < 0)
-        return -1;
-    *branch = index;
-    return strcmp(text, "-") == 0 && array_job(u->site, u->key, index, branch, err) < 0
-               ? -1
-               : 0;
-}
-
-static int job_of(struct site *site, char **argv, int argc, struct repx_err *err)
-{
-    const char *phase = argv[4], *unit = getenv("REPX_UNIT");
-    int step = strncmp(phase, "step-", 5) == 0;
-    struct unit u = {.site = site, .key = argv[5]};
-    int64_t index = 0, branch = -1;
-
-    u.unit_id = unit ? unit : "";
-    if (!state_key_ok(u.key))
-        return repx_fail(err, REPX_E_USAGE, "%s: not a submission key", u.key);
-    if (number_read(argv[3], &index, err) < 0 ||
-        (strcmp(argv[3], "-") == 0 && job_of_index(&u, &index, err) < 0) ||
-        (step && branch_read(&u, argc > 6 ? argv[6] : "-", &branch, err) < 0))
-        return -1;
-    u.run = run_open(site, argv[2], err);
-    u.index = (size_t)index;
-    int rc = u.run ? unit_open(&u, phase, branch, err) : -1;
-    if (rc == 0)
-        rc = unit_run(&u, err);
-    unit_close(&u);
-    run_close(u.run);
-    return rc;
+    return e.state == ENTRY_BROKEN ? 1 : c.status;
 }
 
 char *state_path_read(const char *base)
@@ -345,29 +353,4 @@ char *state_path_read(const char *base)
         return NULL;
     b.data[strcspn(b.data, "\n")] = 0;
     return repx_strdup(b.data);
-}
-
-int job_main(int argc, char **argv)
-{
-    struct site site = {.base_fd = -1, .state_fd = -1};
-    struct repx_err err = {0};
-
-    if (argc < 6 || argc > 7) {
-        (void)fprintf(stderr,
-                      "usage: repx-agent job BASE RUN INDEX PHASE KEY [BRANCH]\n");
-        return 2;
-    }
-    process_prepare();
-    REPX_AUTO_FREE char *state = state_path_read(argv[1]);
-    int rc = site_open(&site, argv[1], state, &err);
-    if (rc == 0 && site.readonly) {
-        rc = repx_fail(&err, REPX_E_UNSUPPORTED, "%s: this agent may not write there",
-                       site.state);
-    }
-    if (rc == 0)
-        rc = job_of(&site, argv, argc, &err);
-    site_close(&site);
-    if (err.code)
-        (void)fprintf(stderr, "repx-agent: %s\n", err.text);
-    return rc != 0;
 }

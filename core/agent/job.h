@@ -37,6 +37,8 @@ struct unit {
     const char *sched;   /* scheduler's name */
     const char *unit_id; /* the scheduler's id of this unit */
     int in_array;        /* one job of several in an array */
+    /* After its end: hand over what waits for room; or NULL. */
+    void (*feed)(struct site *site, const char *run);
 };
 
 /* ---- input files (job_inputs.c) ---- */

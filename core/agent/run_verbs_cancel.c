@@ -9,6 +9,7 @@
 #include "core/agent/scheduler_call.h"
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
+#include "core/agent/submit.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -124,8 +125,10 @@ int run_cancel(struct site *site, const char *run_id, struct repx_buf *fields,
     run_state_init(&c.state, run->count);
     int rc = mark(site, run, err);
     int held = rc == 0 && lease_take(site, "feed", SUBMITTER_MS, &epoch, NULL) == 0;
-    if (rc == 0)
+    if (rc == 0) {
+        submit_unfeed(site, run);
         rc = cancel_all(site, run, &c, fields, err);
+    }
     if (held)
         lease_drop(site, "feed");
     json_decref(c.ids);

@@ -13,6 +13,7 @@
 
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
 
 #define TABLE_MAX (64u << 20)
 
@@ -72,6 +73,16 @@ int64_t array_index(struct site *site, const char *key, size_t job)
             return (int64_t)(i / 8);
     }
     return -1;
+}
+
+size_t array_count(struct site *site, const char *key)
+{
+    REPX_AUTO_FREE char *path = repx_format("sub/%s/table", key);
+    struct stat st;
+
+    if (!state_key_ok(key) || fstatat(site->state_fd, path, &st, 0) < 0)
+        return 0;
+    return (size_t)(st.st_size / 8);
 }
 
 char *array_unit(const char *id, int64_t index)

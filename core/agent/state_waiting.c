@@ -18,14 +18,10 @@
 #define WAITING_MAX 65536
 
 static const struct state_field fields[] = {
-    {"v", STATE_INT, STATE_REQUIRED},
-    {"t", STATE_INT, STATE_REQUIRED},
-    {"next", STATE_INT, STATE_REQUIRED},
-    {"jobs", STATE_COUNT, STATE_REQUIRED},
-    {"reason", STATE_TEXT, 0},
-    {"feeder", STATE_TEXT, 0},
-    {"needs_client", STATE_BOOL, 0},
-    {NULL, 0, 0},
+    {"v", STATE_INT, STATE_REQUIRED},    {"t", STATE_INT, STATE_REQUIRED},
+    {"next", STATE_INT, STATE_REQUIRED}, {"jobs", STATE_COUNT, STATE_REQUIRED},
+    {"reason", STATE_TEXT, 0},           {"feeder", STATE_TEXT, 0},
+    {"needs_client", STATE_BOOL, 0},     {NULL, 0, 0},
 };
 
 static char *path_of(const char *run, const char *end)
@@ -44,7 +40,8 @@ int waiting_read(struct site *site, const char *run, struct waiting *w)
         return 0;
     size_t n = strcspn(repx_buf_text(&b), "\n");
     json_t *j = state_read(b.data, n, fields, "waiting", NULL);
-    w->jobs = state_int(j, "jobs", 1); /* a record that cannot be read: all is unknown */
+    w->jobs =
+        state_int(j, "jobs", 1); /* a record that cannot be read: all is unknown */
     w->t = state_int(j, "t", 0);
     w->next = state_int(j, "next", 0);
     w->reason = repx_strdup(state_text(j, "reason", ""));
@@ -65,8 +62,8 @@ int waiting_write(struct site *site, const char *run, const struct waiting *w,
                   struct repx_err *err)
 {
     REPX_AUTO_FREE char *path = path_of(run, "");
-    json_t *j = json_pack("{s:i,s:I,s:I,s:I,s:b}", "v", 1, "t", (json_int_t)w->t, "next",
-                          (json_int_t)w->next, "jobs", (json_int_t)w->jobs,
+    json_t *j = json_pack("{s:i,s:I,s:I,s:I,s:b}", "v", 1, "t", (json_int_t)w->t,
+                          "next", (json_int_t)w->next, "jobs", (json_int_t)w->jobs,
                           "needs_client", w->needs_client);
 
     if (w->reason)

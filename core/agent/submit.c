@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,12 +13,10 @@
 
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
-#include "core/wire/msg.h"
-#include "core/wire/verbs.h"
 
 #define BATCH_MAX 1000
 #define BATCH_FIRST 100 /* so that work begins while the rest is being written down */
-#define LEASE_WAIT_MS 600000
+#define BATCH_FEED 4    /* where there was no room lately: little is written in vain */
 
 /* ---- beginning and end ---- */
 
@@ -59,7 +56,14 @@ static int journal_exists(const struct run *run)
 int submission_open(struct submission *s, struct site *site, struct run *run,
                     struct repx_err *err)
 {
-    *s = (struct submission){.site = site, .run = run, .out = -1, .journal = -1};
+    *s = (struct submission){
+        .site = site,
+        .run = run,
+        .out = -1,
+        .journal = -1,
+        .batch_most = BATCH_FIRST,
+        .given = json_object(),
+    };
     s->plan = repx_array(run->count + 1, sizeof(void *));
     s->jobs = repx_array(run->count + 1, sizeof(*s->jobs));
     run_state_init(&s->state, run->count);
@@ -70,21 +74,29 @@ int submission_open(struct submission *s, struct site *site, struct run *run,
                          "be submitted there",
                          site->base);
     }
-    return scheduler_open(&s->scheduler, site, run->record, err);
+    if (scheduler_open(&s->scheduler, site, run->record, err) < 0)
+        return -1;
+    s->nodes = submission_nodes(s);
+    return 0;
+}
+
+static void decided_finish(struct decided *d)
+{
+    free(d->unit);
+    free(d->after);
+    free(d->scatter);
 }
 
 void submission_close(struct submission *s)
 {
     for (size_t i = 0; i < s->run->count; i++) {
         json_decref(s->plan[i]);
-        free(s->jobs[i].unit);
+        decided_finish(s->jobs + i);
     }
-    for (size_t i = 0; i < s->batch_count; i++) {
-        json_decref(s->batch[i].unit);
-        free(s->batch[i].id);
-        free(s->batch[i].text);
-        free(s->batch[i].members);
-    }
+    (void)submission_drop(s);
+    free(s->asked);
+    free(s->room);
+    json_decref(s->given);
     free(s->plan);
     free(s->jobs);
     free(s->batch);
@@ -194,6 +206,19 @@ int submission_cancelled(const struct submission *s, struct repx_err *err)
     return repx_fail(err, REPX_E_CANCELED, "run %s was cancelled", s->run->id);
 }
 
+/* There is no room for it now, or none for what it waits for. */
+static int is_later(const struct submission *s, size_t i)
+{
+    const json_t *deps = json_object_get(s->plan[i], "deps");
+    int later = s->full || s->again;
+
+    for (size_t k = 0; !later && k < json_array_size(deps); k++) {
+        size_t d = (size_t)json_integer_value(json_array_get(deps, k));
+        later = s->jobs[d].what == DECIDE_LATER;
+    }
+    return later;
+}
+
 int submit_may(struct submission *s, size_t i, struct repx_err *err)
 {
     size_t by = blocker(s, i), stale = stale_producer(s, i);
@@ -202,16 +227,24 @@ int submit_may(struct submission *s, size_t i, struct repx_err *err)
         return block_job(s, i, by, err) < 0 ? -1 : 0;
     if (stale != i)
         return refuse_stale(s, i, stale, err) < 0 ? -1 : 0;
-    return 1;
+    if (!is_later(s, i))
+        return 1;
+    s->jobs[i].what = DECIDE_LATER;
+    return 0;
 }
 
 int submit_job(struct submission *s, size_t i, struct repx_err *err)
 {
     if (add_job(s, i, err) < 0)
         return -1;
-    return s->batch_count >= (s->submitted ? BATCH_MAX : BATCH_FIRST)
-               ? submission_flush(s, err)
-               : 0;
+    if (s->batch_count < s->batch_most)
+        return 0;
+    if (s->batch_most == BATCH_FIRST) {
+        s->batch_most = BATCH_MAX;
+    } else if (s->batch_most < BATCH_MAX / 2) {
+        s->batch_most *= 2;
+    }
+    return submission_flush(s, err);
 }
 
 static int submit_jobs(struct submission *s, struct repx_err *err)
@@ -232,50 +265,46 @@ static int submit_jobs(struct submission *s, struct repx_err *err)
     return submission_flush(s, err);
 }
 
-/* Every job of the run has at least one event afterwards, or the call has failed. */
-static int submit_all(struct submission *s, struct repx_err *err)
+int submission_know(struct submission *s, struct repx_err *err)
 {
     for (size_t i = 0; i < s->run->count; i++) {
-        s->plan[i] = run_plan(s->run, i, err);
+        unsigned tries = s->jobs[i].tries;
+        decided_finish(s->jobs + i);
+        s->jobs[i] = (struct decided){.tries = tries};
+        if (!s->plan[i])
+            s->plan[i] = run_plan(s->run, i, err);
         if (!s->plan[i])
             return -1;
     }
-    if (submission_events(s, err) < 0 || submission_decide(s, err) < 0 ||
-        submit_jobs(s, err) < 0)
-        return -1;
-    if (s->left) {
-        return repx_fail(
-            err, REPX_E_BUSY,
-            "the scheduler has no room for %zu of the run's units; run again "
-            "when there is",
-            s->left);
-    }
-    return 0;
+    s->full = s->again = s->stopped = 0;
+    s->queued = 0;
+    (void)json_object_clear(s->given);
+    if (s->trust)
+        s->batch_most = BATCH_FEED;
+    return submission_events(s, err) < 0 || submission_decide(s, err) < 0 ? -1 : 0;
 }
 
-int submit_run(struct site *site, const char *run_id, unsigned options, int out,
-               struct repx_buf *fields, struct repx_err *err)
+size_t submission_count(const struct submission *s, enum decision what)
 {
-    struct run *run = run_open(site, run_id, err);
-    struct submission s;
-    uint64_t epoch;
+    size_t n = 0;
 
-    if (!run)
-        return -1;
-    (void)signal(SIGPIPE, SIG_IGN); /* a client that left ends nothing here */
-    int rc = submission_open(&s, site, run, err);
-    s.options = options;
-    s.out = out;
-    if (rc == 0 && lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err) < 0) {
-        rc = repx_wrap(err, "run %s", run_id);
-    } else if (rc == 0) {
-        rc = submit_all(&s, err);
-        if (s.lines.len)
-            (void)journal_write(&s, 0, NULL);
-        lease_drop(site, "feed");
+    for (size_t i = 0; i < s->run->count; i++)
+        n += s->jobs[i].what == what;
+    return n;
+}
+
+int submission_give(struct submission *s, struct repx_err *err)
+{
+    for (;;) {
+        s->again = 0;
+        if (submit_jobs(s, err) < 0)
+            return -1;
+        if (!s->again || s->full)
+            return 0;
+        for (size_t i = 0; i < s->run->count; i++) {
+            if (s->jobs[i].what == DECIDE_LATER)
+                s->jobs[i].what = DECIDE_NEW;
+        }
+        s->fresh = 0; /* the keys of what comes again are spent */
     }
-    msg_put_number(fields, F_COUNT, (int64_t)s.submitted);
-    submission_close(&s);
-    run_close(run);
-    return rc;
 }

@@ -16,10 +16,22 @@
 
 #define SUBMIT_RERUN_STALE 1u /* option: results of another work key do not count */
 
-/* The worker of V_RUN_SUBMIT: submit all jobs of the run that need it, writing their
- * event lines to `out`. Adds F_COUNT (units submitted) to *fields. */
+/* The worker of V_RUN_SUBMIT: submit all jobs of the run that need it, as far as there is
+ * room, writing their event lines to `out`. Adds F_COUNT (jobs submitted), F_LEFT (jobs
+ * that wait for room) and F_REASON to *fields. A run that waits for room already is fed when
+ * that is due, and else left alone. */
 int submit_run(struct site *site, const char *run_id, unsigned options, int out,
                struct repx_buf *fields, struct repx_err *err);
+
+/* Called by a supervisor after the end of its unit: hand over what waits for room, of its
+ * own run first. Never waits for room, nor for another who does the same. */
+void submit_after(struct site *site, const char *run_id);
+/* The feeder job of a run, with its key: waits for room. */
+int submit_backstop(struct site *site, const char *run_id, const char *key,
+                    struct repx_err *err);
+
+/* The run was cancelled: nothing of it waits any more, and its feeder job goes. */
+void submit_unfeed(struct site *site, struct run *run);
 
 /* Called by the supervisor of phase scatter, once the work list is there: one array per
  * step over `branches` branches, in the order of the step graph, and then the gather

@@ -15,22 +15,9 @@
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
 
-#define LIMITS_MS 30000
 #define ARRAY_MIN 2
 
 /* ---- may there be arrays? ---- */
-
-struct answer {
-    int64_t array_max, index_ids;
-};
-
-static void on_limits(void *ctx, const json_t *answer)
-{
-    struct answer *a = ctx;
-
-    a->array_max = state_int(answer, "array_max", -1);
-    a->index_ids = state_int(answer, "index_ids", 0);
-}
 
 static size_t count_new(const struct submission *s)
 {
@@ -43,38 +30,15 @@ static size_t count_new(const struct submission *s)
     return n;
 }
 
-/* The scheduler's own limit; 0 when there are no arrays, -1 when nobody knows. *ids: does
- * it take ID_INDEX for one index, as jobs that depend on jobs of an array need? */
-static int64_t ask_limit(struct submission *s, int64_t *ids)
-{
-    struct answer a = {submission_limit_known(s, "array_max"),
-                       submission_limit_known(s, "index_ids")};
-
-    *ids = a.index_ids;
-    if (a.array_max >= 0 && a.index_ids >= 0)
-        return a.array_max;
-    a = (struct answer){-1, 0};
-    if (scheduler_call(&s->scheduler, "limits", json_object(), LIMITS_MS, on_limits, &a,
-                       NULL) < 0)
-        return -1;
-    if (a.array_max > 0) {
-        submission_limit_keep(s, "array_max", a.array_max);
-        submission_limit_keep(s, "index_ids", a.index_ids);
-    }
-    *ids = a.index_ids;
-    return a.array_max;
-}
-
 size_t submission_array_max(struct submission *s)
 {
-    int64_t ids = 0;
-
     /* our own queue takes units as fast as arrays, and starts them sooner */
     if (strcmp(s->scheduler.name, "local") == 0 || count_new(s) < ARRAY_MIN)
         return 0;
-    int64_t most = ask_limit(s, &ids);
-    if (ids != 1)
+    /* jobs that depend on jobs of an array name one index of it */
+    if (submission_limit(s, "index_ids") != 1)
         return 0;
+    int64_t most = submission_limit(s, "array_max");
     if (most >= ARRAY_MIN)
         most = (int64_t)submission_learned(s, (size_t)most);
     return most >= ARRAY_MIN ? (size_t)most : 0; /* one by one is always right */
@@ -82,8 +46,8 @@ size_t submission_array_max(struct submission *s)
 
 size_t submission_branches_max(struct submission *s, size_t count)
 {
-    int64_t ids;
-    int64_t most = strcmp(s->scheduler.name, "local") == 0 ? -1 : ask_limit(s, &ids);
+    int64_t most =
+        strcmp(s->scheduler.name, "local") == 0 ? -1 : submission_limit(s, "array_max");
 
     return most > 0 && (uint64_t)most < count ? submission_learned(s, (size_t)most)
                                               : count;

@@ -1,488 +1,265 @@
 /* SPDX-License-Identifier: MIT */
-/* submit_batch.c: one batch: intent on paper, the question, the answers on paper. */
-#define _DEFAULT_SOURCE
-#include <errno.h>
-#include <fcntl.h>
+/* submit_batch.c: does what handovers ask for, the same for all units of the batch that are
+ * at the same point: one journal write, one call of the scheduler's helper. */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <repx/scheduler.h>
 
 #include <kit/alloc.h>
-#include <kit/file.h>
 
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
 
-#define SUBMIT_MS 300000
-#define FIND_MS 60000
-#define FIND_TRIES 3
-#define FIND_WAIT_MS 2000 /* what was asked for may appear a little later */
-#define ROOM_MS 60000     /* how long to wait for room in all */
+#define CANCEL_MS 60000
 
-/* ---- the journal ---- */
+static const struct submission_rules *const rules = &submission_rules_all;
 
-void journal_line(struct submission *s, const char *what, const char *key, json_t *more)
+/* ---- one action, for each unit that needs it ---- */
+
+static enum handover_saw saw_of(int rc)
 {
-    json_t *j = more ? more : json_object();
-
-    (void)json_object_set_new(j, "v", json_integer(1));
-    (void)json_object_set_new(j, "t", json_integer(state_now_ms()));
-    (void)json_object_set_new(j, "do", json_string(what));
-    (void)json_object_set_new(j, "key", json_string(key));
-    REPX_AUTO_FREE char *text = json_dumps(j, JSON_COMPACT);
-    json_decref(j);
-    if (text) {
-        repx_buf_str(&s->lines, text);
-        repx_buf_char(&s->lines, '\n');
-    }
+    return rc < 0 ? HANDOVER_SAW_FAILED : HANDOVER_SAW_OK;
 }
 
-int journal_write(struct submission *s, int durable, struct repx_err *err)
+/* What a claim of somebody else's means; its id is the unit's from now on, and ours, when
+ * there was one, is too many. */
+static enum handover_saw claim_seen(struct pending *p, const json_t *claim)
 {
-    REPX_AUTO_FREE char *name =
-        repx_format("journal.%s.%ld", s->site->host, (long)getpid());
+    const char *id = state_text(claim, "id", "");
 
-    if (s->journal < 0) {
-        s->journal =
-            openat(s->run->dir, name,
-                   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (strcmp(state_text(claim, "by", ""), "void") == 0) {
+        free(p->surplus);
+        p->surplus = repx_strdup(p->id);
+        return HANDOVER_SAW_CLAIM_VOID;
     }
-    if (s->journal < 0 || repx_write_all(s->journal, s->lines.data, s->lines.len) < 0 ||
-        (durable && fdatasync(s->journal) < 0)) {
-        return repx_fail_errno(err,
-                               "run %s: %s cannot be written, so nothing more is "
-                               "submitted",
-                               s->run->id, name);
-    }
-    s->lines.len = 0;
-    return 0;
-}
-
-/* ---- asking ---- */
-
-static void on_answer(void *ctx, const json_t *answer)
-{
-    struct submission *s = ctx;
-    int64_t i = json_integer_value(json_object_get(answer, "i"));
-    const char *id = json_string_value(json_object_get(answer, "id"));
-    const char *text = json_string_value(json_object_get(answer, "text"));
-    const char *result = json_string_value(json_object_get(answer, "result"));
-
-    if (i < 0 || (size_t)i >= s->batch_count || !result)
-        return;
-    struct pending *p = s->batch + i;
-    p->result = scheduler_result(result);
-    if (p->result == REPX_SUBMIT_ACCEPTED && !id)
-        p->result = REPX_SUBMIT_PERHAPS;
-    free(p->id);
-    free(p->text);
+    if (p->id && strcmp(id, p->id) == 0)
+        return HANDOVER_SAW_CLAIM_SAME;
+    free(p->surplus);
+    p->surplus = p->id;
     p->id = repx_strdup(id);
-    p->text = repx_strdup(text);
+    return HANDOVER_SAW_CLAIM_OTHER;
 }
 
-static void on_found(void *ctx, const json_t *answer)
-{
-    const char *key = json_string_value(json_object_get(answer, "key"));
-
-    if (key && json_is_string(json_object_get(answer, "id")))
-        (void)json_object_set(ctx, key, (json_t *)(uintptr_t)answer);
-}
-
-json_t *submission_find(struct submission *s, json_t *keys, struct repx_err *err)
-{
-    json_t *found = json_object();
-    json_t *request = json_pack("{s:O}", "keys", keys);
-
-    if (json_array_size(keys) == 0) {
-        json_decref(request);
-        return found;
-    }
-    if (scheduler_call(&s->scheduler, "find", request, FIND_MS, on_found, found, err) <
-        0) {
-        json_decref(found);
-        return NULL;
-    }
-    return found;
-}
-
-/* An array of jobs: its table, and each job's link. */
-static int prepare_members(struct submission *s, const struct pending *p,
-                           struct repx_err *err)
-{
-    int rc = array_write(s->site, p->key, p->members, p->array, err);
-
-    for (size_t i = 0; rc == 0 && i < p->array; i++) {
-        size_t job = p->members[i];
-        struct decided *d = s->jobs + job;
-        memcpy(d->key, p->key, sizeof(p->key));
-        d->width = p->array;
-        d->index = i;
-        rc = live_set(s->site, state_text(s->plan[job], "id", ""), s->run->id, job,
-                      p->key, err);
-    }
-    return rc;
-}
-
-/* A later part of a step's branches: its indices begin at 0 all the same. */
-static int prepare_branches(struct submission *s, const struct pending *p,
-                            struct repx_err *err)
-{
-    size_t *numbers = repx_array(p->array, sizeof(*numbers));
-
-    for (size_t i = 0; i < p->array; i++)
-        numbers[i] = p->first + i;
-    int rc = array_write(s->site, p->key, numbers, p->array, err);
-    free(numbers);
-    return rc;
-}
-
-int submission_prepare(struct submission *s, size_t at, struct repx_err *err)
-{
-    const struct pending *p = s->batch + at;
-    const char *id = state_text(s->plan[p->job], "id", "");
-
-    if (sub_create(s->site, p->key, err) < 0)
-        return -1;
-    if (p->members)
-        return prepare_members(s, p, err);
-    if (p->first && prepare_branches(s, p, err) < 0)
-        return -1;
-    /* of a scatter-gather job the gather stands for the whole */
-    if (strcmp(p->phase, "scatter") == 0 || strncmp(p->phase, "step-", 5) == 0)
-        return 0;
-    memcpy(s->jobs[p->job].key, p->key, sizeof(p->key));
-    return live_set(s->site, id, s->run->id, p->job, p->key, err);
-}
-
-static int ask(struct submission *s, struct repx_err *err)
-{
-    json_t *units = json_array();
-
-    for (size_t i = 0; i < s->batch_count; i++) {
-        s->batch[i].result = 0;
-        (void)json_array_append(units, s->batch[i].unit);
-    }
-    return scheduler_call(&s->scheduler, "submit", json_pack("{s:o}", "units", units),
-                          SUBMIT_MS, on_answer, s, err);
-}
-
-/* ---- what is true of units without an answer ---- */
-
-static int unanswered(const struct pending *p)
-{
-    return p->result == 0 || p->result == REPX_SUBMIT_PERHAPS;
-}
-
-static size_t adopt_found(struct submission *s, const json_t *found)
-{
-    size_t left = 0;
-
-    for (size_t i = 0; i < s->batch_count; i++) {
-        struct pending *p = s->batch + i;
-        const char *id =
-            json_string_value(json_object_get(json_object_get(found, p->key), "id"));
-        if (!unanswered(p))
-            continue;
-        if (!id) {
-            left++;
-            continue;
-        }
-        p->result = REPX_SUBMIT_ACCEPTED;
-        free(p->id);
-        p->id = repx_strdup(id);
-    }
-    return left;
-}
-
-static json_t *doubtful_keys(const struct submission *s)
-{
-    json_t *keys = json_array();
-
-    for (size_t i = 0; i < s->batch_count; i++) {
-        if (unanswered(s->batch + i))
-            (void)json_array_append_new(keys, json_string(s->batch[i].key));
-    }
-    return keys;
-}
-
-/* Make the key void: should the unit appear after all, it ends without doing anything. */
-static int give_up(struct submission *s, struct pending *p, const char *why,
-                   struct repx_err *err)
+static enum handover_saw make_claim(struct submission *s, struct pending *p, int by,
+                                    struct repx_err *err)
 {
     json_t *claim = NULL;
-    int rc =
-        claim_make(s->site, p->key, CLAIM_VOID, s->scheduler.name, "", &claim, err);
+    int rc = claim_make(s->site, p->key, by, s->scheduler.name,
+                        by == CLAIM_VOID ? "" : p->id, &claim, err);
+    enum handover_saw saw = rc == 0 ? claim_seen(p, claim) : saw_of(rc);
 
-    if (rc == 0 && strcmp(state_text(claim, "by", ""), "job") == 0) {
-        p->result = REPX_SUBMIT_ACCEPTED; /* it has started meanwhile */
-        free(p->id);
-        p->id = repx_strdup(state_text(claim, "id", ""));
-    } else if (rc >= 0) {
-        journal_line(s, "void", p->key, NULL);
-        p->result = REPX_SUBMIT_REFUSED;
-        free(p->text);
-        p->text =
-            repx_format("the scheduler gave no answer and does not know it: %s", why);
-    }
     json_decref(claim);
-    return rc < 0 ? -1 : 0;
+    return saw;
 }
 
-static int settle_doubts(struct submission *s, const char *why, struct repx_err *err)
+static enum handover_saw withdraw(struct submission *s, const struct pending *p)
 {
-    for (int i = 0; i < FIND_TRIES; i++) {
-        json_t *keys = doubtful_keys(s);
-        size_t left = json_array_size(keys);
-        json_t *found = left ? submission_find(s, keys, err) : NULL;
-        json_decref(keys);
-        if (left && !found) {
-            return repx_wrap(err,
-                             "whether %zu jobs were submitted is not known; run "
-                             "again to find out",
-                             left);
-        }
-        left = found ? adopt_found(s, found) : 0;
-        json_decref(found);
-        if (!left)
-            return 0;
-        if (i + 1 < FIND_TRIES)
-            (void)poll(NULL, 0, FIND_WAIT_MS);
-    }
+    json_t *ids = json_pack("[s]", p->surplus ? p->surplus : "");
+
+    return saw_of(scheduler_call(&s->scheduler, "cancel",
+                                 json_pack("{s:o}", "ids", ids), CANCEL_MS, NULL, NULL,
+                                 NULL));
+}
+
+static enum handover_saw act_on(struct submission *s, size_t at, enum handover_act act,
+                                struct repx_err *err)
+{
+    struct pending *p = s->batch + at;
+
+    if (act == HANDOVER_DO_PREPARE)
+        return saw_of(submission_prepare(s, at, err));
+    if (act == HANDOVER_DO_CLAIM)
+        return make_claim(s, p, CLAIM_SUBMITTER, err);
+    if (act == HANDOVER_DO_VOID)
+        return make_claim(s, p, CLAIM_VOID, err);
+    if (act == HANDOVER_DO_WITHDRAW)
+        return withdraw(s, p);
+    return saw_of(submission_record(s, p, err));
+}
+
+/* Tell all units at `act` the same. */
+static void all_saw(struct submission *s, enum handover_act act, enum handover_saw saw)
+{
     for (size_t i = 0; i < s->batch_count; i++) {
-        if (unanswered(s->batch + i) && give_up(s, s->batch + i, why, err) < 0)
-            return -1;
+        if (handover_next(rules, &s->batch[i].h) == act)
+            handover_saw(rules, &s->batch[i].h, saw);
     }
-    return 0;
 }
 
-/* ---- answers on paper ---- */
-
-/* index: of the job within its array of jobs, else -1. */
-static int accept_job(struct submission *s, const struct pending *p, size_t job,
-                      int64_t index, struct repx_err *err)
+static void each(struct submission *s, enum handover_act act, struct repx_err *err)
 {
-    REPX_AUTO_FREE char *id = array_unit(p->id, index);
-    json_t *event = json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)job, "e",
-                              "submitted", "key", p->key, "id", id);
-
-    if (strcmp(p->phase, "main") != 0)
-        (void)json_object_set_new(event, "phase", json_string(p->phase));
-    if (p->array)
-        (void)json_object_set_new(event, "array", json_integer((json_int_t)p->array));
-    if (index >= 0)
-        (void)json_object_set_new(event, "index", json_integer((json_int_t)index));
-    if (strcmp(p->key, s->jobs[job].key) == 0) {
-        s->jobs[job].what = DECIDE_OURS;
-        free(s->jobs[job].unit);
-        s->jobs[job].unit = repx_strdup(id);
+    for (size_t i = 0; i < s->batch_count; i++) {
+        if (handover_next(rules, &s->batch[i].h) == act)
+            handover_saw(rules, &s->batch[i].h, act_on(s, i, act, err));
     }
-    s->submitted++;
-    return submission_event(s, event, err);
+    /* the lines of all together; the units are over then, and cannot see it fail */
+    if (act == HANDOVER_DO_RECORD && journal_write(s, 1, err) < 0)
+        s->stopped = 1;
 }
 
-static int write_accepted(struct submission *s, struct pending *p, struct repx_err *err)
+static void perform(struct submission *s, enum handover_act act, struct repx_err *err)
 {
-    json_t *claim = NULL;
-    int rc = claim_make(s->site, p->key, CLAIM_SUBMITTER, s->scheduler.name, p->id,
-                        &claim, err);
-
-    json_decref(claim);
-    if (rc < 0)
-        return -1;
-    json_t *how = json_pack("{s:s}", "id", p->id);
-    if (p->text && *p->text)
-        (void)json_object_set_new(how, "command", json_string(p->text));
-    journal_line(s, "accepted", p->key, how);
-    if (s->steps) {
-        REPX_AUTO_FREE char *part = submission_part(p->phase, p->first);
-        (void)json_object_set_new(s->steps, part, json_string(p->id));
+    if (act == HANDOVER_DO_INTEND) { /* the lines were made with the units */
+        all_saw(s, act, saw_of(journal_write(s, 1, err)));
+    } else if (act == HANDOVER_DO_HOLD) {
+        all_saw(s, act, saw_of(lease_touch(s->site, "feed", err)));
+    } else if (act == HANDOVER_DO_SUBMIT) {
+        submission_ask(s, err);
+    } else if (act == HANDOVER_DO_LOOK_UP) {
+        submission_look_up(s, err);
+    } else if (act == HANDOVER_DO_WAIT) {
+        (void)poll(NULL, 0, HANDOVER_LOOK_MS);
+        all_saw(s, act, HANDOVER_SAW_OK);
+    } else {
+        each(s, act, err);
     }
-    if (!p->members)
-        return accept_job(s, p, p->job, -1, err);
-    for (size_t i = 0; i < p->array; i++) {
-        if (accept_job(s, p, p->members[i], (int64_t)i, err) < 0)
-            return -1;
-    }
-    return 0;
 }
 
-/* The failed producer because of which a refused unit never had a chance. */
-static size_t refused_producer(const struct submission *s, size_t job)
-{
-    const json_t *deps = json_object_get(s->plan[job], "deps");
-
-    for (size_t i = 0; i < json_array_size(deps); i++) {
-        size_t d = (size_t)json_integer_value(json_array_get(deps, i));
-        if (s->jobs[d].what == DECIDE_REFUSED)
-            return d;
-        if (s->jobs[d].what == DECIDE_BLOCKED)
-            return s->jobs[d].by;
-    }
-    return job;
-}
-
-static int refuse_job(struct submission *s, size_t job, const char *text,
-                      struct repx_err *err)
-{
-    struct decided *d = s->jobs + job;
-    int before = d->what == DECIDE_REFUSED || d->what == DECIDE_BLOCKED;
-
-    live_clear(s->site, state_text(s->plan[job], "id", ""), s->run->id, NULL);
-    if (before)
-        return 0;
-    d->by = refused_producer(s, job);
-    d->what = d->by == job ? DECIDE_REFUSED : DECIDE_BLOCKED;
-    s->refused += d->what == DECIDE_REFUSED;
-    json_t *event = d->what == DECIDE_BLOCKED
-                        ? json_pack("{s:I,s:s,s:I}", "i", (json_int_t)job, "e",
-                                    "blocked", "by", (json_int_t)d->by)
-                        : json_pack("{s:I,s:s,s:s}", "i", (json_int_t)job, "e",
-                                    "refused", "text", text);
-    return submission_event(s, event, err);
-}
-
-static int write_refused(struct submission *s, struct pending *p, struct repx_err *err)
-{
-    const char *text = p->text ? p->text : "";
-
-    journal_line(s, "refused", p->key, json_pack("{s:s}", "text", text));
-    if (strncmp(p->phase, "step-", 5) == 0) {
-        if (!s->refusal) /* what comes after it is refused because of it */
-            s->refusal = repx_strdup(text);
-        return 0;
-    }
-    if (!p->members)
-        return refuse_job(s, p->job, text, err);
-    for (size_t i = 0; i < p->array; i++) {
-        if (refuse_job(s, p->members[i], text, err) < 0)
-            return -1;
-    }
-    return 0;
-}
+/* ---- units that are over ---- */
 
 static void pending_finish(struct pending *p)
 {
     json_decref(p->unit);
     free(p->id);
     free(p->text);
+    free(p->surplus);
     free(p->members);
 }
 
-/* Write down all answers but "no room": those stay in the batch. Dependencies on units
- * of this batch that have an id now are given by it. */
-static int write_answers(struct submission *s, struct repx_err *err)
+/* A scatter without its gather must not go on: it sees that S/live names nobody. */
+static void withdraw_scatter(struct submission *s, const struct pending *p)
 {
-    size_t kept = 0;
+    struct decided *d = s->jobs + p->job;
+
+    if (strcmp(p->phase, "gather") != 0 || !d->scatter)
+        return;
+    json_t *ids = json_pack("[s]", d->scatter);
+    (void)scheduler_call(&s->scheduler, "cancel", json_pack("{s:o}", "ids", ids),
+                         CANCEL_MS, NULL, NULL, NULL);
+    free(d->scatter);
+    d->scatter = NULL;
+}
+
+static void wait_for_room(struct submission *s, const struct pending *p)
+{
+    if (pending_is_step(p) || pending_is_feeder(p))
+        return;
+    withdraw_scatter(s, p);
+    for (size_t i = 0; i < pending_count(p); i++)
+        s->jobs[pending_job(p, i)].what = DECIDE_LATER;
+}
+
+/* Its key is spent; its jobs come again under another, unless that happened too often. */
+static int come_again(struct submission *s, const struct pending *p,
+                      struct repx_err *err)
+{
+    REPX_AUTO_FREE char *text =
+        repx_format("the scheduler gave no answer and does not know it: %s",
+                    p->text ? p->text : "");
     int rc = 0;
 
-    for (size_t i = 0; i < s->batch_count; i++) {
-        struct pending *p = s->batch + i;
-        if (rc == 0 && p->result == REPX_SUBMIT_ACCEPTED) {
-            rc = write_accepted(s, p, err);
-        } else if (rc == 0 && p->result == REPX_SUBMIT_REFUSED) {
-            rc = write_refused(s, p, err);
-        }
-        if (p->result == REPX_SUBMIT_ROOM) {
-            s->batch[kept++] = *p;
+    if (pending_is_step(p) || pending_is_feeder(p)) {
+        if (!s->refusal)
+            s->refusal = repx_strdup(text);
+        return 0;
+    }
+    withdraw_scatter(s, p);
+    for (size_t i = 0; rc == 0 && i < pending_count(p); i++) {
+        size_t job = pending_job(p, i);
+        if (++s->jobs[job].tries >= HANDOVER_TRIES) {
+            rc = submission_refuse(s, job, text, err);
         } else {
-            pending_finish(p);
+            s->jobs[job].what = DECIDE_LATER;
+            s->again = 1;
+        }
+    }
+    return rc;
+}
+
+/* 1 when it stays in the batch: on its way, or to be halved. */
+static int settle(struct submission *s, size_t at, struct repx_err *err)
+{
+    struct pending *p = s->batch + at;
+
+    if (!handover_over(&p->h) || p->h.state == HANDOVER_SPLIT)
+        return 1;
+    if (p->h.state == HANDOVER_LATER) {
+        s->full |= !p->h.shelved;
+        wait_for_room(s, p);
+    } else if (p->h.state == HANDOVER_STOPPED ||
+               (p->h.state == HANDOVER_VOID && come_again(s, p, err) < 0)) {
+        s->stopped = 1;
+    }
+    return 0;
+}
+
+/* Take out what is over; halve what is to be. */
+static void sweep(struct submission *s, struct repx_err *err)
+{
+    size_t kept = 0, count = s->batch_count;
+
+    for (size_t i = 0; i < count; i++) {
+        if (settle(s, i, err)) {
+            s->batch[kept++] = s->batch[i];
+        } else {
+            pending_finish(s->batch + i);
         }
     }
     s->batch_count = kept;
-    return rc < 0 ? -1 : journal_write(s, 1, err);
-}
-
-static void resolve_key(json_t *dep, const json_t *ids)
-{
-    const char *key = json_string_value(json_object_get(dep, "key"));
-    json_t *id = key ? json_object_get(ids, key) : NULL;
-
-    if (!id)
-        return;
-    (void)json_object_set(dep, "id", id);
-    (void)json_object_del(dep, "key");
-}
-
-/* Keys of units that were accepted in an earlier round become ids. */
-static void resolve_keys(const struct submission *s, const json_t *ids)
-{
     for (size_t i = 0; i < s->batch_count; i++) {
-        json_t *deps = json_object_get(s->batch[i].unit, "deps");
-        for (size_t k = 0; k < json_array_size(deps); k++)
-            resolve_key(json_array_get(deps, k), ids);
+        if (s->batch[i].h.state == HANDOVER_SPLIT && submission_halve(s, i, err) < 0)
+            s->stopped = 1;
     }
 }
 
-static json_t *accepted_ids(const struct submission *s)
-{
-    json_t *ids = json_object();
+/* ---- what is next ---- */
 
-    for (size_t i = 0; i < s->batch_count; i++) {
-        if (s->batch[i].result == REPX_SUBMIT_ACCEPTED) {
-            (void)json_object_set_new(ids, s->batch[i].key,
-                                      json_string(s->batch[i].id));
+/* What is known is written down first; nothing more is begun once all has to stop. */
+static const enum handover_act order[] = {
+    HANDOVER_DO_CLAIM,   HANDOVER_DO_WITHDRAW, HANDOVER_DO_VOID,   HANDOVER_DO_RECORD,
+    HANDOVER_DO_LOOK_UP, HANDOVER_DO_WAIT,     HANDOVER_DO_INTEND, HANDOVER_DO_PREPARE,
+    HANDOVER_DO_HOLD,    HANDOVER_DO_SUBMIT};
+#define ORDER_ALWAYS 6
+
+static enum handover_act next_act(const struct submission *s)
+{
+    size_t count = s->stopped ? ORDER_ALWAYS : sizeof(order) / sizeof(order[0]);
+
+    for (size_t k = 0; k < count; k++) {
+        for (size_t i = 0; i < s->batch_count; i++) {
+            if (handover_next(rules, &s->batch[i].h) == order[k])
+                return order[k];
         }
     }
-    return ids;
+    return HANDOVER_DO_NOTHING;
 }
 
-/* What found no room in the time that may be waited is not submitted, and says so. */
-static int refuse_rest(struct submission *s, struct repx_err *err)
+static void shelve(struct submission *s)
 {
-    for (size_t i = 0; i < s->batch_count; i++) {
-        struct pending *p = s->batch + i;
-        p->result = REPX_SUBMIT_REFUSED;
-        char *text = repx_format("no room: %s; run again when there is",
-                                 p->text && *p->text ? p->text : "the queue is full");
-        free(p->text);
-        p->text = text;
+    for (size_t i = 0; (s->full || s->again) && i < s->batch_count; i++) {
+        if (handover_may_shelve(&s->batch[i].h))
+            handover_shelve(&s->batch[i].h);
     }
-    s->left += s->batch_count;
-    return write_answers(s, err);
 }
 
-/* One round: ask for what is in the batch; what found no room is in it afterwards. */
-static int one_round(struct submission *s, struct repx_err *err)
+int submission_drop(struct submission *s)
 {
-    struct repx_err failed = {0};
-    int rc = ask(s, &failed);
-
-    if (settle_doubts(s, rc < 0 ? failed.text : "no reason given", err) < 0)
-        return -1;
-    json_t *ids = accepted_ids(s);
-    rc = write_answers(s, err);
-    resolve_keys(s, ids);
-    json_decref(ids);
-    return rc;
+    for (size_t i = 0; i < s->batch_count; i++)
+        pending_finish(s->batch + i);
+    s->batch_count = 0;
+    return s->stopped ? -1 : 0;
 }
 
 int submission_flush(struct submission *s, struct repx_err *err)
 {
-    int64_t waited = 0, wait = 1000;
-
-    if (s->batch_count == 0)
-        return 0;
-    if (journal_write(s, 1, err) < 0)
-        return -1;
-    for (size_t i = 0; i < s->batch_count; i++) {
-        if (submission_prepare(s, i, err) < 0)
-            return -1;
-    }
     for (;;) {
-        if (lease_touch(s->site, "feed", err) < 0 || one_round(s, err) < 0)
-            return -1;
-        int halved = submission_halve(s, err);
-        if (halved < 0 || s->batch_count == 0)
-            return halved;
-        if (halved)
-            continue;
-        if (waited >= ROOM_MS)
-            return refuse_rest(s, err);
-        (void)poll(NULL, 0, (int)wait);
-        waited += wait;
-        wait = wait < 16000 ? wait * 2 : wait;
+        if (!s->stopped)
+            shelve(s);
+        enum handover_act act = next_act(s);
+        if (act == HANDOVER_DO_NOTHING)
+            break;
+        perform(s, act, err);
+        sweep(s, err);
     }
+    return submission_drop(s);
 }

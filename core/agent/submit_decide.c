@@ -18,6 +18,8 @@ struct live {
     char *run;
     char key[27];
     int64_t element; /* of an array of jobs in that run, or -1 */
+    int other_work;  /* with another work key */
+    int second;      /* it waits itself for other work, and comes after that */
 };
 
 struct lives {
@@ -90,9 +92,11 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
 
     if (decide_ended(s, i))
         return 0;
+    const char *id = state_text(s->plan[i], "id", "");
     s->jobs[i].needed |= json_is_true(json_object_get(s->plan[i], "wanted"));
-    int there = live_get(s->site, state_text(s->plan[i], "id", ""), &l.run, &l.index,
-                         l.key, err);
+    int there = live_get(s->site, id, &l.run, &l.index, l.key, err);
+    if (there == 0 && next_promote(s->site, id))
+        there = live_get(s->site, id, &l.run, &l.index, l.key, err);
     int done = there < 0 ? -1 : decide_done(s, i, err);
     if (done == 0)
         need_producers(s, i);
@@ -107,13 +111,6 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
 }
 
 /* ---- work in progress ---- */
-
-static int state_alive(const json_t *row)
-{
-    uint32_t state = scheduler_state(state_text(row, "state", ""));
-
-    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
-}
 
 /* Job ids do not say from which script a result is made; work keys do. */
 static int same_work(struct submission *s, const struct live *l)
@@ -132,13 +129,13 @@ static int same_work(struct submission *s, const struct live *l)
     return same;
 }
 
-/* What the other run makes would not be what this one means. */
+/* Two others are before it. */
 static int refuse_other(struct submission *s, const struct live *l,
                         struct repx_err *err)
 {
     REPX_AUTO_FREE char *text = repx_format(
-        "run %s works on it with another script, parameters or inputs; run "
-        "again when that has ended, with stale results made anew",
+        "run %s works on it with another script, parameters or inputs, and one more "
+        "waits for that; run again when they have ended",
         l->run);
 
     s->jobs[l->job].what = DECIDE_REFUSED;
@@ -157,8 +154,9 @@ static int follow(struct submission *s, const struct live *l, const char *unit,
     int ours = strcmp(l->run, s->run->id) == 0;
     REPX_AUTO_FREE char *id = array_unit(unit, l->element);
 
-    if (!ours && !same_work(s, l))
-        return refuse_other(s, l, err);
+    s->queued += ours;
+    d->width = l->element >= 0 ? array_count(s->site, l->key) : 0;
+    d->index = l->element >= 0 ? (size_t)l->element : 0;
     d->what = ours ? DECIDE_OURS : DECIDE_TAKEN;
     d->unit = id && *id ? repx_strdup(id) : NULL;
     memcpy(d->key, l->key, sizeof(d->key));
@@ -171,6 +169,25 @@ static int follow(struct submission *s, const struct live *l, const char *unit,
     if (l->element >= 0)
         (void)json_object_set_new(event, "index", json_integer(l->element));
     return submission_event(s, event, err);
+}
+
+/* The other's work comes first, and this is handed over to follow it. */
+static int come_after(struct submission *s, const struct live *l, const char *unit,
+                      struct repx_err *err)
+{
+    struct decided *d = s->jobs + l->job;
+
+    if (l->second)
+        return refuse_other(s, l, err);
+    free(d->after);
+    d->after = array_unit(unit, l->element);
+    return 0;
+}
+
+static int is_taken(struct submission *s, const struct live *l, const char *unit,
+                    struct repx_err *err)
+{
+    return l->other_work ? come_after(s, l, unit, err) : follow(s, l, unit, err);
 }
 
 /* A unit that a submitter asked for and did not live to write down. */
@@ -186,7 +203,7 @@ static int adopt(struct submission *s, const struct live *l, const char *id,
     if (rc >= 0) {
         rc = strcmp(state_text(claim, "by", ""), "void") == 0
                  ? 0
-                 : follow(s, l, state_text(claim, "id", id), err);
+                 : is_taken(s, l, state_text(claim, "id", id), err);
     }
     json_decref(claim);
     return rc < 0 ? -1 : 0;
@@ -204,47 +221,140 @@ static int take_over(struct submission *s, const struct live *l, struct repx_err
         journal_line(s, "void", l->key, NULL);
     if (rc == 0 && strcmp(state_text(claim, "by", ""), "job") == 0 &&
         record_alive(s->site, claim) != 0)
-        rc = follow(s, l, state_text(claim, "id", ""), err);
+        rc = is_taken(s, l, state_text(claim, "id", ""), err);
     json_decref(claim);
     return rc < 0 ? -1 : 0;
 }
 
-static int other_scheduler(const struct submission *s, const struct live *l,
-                           const json_t *claim, struct repx_err *err)
-{
-    const char *by = state_text(claim, "sched", "");
+/* ---- facts and verdict ---- */
 
-    if (!*by || strcmp(by, s->scheduler.name) == 0)
-        return 0;
+static enum facts_claim claim_fact(const json_t *claim)
+{
+    const char *by = state_text(claim, "by", NULL);
+
+    if (!by)
+        return CLAIMED_NOT;
+    if (strcmp(by, "void") == 0)
+        return CLAIMED_VOID;
+    return strcmp(by, "job") == 0 ? CLAIMED_BY_JOB : CLAIMED_BY_SUBMITTER;
+}
+
+static enum facts_row row_fact(const json_t *row)
+{
+    uint32_t state = scheduler_state(state_text(row, "state", ""));
+
+    if (!row)
+        return ROW_ABSENT;
+    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING ? ROW_ALIVE
+                                                                      : ROW_OVER;
+}
+
+static enum facts_live live_fact(struct submission *s, struct live *l)
+{
+    if (strcmp(l->run, s->run->id) == 0)
+        return LIVE_OURS;
+    l->other_work = !same_work(s, l);
+    return l->other_work ? LIVE_OTHER_WORK : LIVE_OTHER_SAME;
+}
+
+static int cannot_know(const struct submission *s, const struct live *l,
+                       const json_t *claim, struct repx_err *err)
+{
     return repx_fail(err, REPX_E_BUSY,
                      "%s: run %s works on it through scheduler %s; wait for it or "
                      "cancel it",
-                     state_text(s->plan[l->job], "id", ""), l->run, by);
+                     state_text(s->plan[l->job], "id", ""), l->run,
+                     state_text(claim, "sched", ""));
 }
 
-static int decide_live(struct submission *s, const struct live *l, const json_t *row,
-                       struct repx_err *err)
+static int obey(struct submission *s, const struct live *l, enum verdict verdict,
+                const json_t *const seen[2], struct repx_err *err)
+{
+    const char *claimed = state_text(seen[0], "id", "");
+    const char *found = state_text(seen[1], "id", "");
+
+    switch (verdict) {
+    case VERDICT_FOLLOW:
+    case VERDICT_AFTER:
+        return *claimed ? is_taken(s, l, claimed, err) : adopt(s, l, found, err);
+    case VERDICT_ADOPT:
+        return adopt(s, l, found, err);
+    case VERDICT_VOID:
+        return take_over(s, l, err);
+    case VERDICT_ASK:
+    case VERDICT_UNKNOWN:
+        return cannot_know(s, l, seen[0], err);
+    case VERDICT_DONE:
+    case VERDICT_ENDED:
+    case VERDICT_SUBMIT:
+        break;
+    }
+    return 0;
+}
+
+/* Who is there a second time stands behind the first. */
+static int look_behind(struct submission *s, struct live *l, struct repx_err *err)
+{
+    struct live next = {.job = l->job, .second = 1};
+    int there = next_get(s->site, state_text(s->plan[l->job], "id", ""), &next.run,
+                         &next.index, next.key, err);
+
+    if (there <= 0)
+        return there;
+    free(l->run);
+    *l = next;
+    l->element = array_index(s->site, l->key, l->index);
+    return 1;
+}
+
+/* One that feeds on does not ask for what the run has submitted: who watches finds out what
+ * is lost. */
+static int is_trusted(const struct submission *s, const struct live *l)
+{
+    return s->trust && strcmp(l->run, s->run->id) == 0 &&
+           s->state.status[l->job] != JOB_UNKNOWN;
+}
+
+static int judge_live(struct submission *s, struct live *l, const json_t *row,
+                      struct repx_err *err)
 {
     json_t *claim = claim_read(s->site, l->key, NULL);
-    const char *by = state_text(claim, "by", "");
-    const char *id = state_text(claim, "id", "");
-    int rc = 0;
+    const char *by = state_text(claim, "sched", "");
+    const struct job_facts facts = {
+        .live = live_fact(s, l),
+        .claim = claim_fact(claim),
+        .maker_alive = claim ? record_alive(s->site, claim) : 0,
+        .other_scheduler = *by && strcmp(by, s->scheduler.name) != 0,
+        .row = is_trusted(s, l) ? ROW_ALIVE : row_fact(row),
+    };
+    const json_t *const seen[2] = {claim, row};
+    enum verdict verdict = submission_judge(&submission_rules_all, &facts);
+    int rc = obey(s, l, verdict, seen, err);
 
-    if (strcmp(by, "job") == 0 && record_alive(s->site, claim) == 1) {
-        rc = follow(s, l, id, err);
-    } else if (strcmp(by, "void") == 0) {
-        rc = 0; /* given up before: to be submitted anew */
-    } else if (claim && !row && other_scheduler(s, l, claim, err) < 0) {
-        rc = -1;
-    } else if (row && state_alive(row)) {
-        rc = claim ? follow(s, l, *id ? id : state_text(row, "id", ""), err)
-                   : adopt(s, l, state_text(row, "id", ""), err);
-    } else if (!claim && !row) {
-        rc = take_over(s, l, err);
-    }
     json_decref(claim);
+    return rc;
+}
+
+static int decide_live(struct submission *s, struct live *l, const json_t *found,
+                       struct repx_err *err)
+{
+    struct decided *d = s->jobs + l->job;
+    int rc = judge_live(s, l, json_object_get(found, l->key), err);
+
+    if (rc == 0 && d->after) {
+        rc = look_behind(s, l, err);
+        if (rc == 1) {
+            free(d->after);
+            d->after = NULL;
+            json_t *keys = json_pack("[s]", l->key);
+            json_t *rows = submission_find(s, keys, err);
+            rc = rows ? judge_live(s, l, json_object_get(rows, l->key), err) : -1;
+            json_decref(rows);
+            json_decref(keys);
+        }
+    }
     /* it may have ended after its result was looked for */
-    if (rc == 0 && s->jobs[l->job].what == DECIDE_NEW && !decide_ended(s, l->job))
+    if (rc == 0 && d->what == DECIDE_NEW && !d->after && !decide_ended(s, l->job))
         rc = decide_done(s, l->job, err);
     return rc < 0 ? -1 : 0;
 }
@@ -258,14 +368,14 @@ int submission_decide(struct submission *s, struct repx_err *err)
     /* consumers first: a result that was purged is missed only by who needs it */
     for (size_t i = s->run->count; rc == 0 && i-- > 0;)
         rc = decide_one(s, i, &lives, err);
-    for (size_t i = 0; i < lives.count; i++)
-        (void)json_array_append_new(keys, json_string(lives.items[i].key));
+    for (size_t i = 0; i < lives.count; i++) {
+        if (!is_trusted(s, lives.items + i))
+            (void)json_array_append_new(keys, json_string(lives.items[i].key));
+    }
     json_t *found = rc == 0 ? submission_find(s, keys, err) : NULL;
     rc = found && (lives.count == 0 || submission_events(s, err) == 0) ? 0 : -1;
-    for (size_t i = 0; rc == 0 && i < lives.count; i++) {
-        rc = decide_live(s, lives.items + i, json_object_get(found, lives.items[i].key),
-                         err);
-    }
+    for (size_t i = 0; rc == 0 && i < lives.count; i++)
+        rc = decide_live(s, lives.items + i, found, err);
     json_decref(found);
     json_decref(keys);
     lives_finish(&lives);

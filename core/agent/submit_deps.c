@@ -82,6 +82,10 @@ json_t *submission_deps(const struct submission *s, size_t i)
         if (is_waited_for(p))
             add_producer(deps, p, counts);
     }
+    /* other work on the same job comes first */
+    if (s->jobs[i].after)
+        (void)json_array_append_new(deps,
+                                    submission_dep("any", s->jobs[i].after, NULL));
     json_decref(counts);
     return deps;
 }
@@ -91,6 +95,8 @@ int64_t submission_parallel(const struct submission *s, size_t i)
     const json_t *producers = json_object_get(s->plan[i], "deps");
     int64_t found = -1;
 
+    if (s->jobs[i].after)
+        return -1;
     for (size_t k = 0; k < json_array_size(producers); k++) {
         size_t d = producer_at(producers, k);
         const struct decided *p = s->jobs + d;

@@ -1,82 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* submit_halve.c: an array that found no room is asked for in two halves, and what was
- * learned by that is kept for a while: S/limits.<scheduler>. */
+/* submit_halve.c: an array that found no room is asked for in two halves. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <kit/alloc.h>
-#include <kit/file.h>
 
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
-
-#define LEARNED_MS 3600000 /* the room is other people's, too: it changes */
-#define LIMITS_MAX 4096
-
-static char *limits_name(const struct submission *s)
-{
-    return repx_format("limits.%s", s->scheduler.name);
-}
-
-static json_t *limits_read(const struct submission *s)
-{
-    REPX_AUTO_FREE char *name = limits_name(s);
-    REPX_AUTO_BUF struct repx_buf b = {0};
-
-    if (repx_read_file(s->site->state_fd, name, LIMITS_MAX, &b, NULL) < 0)
-        return NULL;
-    size_t n = strcspn(repx_buf_text(&b), "\n");
-    return state_parse(b.data, n, "limits", NULL);
-}
-
-/* A number and its time, unless that was too long ago; -1 without. */
-static int64_t limit_read(const struct submission *s, const char *what)
-{
-    json_t *j = limits_read(s);
-    const json_t *one = json_object_get(j, what);
-    int64_t age = state_now_ms() - state_int(one, "t", 0);
-    int64_t n = age >= 0 && age <= LEARNED_MS ? state_int(one, "n", -1) : -1;
-
-    json_decref(j);
-    return n;
-}
-
-/* Nothing depends on its being remembered. */
-static void limit_write(const struct submission *s, const char *what, int64_t n)
-{
-    REPX_AUTO_FREE char *name = limits_name(s);
-    json_t *j = limits_read(s);
-
-    if (!json_is_object(j)) {
-        json_decref(j);
-        j = json_pack("{s:i}", "v", 1);
-    }
-    (void)json_object_set_new(
-        j, what,
-        json_pack("{s:I,s:I}", "n", (json_int_t)n, "t", (json_int_t)state_now_ms()));
-    REPX_AUTO_FREE char *text = json_dumps(j, JSON_COMPACT);
-    REPX_AUTO_FREE char *line = repx_format("%s\n", text ? text : "{}");
-    json_decref(j);
-    (void)repx_write_file(s->site->state_fd, name, line, strlen(line), 0666, NULL);
-}
-
-int64_t submission_limit_known(const struct submission *s, const char *what)
-{
-    return limit_read(s, what);
-}
-
-void submission_limit_keep(const struct submission *s, const char *what, int64_t n)
-{
-    limit_write(s, what, n);
-}
-
-size_t submission_learned(const struct submission *s, size_t most)
-{
-    int64_t refused = limit_read(s, "refused");
-
-    return refused < 2 || (uint64_t)refused > most ? most : (size_t)refused / 2;
-}
 
 static json_t *deps_of(const struct pending *p, int shifted)
 {
@@ -93,39 +23,49 @@ static json_t *deps_of(const struct pending *p, int shifted)
     return deps;
 }
 
+/* It comes to the end of the batch. */
 static int add_half(struct submission *s, const struct pending *p, size_t from,
                     size_t to, struct repx_err *err)
 {
     json_t *deps = deps_of(p, from > 0 || to - from == 1);
-    size_t at = s->batch_count;
-    int rc = to - from == 1
-                 ? submission_add(s, p->members[from], "main", 0, deps, err)
-                 : submission_add_array(s, p->members + from, to - from, deps, err);
 
-    return rc < 0 ? -1 : submission_prepare(s, at, err);
+    return to - from == 1
+               ? submission_add(s, p->members[from], "main", 0, deps, err)
+               : submission_add_array(s, p->members + from, to - from, deps, err);
 }
 
-int submission_halve(struct submission *s, struct repx_err *err)
+/* The last so many of the batch come to place `at`. */
+static void move_last(struct submission *s, size_t at, size_t count)
 {
-    if (s->batch_count == 0 || !s->batch[0].members)
-        return 0;
-    struct pending p = s->batch[0];
-    size_t half = p.array / 2;
-    const char *text = p.text ? p.text : "no room";
+    struct pending last[2];
+    size_t rest = s->batch_count - count - at;
 
-    limit_write(s, "refused", (int64_t)p.array);
-    memmove(s->batch, s->batch + 1, (s->batch_count - 1) * sizeof(*s->batch));
+    memcpy(last, s->batch + s->batch_count - count, count * sizeof(*last));
+    memmove(s->batch + at + count, s->batch + at, rest * sizeof(*s->batch));
+    memcpy(s->batch + at, last, count * sizeof(*last));
+}
+
+int submission_halve(struct submission *s, size_t at, struct repx_err *err)
+{
+    struct pending p = s->batch[at];
+    size_t half = p.array / 2, before;
+
+    /* with nothing else in the queue it is the scheduler's limit, and not the moment's */
+    if (json_object_size(s->given) == 0 && s->queued == 0)
+        submission_limit_keep(s, "refused", (int64_t)p.array);
+    memmove(s->batch + at, s->batch + at + 1,
+            (s->batch_count - at - 1) * sizeof(*s->batch));
     s->batch_count--;
     s->fresh = 0; /* its first half has the same first job */
-    journal_line(s, "refused", p.key, json_pack("{s:s}", "text", text));
+    before = s->batch_count;
     int rc = add_half(s, &p, 0, half, err);
     if (rc == 0)
         rc = add_half(s, &p, half, p.array, err);
-    if (rc == 0)
-        rc = journal_write(s, 1, err);
+    move_last(s, at, s->batch_count - before);
     json_decref(p.unit);
     free(p.id);
     free(p.text);
+    free(p.surplus);
     free(p.members);
-    return rc < 0 ? -1 : 1;
+    return rc;
 }

@@ -5,6 +5,8 @@
 
 #include "core/agent/scheduler_call.h"
 #include "core/agent/state.h"
+#include "core/agent/state_next.h"
+#include "core/agent/submission.h"
 #include "core/agent/submit.h"
 
 /* What is to be done about a job of the run. */
@@ -13,6 +15,7 @@ enum decision {
     DECIDE_DONE,    /* its result is there */
     DECIDE_TAKEN,   /* another run's unit works on it */
     DECIDE_OURS,    /* a unit of this run does already */
+    DECIDE_LATER,   /* it waits for room, or for one that does */
     DECIDE_REFUSED, /* the scheduler does not want it */
     DECIDE_BLOCKED, /* a producer can no longer succeed */
     DECIDE_ENDED,   /* it ended in this run, and not well */
@@ -20,13 +23,16 @@ enum decision {
 
 struct decided {
     enum decision what;
-    char key[27]; /* of the unit that consumers wait for */
-    char *unit;   /* its id; NULL: none, or not known yet */
-    size_t width; /* of the array of jobs it was put into; 0: none */
-    size_t index; /* within that */
-    size_t by;    /* blocked: the job that failed */
-    int stale;    /* done, but under another work key */
-    int needed;   /* wanted, or a job that is to run uses it */
+    char key[27];   /* of the unit that consumers wait for */
+    char *unit;     /* its id; NULL: none, or not known yet */
+    size_t width;   /* of the array of jobs it was put into; 0: none */
+    size_t index;   /* within that */
+    size_t by;      /* blocked: the job that failed */
+    int stale;      /* done, but under another work key */
+    int needed;     /* wanted, or a job that is to run uses it */
+    unsigned tries; /* keys of it that the scheduler knew nothing of */
+    char *after;    /* unit of other work on the same id, which comes first; or NULL */
+    char *scatter;  /* scatter-gather: id of what was submitted for the first phase */
 };
 
 /* One unit on its way to the scheduler. */
@@ -38,8 +44,10 @@ struct pending {
     size_t first;    /* of a step: the branch that index 0 means */
     size_t *members; /* an array of jobs: which; `job` is the first. NULL: none */
     json_t *unit;    /* as the helper gets it */
+    struct handover h;
     uint32_t result; /* REPX_SUBMIT_*; 0: no answer */
     char *id, *text;
+    char *surplus; /* an id that another claim is in the way of, or NULL */
 };
 
 struct submission {
@@ -58,9 +66,24 @@ struct submission {
     struct run *other; /* whose jobs were compared last, or NULL */
     struct pending *batch;
     size_t batch_count, batch_cap;
-    json_t *steps; /* phase -> id of what was accepted, or NULL: nobody asks */
-    char *refusal; /* why a branch's unit was refused last, or NULL */
-    size_t submitted, refused, left;
+    size_t batch_most; /* asked for at once, at most */
+    size_t *asked;     /* place in the request -> in the batch */
+    size_t asked_count;
+    json_t *steps;    /* phase -> id of what was accepted, or NULL: nobody asks */
+    json_t *given;    /* ids of what was accepted in this round, in order */
+    char *refusal;    /* why a branch's unit was refused last, or NULL */
+    char *room;       /* what was said when there was no room, or NULL */
+    int has_backstop; /* the scheduler has limits, and jobs that submit jobs */
+    int on_node;      /* this is a job of the scheduler's, not a session */
+    int nodes;        /* may those submit? enum mode_nodes */
+    int full;         /* one found no room: no more is asked for in this round */
+    int trust;        /* what this run has submitted is taken for being there */
+    int again;     /* one was given up: its job comes again, what waits for it, too */
+    int stopped;   /* what is true could not be found out or written down */
+    size_t queued; /* jobs of this run that were in the scheduler before */
+    int64_t limits[3]; /* submit_limits.c */
+    int limits_asked;
+    size_t submitted, refused;
 };
 
 int submission_open(struct submission *s, struct site *site, struct run *run,
@@ -71,6 +94,12 @@ int submission_event(struct submission *s, json_t *event, struct repx_err *err);
 
 /* Read the run's events, as far as there are new ones, into s->state. */
 int submission_events(struct submission *s, struct repx_err *err);
+
+/* Begin a round: read what is true of each job, and decide. */
+int submission_know(struct submission *s, struct repx_err *err);
+/* Hand over all that is to be, until there is no room. */
+int submission_give(struct submission *s, struct repx_err *err);
+size_t submission_count(const struct submission *s, enum decision what);
 
 /* ---- submit_decide.c ---- */
 /* Fill s->jobs: results, live work of this and other runs, dead work. */
@@ -89,6 +118,8 @@ char *submission_part(const char *phase, size_t first);
 /* An array of jobs, phase main, all with the resources of the first. deps is stolen. */
 int submission_add_array(struct submission *s, const size_t *members, size_t count,
                          json_t *deps, struct repx_err *err);
+/* The feeder job. deps is stolen. */
+int submission_add_feeder(struct submission *s, json_t *deps, struct repx_err *err);
 /* The stage in a job id, "<digest>-<stage>"; "" when it is not of that form. */
 const char *submission_stage(const char *id);
 /* {"type", "id" or "key"} */
@@ -119,23 +150,58 @@ size_t submission_branches_max(struct submission *s, size_t count);
 int submission_arrays(struct submission *s, size_t most, struct repx_err *err);
 
 /* ---- submit_halve.c ---- */
-/* The first of the batch found no room: when it is an array of jobs its halves come to the
- * end of the batch in its place. 1, 0 when it is none, -1. */
-int submission_halve(struct submission *s, struct repx_err *err);
+/* Number `at` of the batch, an array of jobs, found no room: its halves take its place. */
+int submission_halve(struct submission *s, size_t at, struct repx_err *err);
+
+/* ---- submit_limits.c ---- */
 /* The scheduler's limit of arrays, as it was told lately (-1: it was not), and for later. */
 int64_t submission_limit_known(const struct submission *s, const char *what);
 void submission_limit_keep(const struct submission *s, const char *what, int64_t n);
+/* What the scheduler says of itself, asked for once in a while: "array_max" (0: no arrays),
+ * "index_ids", "submit_max" (0: not known). -1: nobody knows. */
+int64_t submission_limit(struct submission *s, const char *what);
 /* The largest array worth asking for after what was refused lately. */
 size_t submission_learned(const struct submission *s, size_t most);
+/* May jobs submit jobs? What the run record says, or what was seen; enum mode_nodes. */
+int submission_nodes(const struct submission *s);
 
-/* ---- submit_batch.c ---- */
+/* ---- submit_prepare.c ---- */
 /* What must be on the target before unit number `at` of the batch is asked for. */
 int submission_prepare(struct submission *s, size_t at, struct repx_err *err);
-/* Ask the scheduler for everything in the batch, and write down what it said. Afterwards
- * the batch is empty. -1 when what is true could not be found out or written down. */
+
+/* ---- submit_batch.c ---- */
+/* Hand over everything in the batch, and write down what came of it. Afterwards the batch
+ * is empty: what found no room is DECIDE_LATER. -1 when what is true could not be found out
+ * or written down. */
 int submission_flush(struct submission *s, struct repx_err *err);
+
+/* Forget what is left in the batch: what was intended and never asked for is found by
+ * whoever comes next. -1 when all had to stop. */
+int submission_drop(struct submission *s);
+
+/* ---- submit_ask.c ---- */
 /* Ask the scheduler for keys: object key -> {"id", "state"}; NULL on failure. */
 json_t *submission_find(struct submission *s, json_t *keys, struct repx_err *err);
+/* Hand the units that are next to be submitted to the scheduler; each has seen its answer
+ * afterwards. */
+void submission_ask(struct submission *s, struct repx_err *err);
+/* Look up those in doubt. */
+void submission_look_up(struct submission *s, struct repx_err *err);
+
+/* ---- submit_records.c ---- */
+/* Write down what became of a unit, as its state says. */
+int submission_record(struct submission *s, struct pending *p, struct repx_err *err);
+/* A job of the run will not be submitted any more. */
+int submission_refuse(struct submission *s, size_t job, const char *text,
+                      struct repx_err *err);
+/* The jobs of a unit: how many, and which. */
+size_t pending_count(const struct pending *p);
+size_t pending_job(const struct pending *p, size_t i);
+int pending_is_step(const struct pending *p);
+/* The feeder job, which is no job of the plan. */
+int pending_is_feeder(const struct pending *p);
+
+/* ---- submit_journal.c ---- */
 int journal_write(struct submission *s, int durable, struct repx_err *err);
 /* Add a line; steals it. */
 void journal_line(struct submission *s, const char *what, const char *key,

@@ -14,6 +14,8 @@
 
 #define GENERATIONS_MAX 10000
 #define DIGEST_LEN 32
+#define FEEDER_TIME_S 1800
+#define FEEDER_MEM (INT64_C(256) << 20)
 
 json_t *submission_dep(const char *type, const char *id, const char *key)
 {
@@ -149,9 +151,31 @@ static const char *name_of(const struct submission *s, const struct pending *p)
 {
     const char *id = state_text(s->plan[p->job], "id", "");
 
-    if (strncmp(p->phase, "step-", 5) == 0)
+    if (pending_is_feeder(p))
+        return "repx-feed";
+    if (pending_is_step(p))
         return p->phase;
     return p->members && *submission_stage(id) ? submission_stage(id) : id;
+}
+
+/* Of a feeder job: small, in the queue and with the account of the job it is named by. */
+static json_t *feeder_resources(const json_t *plan)
+{
+    const json_t *exes = json_object_get(plan, "exes");
+    json_t *res = resources(plan, json_object_get(exes, "main") ? "main" : "scatter");
+
+    if (state_int(res, "time", FEEDER_TIME_S) >= FEEDER_TIME_S)
+        (void)json_object_set_new(res, "time", json_integer(FEEDER_TIME_S));
+    (void)json_object_set_new(res, "cpus", json_integer(1));
+    if (state_int(res, "mem", 0) > FEEDER_MEM)
+        (void)json_object_set_new(res, "mem", json_integer(FEEDER_MEM));
+    return res;
+}
+
+static json_t *unit_resources(const struct submission *s, const struct pending *p)
+{
+    return pending_is_feeder(p) ? feeder_resources(s->plan[p->job])
+                                : resources(s->plan[p->job], p->phase);
 }
 
 static json_t *unit_of(const struct submission *s, const struct pending *p,
@@ -164,8 +188,7 @@ static json_t *unit_of(const struct submission *s, const struct pending *p,
     if (argv) {
         unit = json_pack("{s:s,s:s,s:o,s:o,s:s,s:o,s:O}", "key", p->key, "name",
                          name_of(s, p), "argv", argv, "body", body(s, rest), "workdir",
-                         workdir, "res", resources(s->plan[p->job], p->phase), "deps",
-                         deps);
+                         workdir, "res", unit_resources(s, p), "deps", deps);
         if (p->array) {
             (void)json_object_set_new(unit, "array",
                                       json_integer((json_int_t)p->array));
@@ -200,6 +223,7 @@ static int add(struct submission *s, struct pending *p, json_t *deps,
         s->batch_cap = s->batch_cap ? s->batch_cap * 2 : 64;
         s->batch = repx_grow(s->batch, s->batch_cap, sizeof(*s->batch));
     }
+    p->h = handover_begin(p->members ? p->array : 0);
     s->batch[s->batch_count++] = *p;
     intend(s, p, generation);
     return 0;
@@ -228,5 +252,15 @@ int submission_add_array(struct submission *s, const size_t *members, size_t cou
 
     p.members = repx_array(count, sizeof(*p.members));
     memcpy(p.members, members, count * sizeof(*p.members));
+    return add(s, &p, deps, err);
+}
+
+int submission_add_feeder(struct submission *s, json_t *deps, struct repx_err *err)
+{
+    struct pending p = {.phase = "feed"};
+
+    while (p.job + 1 < s->run->count && s->jobs[p.job].what != DECIDE_NEW &&
+           s->jobs[p.job].what != DECIDE_LATER)
+        p.job++;
     return add(s, &p, deps, err);
 }

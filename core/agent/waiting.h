@@ -6,12 +6,12 @@
 #include "core/agent/agent.h"
 
 struct waiting {
-    int64_t jobs;      /* how many wait */
-    int64_t t;         /* since when that is known */
-    int64_t next;      /* nobody tries again before */
-    char *reason;      /* what the scheduler said */
-    char *feeder;      /* key of the feeder job; "" without */
-    int needs_client;  /* compute nodes may not submit: an attached client has to */
+    int64_t jobs;     /* how many wait */
+    int64_t t;        /* since when that is known */
+    int64_t next;     /* nobody tries again before */
+    char *reason;     /* what the scheduler said */
+    char *feeder;     /* key of the feeder job; "" without */
+    int needs_client; /* compute nodes may not submit: an attached client has to */
 };
 
 /* 1 with *w filled in, 0 when the run waits for nothing. waiting_finish in either case. */

@@ -326,15 +326,16 @@ static void say_json(const struct run_report *r, const struct pipeline *p, int r
     json_put_string(&b, p->plan->target->name);
     repx_buf_str(&b, ",\"scheduler\":");
     json_put_string(&b, p->plan->scheduler);
-    repx_buf_fmt(&b,
-                 ",\"jobs\":%zu,\"todo\":%zu,\"submitted\":%zu,\"succeeded\":%zu,"
-                 "\"failed\":%zu,\"blocked\":%zu,\"stale\":%zu,\"logins\":%llu,"
-                 "\"round_trips\":%llu,\"bytes_sent\":%llu,\"bytes_received\":%llu,",
-                 p->plan->count, r->todo, r->submitted, r->ok, r->failed, r->blocked,
-                 p->stale, (unsigned long long)target_logins(p->target),
-                 (unsigned long long)stats.round_trips,
-                 (unsigned long long)stats.bytes_sent,
-                 (unsigned long long)stats.bytes_received);
+    repx_buf_fmt(
+        &b,
+        ",\"jobs\":%zu,\"todo\":%zu,\"submitted\":%zu,\"succeeded\":%zu,"
+        "\"failed\":%zu,\"blocked\":%zu,\"waiting_for_room\":%zu,\"stale\":%zu,"
+        "\"logins\":%llu,"
+        "\"round_trips\":%llu,\"bytes_sent\":%llu,\"bytes_received\":%llu,",
+        p->plan->count, r->todo, r->submitted, r->ok, r->failed, r->blocked, p->waiting,
+        p->stale, (unsigned long long)target_logins(p->target),
+        (unsigned long long)stats.round_trips, (unsigned long long)stats.bytes_sent,
+        (unsigned long long)stats.bytes_received);
     repx_buf_str(&b, "\"error\":");
     if (rc < 0) {
         json_put_string(&b, err->text);
@@ -382,6 +383,15 @@ static void log_cost(const struct run_report *r, const struct pipeline *p)
     r->ui->log(r->ui->ctx, "wire", REPX_LOG_INFO, text);
 }
 
+static void say_waiting(const struct run_report *r, const struct pipeline *p)
+{
+    if (!p->waiting)
+        return;
+    say(r, "- %zu %s for room%s%s; jobs that end hand them over.", p->waiting,
+        p->waiting == 1 ? "job waits" : "jobs wait", *p->waiting_reason ? ": " : "",
+        p->waiting_reason);
+}
+
 int report_end(struct run_report *r, const struct pipeline *p, int rc,
                struct repx_err *err)
 {
@@ -405,6 +415,7 @@ int report_end(struct run_report *r, const struct pipeline *p, int rc,
     } else {
         say(r, "- Submitted %zu jobs to target '%s' (run %s).", r->submitted,
             p->plan->target->name, p->run);
+        say_waiting(r, p);
     }
     say_table(r, p);
     return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* submit: ask what is complete, hand the run record and the plan to the target, let the
  * agent submit the rest there, and, for the target's own queue, follow it to its end. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ static int create_run(struct pipeline *p, const char *helper, struct repx_err *e
 static int submit_run(struct pipeline *p, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
+    REPX_AUTO_BUF struct repx_buf fields = {0};
     struct event_stream stream = {.p = p};
 
     msg_put_text(&msg, F_RUN, p->run);
@@ -50,8 +52,14 @@ static int submit_run(struct pipeline *p, struct repx_err *err)
     struct session_call *call =
         session_call(target_session(p->target), V_RUN_SUBMIT, msg.data, msg.len,
                      event_stream_data, &stream);
-    int rc = session_finish(call, NULL, err);
+    int rc = session_finish(call, &fields, err);
     event_stream_finish(&stream);
+    if (rc == 0) {
+        p->waiting = (size_t)msg_number(fields.data, fields.len, F_LEFT, 0);
+        REPX_AUTO_FREE char *why = msg_text(fields.data, fields.len, F_REASON);
+        (void)snprintf(p->waiting_reason, sizeof(p->waiting_reason), "%s",
+                       why ? why : "");
+    }
     return rc;
 }
 

@@ -56,7 +56,9 @@ struct pipeline {
     size_t stale;              /* results of another work key that were kept */
     char run[RUN_ID_SIZE];     /* "" when nothing was submitted */
     size_t submitted, failed, blocked;
-    int watched; /* the run was followed to its end */
+    int watched;    /* the run was followed to its end */
+    size_t waiting; /* jobs without room in the scheduler: they wait on the target */
+    char waiting_reason[200]; /* what the scheduler said, or "" */
 };
 
 struct phase {

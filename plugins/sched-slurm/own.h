@@ -47,6 +47,20 @@ int slurm_fail(const struct repx_run *run, const char *command, struct repx_err 
 /* Its messages as one line, without "sbatch: error: ". Caller frees. */
 char *slurm_message(const char *errors);
 
+/* ---- held.c ---- */
+
+struct slurm_row;
+
+/* Ids that are to be released; all zero at first. */
+struct held {
+    struct repx_buf ids;
+    size_t count;
+};
+/* Take a row whose unit Slurm holds after a launch that failed. */
+void held_note(struct held *h, const struct slurm_row *row);
+/* Let them go, in one call, if there are any; frees *h. */
+void held_release(const struct slurm *s, struct held *h, int64_t deadline_ms);
+
 /* ---- command.c ---- */
 
 /* A command with its input, as a person would type it, from the word `sbatch` on: the

@@ -100,6 +100,7 @@ uint32_t slurm_classify(int status, const char *errors)
         "MaxSubmitPA",
         "GrpSubmitJob",
         "temporarily unable to accept job",
+        "job queue full",
         "Resource temporarily unavailable",
         NULL,
     };

@@ -53,6 +53,21 @@ static void each_row(const struct repx_run *run,
     }
 }
 
+static void note_held(void *ctx, const struct slurm_row *row)
+{
+    held_note(ctx, row);
+}
+
+/* Whoever asks for the queue lets go what waits there for nothing. */
+static void release_held(const struct slurm *s, const struct repx_run *queue,
+                         int64_t deadline_ms)
+{
+    struct held held = {0};
+
+    each_row(queue, slurm_parse_queue, note_held, &held);
+    held_release(s, &held, deadline_ms);
+}
+
 /* A helper is a static program: names of users are not looked up here. */
 static const char *name_of(int64_t uid, char *text, size_t n)
 {
@@ -98,6 +113,7 @@ int32_t slurm_status(void *self, uint32_t scope, const struct repx_status_sink *
     if (ask_queue(self, deadline_ms, &run, err) < 0)
         return -1;
     each_row(&run, slurm_parse_queue, tell_status, &to);
+    release_held(self, &run, deadline_ms);
     return 0;
 }
 
@@ -201,8 +217,10 @@ int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t 
         s.list[i].key = keys[i];
     qsort(s.list, count, sizeof(*s.list), by_key);
     int rc = ask_queue(self, deadline_ms, &run, err);
-    if (rc == 0)
+    if (rc == 0) {
         each_row(&run, slurm_parse_queue, note, &s);
+        release_held(self, &run, deadline_ms);
+    }
     for (uint64_t i = 0; i < count; i++)
         missing += s.list[i].id[0] == 0;
     /* many sites keep no accounting: then squeue's word is all there is */

@@ -11,6 +11,8 @@ static int run_command(const struct slurm *s, struct repx_run *run,
 {
     run->size = sizeof(*run);
     run->out = run->errors = "";
+    /* sbatch when the controller takes no more jobs: for two minutes, and in vain */
+    run->stop_at = "sleeping and retrying";
     if (s->host->run(s->host->ctx, run, err) == 0)
         return 0;
     if (err && err->code == REPX_E_NOENT) {

@@ -46,6 +46,7 @@ struct submission {
     struct done *done;
     size_t done_count;
     int64_t deadline_ms;
+    int late;            /* the last sbatch was ended by its deadline */
     const char *stopped; /* why the rest is not tried any more, or NULL */
 };
 
@@ -192,14 +193,15 @@ static void read_answer(const struct submission *s, const struct repx_unit *u, i
         return;
     }
     a->result = slurm_classify(killed ? 128 + 9 : run->status, run->errors);
-    if (!killed || a->result != REPX_SUBMIT_ROOM)
+    /* one that was ended as soon as it said so had its answer: it slept */
+    if (!killed || a->result != REPX_SUBMIT_ROOM || !s->late)
         return;
     int there = is_there(s, u->key, a->id);
     if (there != 0)
         a->result = there > 0 ? REPX_SUBMIT_ACCEPTED : REPX_SUBMIT_PERHAPS;
 }
 
-static void ask_sbatch(const struct submission *s, const struct repx_unit *u,
+static void ask_sbatch(struct submission *s, const struct repx_unit *u,
                        const struct args *args, struct answer *a)
 {
     struct repx_buf script REPX_AUTO_BUF = {0};
@@ -214,6 +216,7 @@ static void ask_sbatch(const struct submission *s, const struct repx_unit *u,
         deadline = s->deadline_ms;
     int rc = slurm_run(s->slurm, (const char *const *)args->list, script.data, deadline,
                        &run, &err);
+    s->late = host->now_ms(host->ctx) >= deadline;
     if (rc < 0 && err.code != REPX_E_TIMEOUT) {
         a->result = REPX_SUBMIT_REFUSED; /* it could not be started at all */
         a->text = repx_strdup(err.text);

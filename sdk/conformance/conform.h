@@ -54,5 +54,6 @@ void transport_faults(struct conform *c);
 void scheduler_checks(struct conform *c); /* scheduler.c */
 void scheduler_faults(struct conform *c); /* scheduler_fault.c, with --fake */
 void sync_checks(struct conform *c);      /* sync.c */
+void bootstrap_checks(struct conform *c); /* bootstrap.c */
 
 #endif

@@ -159,6 +159,8 @@ static void run_groups(struct conform *c)
         break;
     default:
         group("sync", sync_checks, c, 120);
+        if (c->plugin->descriptor->phase == REPX_PHASE_BOOTSTRAP)
+            group("first command", bootstrap_checks, c, 120);
         break;
     }
     host_destroy(c->host);

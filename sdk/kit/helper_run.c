@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -160,7 +161,13 @@ static size_t read_some(int *fd, char *bytes, size_t size)
 /* Does it want its output as it comes? Who was built before that could be cannot say. */
 static int is_handed_on(const struct repx_run *run)
 {
-    return run->size >= sizeof(*run) && run->output;
+    return run->size >= offsetof(struct repx_run, stop_at) && run->output;
+}
+
+static int is_hopeless(const struct repx_run *run, struct repx_run_output *output)
+{
+    return run->size >= sizeof(*run) && run->stop_at &&
+           strstr(repx_buf_text(&output->errors), run->stop_at) != NULL;
 }
 
 static void hand_on(const struct repx_run *run, int *fd)
@@ -262,6 +269,8 @@ static int talk(const struct repx_run *run, struct child *c,
         serve(run, c, p, output, &full);
         if (full)
             return too_much(run, err);
+        if (is_hopeless(run, output))
+            return late(run, err);
     }
     return await_end(run, c, err);
 }

@@ -75,14 +75,10 @@ may_repeat() { case $1 in supervisor:kill | node:crash) true ;; *) false ;; esac
 run_once() { timeout 150 repx run "$what" --lab "$LAB" --target cluster; }
 right() { [[ $(outputs_of "$base" "$stage" total 2>/dev/null) == "$expected" ]]; }
 settled() { right || queue_is_empty || { operate && false; }; }
-# What an operator would do: bring back nodes that were taken out, let go what Slurm holds after
-# a launch that failed (it does so when an id comes again while its first owner still runs), have
-# the nodes tell anew what they run.
+# What an operator would do: bring back nodes that were taken out, have them tell anew what they run.
 operate() {
 	slurm sinfo -h -N -o '%N %T' | sed -n 's/ \(down\|drain\|draining\|drained\).*//p' | sort -u |
 		while read -r node; do slurm scontrol update nodename="$node" state=resume; done
-	slurm squeue -h -o '%A %r' | sed -n 's/ launch failed requeued held$//p' |
-		while read -r job; do slurm scontrol release "$job"; done
 	[[ ${1:-} != reconfigure ]] || slurm scontrol reconfigure
 } 2>/dev/null
 daemons_are_up() {
@@ -90,7 +86,13 @@ daemons_are_up() {
 	operate
 	! slurm sinfo -h -o %T | grep -q 'down\|drain\|unk'
 }
-comes_to_rest() { within 40 settled || { operate reconfigure; within 110 settled; }; }
+# What Slurm holds after a launch that failed is let go by whoever asks for the queue.
+comes_to_rest() {
+	within 40 settled && return
+	operate reconfigure
+	repx status last --target cluster >/dev/null
+	within 110 settled
+}
 
 executions() {
 	local again

@@ -58,6 +58,13 @@ foreach(name loses trips past early forgets mode place link twice deaf hasty all
     signal environment prints exact empty code)
   repx_wrong_plugin(sync-plain wrong_sync ${name})
 endforeach()
+foreach(name afresh strict stubborn again never mute)
+  repx_wrong_plugin(sync-bootstrap wrong_bootstrap ${name})
+  foreach(source connect perform script)
+    target_sources(wrong_bootstrap-${name} PRIVATE
+      ${PROJECT_SOURCE_DIR}/plugins/sync-bootstrap/${source}.c)
+  endforeach()
+endforeach()
 add_test(NAME conformance-wrong COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/wrong.sh
   $<TARGET_FILE:repx-plugin-test> ${CMAKE_CURRENT_BINARY_DIR}/wrong)
 set_tests_properties(conformance-wrong PROPERTIES LABELS conformance TIMEOUT 300)

@@ -75,6 +75,13 @@ wrong chdir 'as they were; changed: the working directory'
 wrong signal 'as they were; changed: signals'
 wrong environment 'as they were; changed: the environment'
 wrong prints 'nothing is printed here I am'
+plugin=sync-bootstrap
+wrong never 'the first command brings the agent'
+wrong afresh 'the second time it is found there'
+wrong strict 'what a login shell prints is passed over'
+wrong mute 'a login shell that ends'
+wrong stubborn 'cancel ends it with REPX_E_CANCELED'
+wrong again 'it is one command'
 wait
 tell
 echo "1..$number"

@@ -36,7 +36,9 @@ static const char squeue[] =
     "contact slurm controller (connect failure)' >&2; exit 1; }\n"
     "echo '1000|N/A|RUNNING|None|n1|somebody|else|/home/me'\n"
     "while read -r id key state; do\n"
-    "  echo \"$id|N/A|$state|None|n1|repx1:$key|/s/sub/$key\"\n"
+    "  case $state in HELD*) why='launch failed requeued held' state=PENDING ;;"
+    " *) why=None ;; esac\n"
+    "  echo \"$id|N/A|$state|$why|n1|repx1:$key|/s/sub/$key\"\n"
     "done < \"$D/jobs\"\n";
 
 static const char sacct[] =
@@ -220,9 +222,29 @@ static void no_slurm(void)
     slurm_close(&h);
 }
 
+/* What Slurm put back after a launch that failed waits for ever, unless its owner lets it go. */
+static void held(void)
+{
+    struct helper h;
+    slurm_open(&h, "good");
+
+    put(&h, "jobs", "4 " KEY_A " PENDING\n7 " KEY_B " HELD\n9 " KEY_A " HELD\n");
+    ok(helper_call(&h, "status", repx_strdup("{\"v\":1}")) == 3 && h.status == 0,
+       "status tells of held units");
+    is(helper_text(&h, 1, "state"), "pending", "as pending");
+    REPX_AUTO_FREE char *released = get(&h, "amended");
+    is(released, "release 7,9\n", "and lets go what was put back, in one call");
+    put(&h, "jobs", "4 " KEY_A " PENDING\n");
+    (void)helper_call(&h, "status", repx_strdup("{\"v\":1}"));
+    REPX_AUTO_FREE char *after = get(&h, "amended");
+    is(after, "release 7,9\n", "nothing is held: nothing is called");
+    slurm_close(&h);
+}
+
 int main(void)
 {
     accepted();
+    held();
     clean_environment();
     not_accepted();
     found_after_all();

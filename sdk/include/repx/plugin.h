@@ -110,6 +110,9 @@ struct repx_run {
      * kept: for answers of any length. output_max does not count then. */
     void (*output)(void *ctx, const char *bytes, uint64_t n);
     void *output_ctx;
+    /* When not NULL: a text of its messages at which there is no use in waiting longer. It
+     * is killed then, and the call fails with REPX_E_TIMEOUT. */
+    const char *stop_at;
 };
 
 /* What the core lends to every plugin. Pass ctx as the first argument. */

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# A run that is larger than what the scheduler takes: the rest waits on the target, and is
+# handed over by the jobs that end there, with no client.
+# shellcheck source=lib.sh disable=SC2016,SC2119
+. "$(dirname "$0")/lib.sh"
+
+requires sshd slurm
+start_cluster --set MaxJobCount=20 --set MinJobAge=2 --set MaxArraySize=19
+
+# N jobs and N that follow them one by one.
+mkdir -p def
+printf '[lab]\nname=pairs\nversion=1\n[run r]\nstages=B\n[stage A]\nscript=a.sh\nparam.n=%s\noutput.x=$out/x\n[stage B]\nscript=b.sh\ninput.x=A.x\noutput.y=$out/y\n' \
+	"$(seq -s ', ' 1 "${PAIRS:-32}")" >def/lab.ini
+printf '#!/bin/sh\nsed -n "s/.*\\"n\\": *\\([0-9]*\\).*/\\1/p" "$3" >"$1/x"\n' >def/a.sh
+printf '#!/bin/sh\nx=$(sed -n "s/.*\\"x\\": *\\"\\([^\\"]*\\)\\".*/\\1/p" "$2")\necho $(($(cat "$x") * 2)) >"$1/y"\n' >def/b.sh
+make_lab def pairs
+JOBS=$((${PAIRS:-32} * 2))
+export JOBS
+
+succeeded() { find "$TB_BASE/outputs" -path '*/repx/SUCCESS' | wc -l; }
+all_are() { [[ $(succeeded) -ge $1 ]]; }
+fed() { ! ls "$TB_BASE"/.repx/waiting/2* 2>/dev/null; }
+
+check 'run returns, and says how many are queued and how many wait for room' '
+	repx run r --lab "$LAB" --target cluster >out 2>&1 || { tail out; exit 1; }
+	tail -n 5 out; grep -E "[0-9]+ jobs? waits? for room" out'
+check 'all of them run, with no client' 'within 240 all_are "$JOBS" && within 20 fed'
+check 'the results are right, and nothing ran twice' '
+	cat "$TB_BASE"/outputs/*-B-*/out/y | sort -n >got && seq 2 2 "$JOBS" | diff - got &&
+	test -z "$(find "$TB_BASE/outputs" -path "*/attempts/2")"'
