@@ -166,7 +166,7 @@ static int put(struct store *s, const struct file *files, size_t n,
 
 static char *read_at(const char *path)
 {
-    struct repx_buf b = {0};
+    REPX_AUTO_BUF struct repx_buf b = {0};
     struct repx_err err = {0};
 
     return repx_read_file(site.base_fd, path, 1 << 20, &b, &err) < 0
