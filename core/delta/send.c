@@ -5,16 +5,12 @@
  * since it may be larger than memory. */
 #include "delta_own.h"
 
-#include <stdlib.h>
-
 #include <kit/alloc.h>
 #include <kit/buf.h>
 #include <kit/err.h>
 
 #define KEEP ((size_t)16 << 20)
 #define PAYS(length) ((length) / 10 * 7)
-#define ASK_AT_ONCE 64 /* signatures */
-#define ASK_BYTES (DELTA_SIGNATURE_MAX * 4)
 
 /* ---- reading the source ---- */
 
@@ -80,50 +76,32 @@ static int send_one(struct place *p, uint64_t length, const struct repx_buf *sig
 
 /* ---- many ---- */
 
-struct batch {
-    const uint64_t *entries;
-    struct repx_buf signatures[ASK_AT_ONCE];
-    uint64_t bytes;
-};
-
-static void take(void *ctx, uint64_t i, const void *bytes, uint64_t n)
+static void take(void *ctx, const void *bytes, uint64_t n)
 {
-    struct batch *b = ctx;
+    struct repx_buf *signature = ctx;
 
-    if (i >= ASK_AT_ONCE || b->signatures[i].len + n > DELTA_SIGNATURE_MAX ||
-        b->bytes + n > ASK_BYTES)
-        return; /* longer than it may be: whole then, since a part is none */
-    b->bytes += n;
-    repx_buf_add(&b->signatures[i], bytes, (size_t)n);
+    /* longer than it may be: whole then, since a part is none */
+    if (n <= DELTA_SIGNATURE_MAX && signature->len <= DELTA_SIGNATURE_MAX)
+        repx_buf_add(signature, bytes, (size_t)n);
 }
 
-static int send_batch(const struct repx_sync_host *sync, struct batch *b,
-                      uint64_t count, struct repx_err *err)
+static int send_entry(const struct repx_sync_host *sync, uint64_t i,
+                      struct repx_err *err)
 {
-    int sent = 0;
+    REPX_AUTO_BUF struct repx_buf signature = {0};
+    struct repx_entry e = {.size = sizeof(e)};
+    struct place p = {sync, i};
 
-    for (uint64_t i = 0; i < count; i++) {
-        struct repx_entry e = {.size = sizeof(e)};
-        struct place p = {sync, b->entries[i]};
-        if (!b->signatures[i].len)
-            continue;
-        if (sync->host->canceled(sync->host->ctx))
-            return repx_fail(err, REPX_E_CANCELED, "canceled");
-        if (sync->source_entry(sync->ctx, p.index, &e, err) < 0)
-            return -1;
-        int rc = send_one(&p, e.length, &b->signatures[i], err);
-        if (rc < 0)
-            return repx_wrap(err, "%s", e.path);
-        sent += rc;
-    }
-    return sent;
-}
-
-static void batch_free(struct batch *b)
-{
-    for (size_t i = 0; i < ASK_AT_ONCE; i++)
-        repx_buf_free(&b->signatures[i]);
-    free(b);
+    if (sync->host->canceled(sync->host->ctx))
+        return repx_fail(err, REPX_E_CANCELED, "canceled");
+    if (sync->signature(sync->ctx, i, take, &signature, err) < 0)
+        return -1;
+    if (!signature.len)
+        return 0;
+    if (sync->source_entry(sync->ctx, i, &e, err) < 0)
+        return -1;
+    int rc = send_one(&p, e.length, &signature, err);
+    return rc < 0 ? repx_wrap(err, "%s", e.path) : rc;
 }
 
 int64_t delta_send(const struct repx_sync_host *sync, const uint64_t *entries,
@@ -133,19 +111,11 @@ int64_t delta_send(const struct repx_sync_host *sync, const uint64_t *entries,
 
     if (!sync->signature || !sync->patch)
         return 0;
-    while (count) {
-        struct batch *b = REPX_NEW(struct batch);
-        uint64_t n = count < ASK_AT_ONCE ? count : ASK_AT_ONCE;
-        b->entries = entries;
-        int rc = sync->signature(sync->ctx, entries, n, take, b, err);
-        if (rc == 0)
-            rc = send_batch(sync, b, n, err);
-        batch_free(b);
+    for (uint64_t i = 0; i < count; i++) {
+        int rc = send_entry(sync, entries[i], err);
         if (rc < 0)
             return -1;
         sent += rc;
-        entries += n;
-        count -= n;
     }
     return sent;
 }

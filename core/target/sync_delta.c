@@ -13,10 +13,25 @@
 
 #define NAME_LEN (REPX_DIGEST_LEN + 1)
 #define WINDOW 4 /* patches under way: each is a process on the target */
+#define AHEAD 3  /* signatures, likewise */
+#define SIGNATURE_MAX ((size_t)8 << 20)
+
+/* A signature that was asked for. */
+struct asked {
+    uint8_t name[NAME_LEN];
+    struct session_call *call;
+    struct repx_buf bytes;
+    uint8_t head[4];
+    size_t head_len;
+    uint32_t left; /* of a chunk */
+    int whole;
+};
 
 struct sync_delta {
     struct session *session;
     struct repx_buf near; /* names: digest and mode */
+    struct asked *asked[AHEAD];
+    size_t asked_count;
     struct session_call *patches[WINDOW];
     size_t count;
     int inside; /* the last of them is being sent */
@@ -29,16 +44,6 @@ struct sync_delta *sync_delta_create(struct session *session)
 
     d->session = session;
     return d;
-}
-
-void sync_delta_destroy(struct sync_delta *d)
-{
-    if (!d)
-        return;
-    for (size_t i = 0; i < d->count; i++)
-        session_cancel(d->patches[i]);
-    repx_buf_free(&d->near);
-    free(d);
 }
 
 /* ---- names ---- */
@@ -57,88 +62,17 @@ void sync_delta_near(struct sync_delta *d, const uint8_t *digest, uint32_t execu
     repx_buf_add(&d->near, name, sizeof(name));
 }
 
-static int is_near(const struct sync_delta *d, const uint8_t name[NAME_LEN])
+static int find_near(const struct sync_delta *d, const uint8_t name[NAME_LEN],
+                     size_t *at)
 {
-    for (size_t at = 0; at < d->near.len; at += NAME_LEN) {
-        if (memcmp(d->near.data + at, name, NAME_LEN) == 0)
+    for (*at = 0; *at < d->near.len; *at += NAME_LEN) {
+        if (memcmp(d->near.data + *at, name, NAME_LEN) == 0)
             return 1;
     }
     return 0;
 }
 
-/* ---- signatures ---- */
-
-struct asked {
-    uint64_t *which; /* the caller's numbers of what was asked for */
-    size_t count, at;
-    uint8_t head[4];
-    size_t head_len;
-    uint32_t left; /* of a chunk */
-    void (*part)(void *ctx, uint64_t i, const void *bytes, uint64_t n);
-    void *ctx;
-};
-
-static int signature_data(void *ctx, const void *bytes, size_t n, struct repx_err *err)
-{
-    struct asked *a = ctx;
-    const uint8_t *p = bytes;
-
-    while (n) {
-        if (a->at == a->count)
-            return repx_fail(err, REPX_E_CORRUPT, "the agent sent too many signatures");
-        if (a->left) {
-            size_t take = n < a->left ? n : a->left;
-            a->part(a->ctx, a->which[a->at], p, take);
-            a->left -= (uint32_t)take;
-            p += take;
-            n -= take;
-            continue;
-        }
-        a->head[a->head_len++] = *p++;
-        n--;
-        if (a->head_len < sizeof(a->head))
-            continue;
-        a->head_len = 0;
-        a->left = le32_get(a->head);
-        a->at += a->left == 0;
-    }
-    return 0;
-}
-
-int sync_delta_signature(struct sync_delta *d, const struct repx_entry *objects,
-                         uint64_t count,
-                         void (*part)(void *ctx, uint64_t i, const void *bytes,
-                                      uint64_t n),
-                         void *ctx, struct repx_err *err)
-{
-    REPX_AUTO_FREE uint64_t *which = repx_array((size_t)count + 1, sizeof(uint64_t));
-    REPX_AUTO_BUF struct repx_buf names = {0};
-    struct asked a = {.which = which, .part = part, .ctx = ctx};
-
-    for (uint64_t i = 0; i < count; i++) {
-        uint8_t name[NAME_LEN];
-        name_of(name, objects[i].digest, objects[i].executable);
-        if (!is_near(d, name))
-            continue;
-        repx_buf_add(&names, name, sizeof(name));
-        which[a.count++] = i;
-    }
-    if (!a.count)
-        return 0;
-    struct session_call *c =
-        session_call(d->session, V_SIGNATURE, NULL, 0, signature_data, &a);
-    if (session_send(c, names.data, names.len, err) < 0) {
-        session_cancel(c);
-        return -1;
-    }
-    if (session_finish(c, NULL, err) < 0)
-        return -1;
-    if (a.at < a.count)
-        return repx_fail(err, REPX_E_CORRUPT, "the agent's signatures are cut off");
-    return 0;
-}
-
-/* ---- patches ---- */
+/* ---- errors ---- */
 
 /* Whether going on makes no sense at all. */
 static int is_end(const struct repx_err *why)
@@ -153,6 +87,126 @@ static int settle(int rc, const struct repx_err *why, struct repx_err *err)
         return 0;
     return repx_fail(err, why->code, "%s", why->text);
 }
+
+/* ---- signatures ---- */
+
+static struct asked *find_asked(struct sync_delta *d, const uint8_t name[NAME_LEN])
+{
+    for (size_t i = 0; i < d->asked_count; i++) {
+        if (memcmp(d->asked[i]->name, name, NAME_LEN) == 0)
+            return d->asked[i];
+    }
+    return NULL;
+}
+
+/* Chunks: length and bytes; nothing ends it. */
+static int signature_data(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    struct asked *a = ctx;
+    const uint8_t *p = bytes;
+
+    while (n) {
+        if (a->whole || a->bytes.len > SIGNATURE_MAX)
+            return repx_fail(err, REPX_E_CORRUPT, "a signature is too long");
+        if (a->left) {
+            size_t take = n < a->left ? n : a->left;
+            repx_buf_add(&a->bytes, p, take);
+            a->left -= (uint32_t)take;
+            p += take;
+            n -= take;
+            continue;
+        }
+        a->head[a->head_len++] = *p++;
+        n--;
+        if (a->head_len < sizeof(a->head))
+            continue;
+        a->head_len = 0;
+        a->left = le32_get(a->head);
+        a->whole = a->left == 0;
+    }
+    return 0;
+}
+
+static void asked_free(struct asked *a)
+{
+    session_cancel(a->call);
+    repx_buf_free(&a->bytes);
+    free(a);
+}
+
+/* Ask for it; its answer comes while others are worked with. */
+static int ask(struct sync_delta *d, const uint8_t name[NAME_LEN], struct repx_err *err)
+{
+    struct asked *a = REPX_NEW(struct asked);
+
+    memcpy(a->name, name, NAME_LEN);
+    a->call = session_call(d->session, V_SIGNATURE, NULL, 0, signature_data, a);
+    if (session_send(a->call, name, NAME_LEN, err) < 0) {
+        asked_free(a);
+        return -1;
+    }
+    session_end(a->call);
+    d->asked[d->asked_count++] = a;
+    return 0;
+}
+
+/* This one and those that follow it, a few at a time. */
+static int ask_ahead(struct sync_delta *d, size_t at, struct repx_err *err)
+{
+    for (; at < d->near.len && d->asked_count < AHEAD; at += NAME_LEN) {
+        const uint8_t *name = (const uint8_t *)d->near.data + at;
+        if (!find_asked(d, name) && ask(d, name, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static struct asked *take_asked(struct sync_delta *d, const uint8_t name[NAME_LEN])
+{
+    struct asked *a = find_asked(d, name);
+
+    for (size_t i = 0; a && i < d->asked_count; i++) {
+        if (d->asked[i] == a) {
+            d->asked[i] = d->asked[--d->asked_count];
+            break;
+        }
+    }
+    return a;
+}
+
+/* What was asked for ahead and is not wanted next. */
+static void forget_others(struct sync_delta *d)
+{
+    while (d->asked_count)
+        asked_free(d->asked[--d->asked_count]);
+}
+
+int sync_delta_signature(struct sync_delta *d, const struct repx_entry *object,
+                         void (*part)(void *ctx, const void *bytes, uint64_t n),
+                         void *ctx, struct repx_err *err)
+{
+    uint8_t name[NAME_LEN];
+    size_t at;
+
+    name_of(name, object->digest, object->executable);
+    if (!find_near(d, name, &at))
+        return 0;
+    if (!find_asked(d, name) && d->asked_count == AHEAD)
+        forget_others(d);
+    if (ask_ahead(d, at, err) < 0)
+        return -1;
+    struct asked *a = take_asked(d, name);
+    struct session_call *call = a->call;
+    struct repx_err why = {0};
+    a->call = NULL;
+    int rc = session_finish(call, NULL, &why);
+    if (rc == 0 && a->whole && a->bytes.len)
+        part(ctx, a->bytes.data, a->bytes.len);
+    asked_free(a);
+    return settle(rc, &why, err);
+}
+
+/* ---- patches ---- */
 
 /* The answer to the oldest. */
 static int finish_first(struct sync_delta *d, struct repx_err *err)
@@ -208,4 +262,15 @@ int sync_delta_collect(struct sync_delta *d, struct repx_err *err)
             return -1;
     }
     return 0;
+}
+
+void sync_delta_destroy(struct sync_delta *d)
+{
+    if (!d)
+        return;
+    for (size_t i = 0; i < d->count; i++)
+        session_cancel(d->patches[i]);
+    forget_others(d);
+    repx_buf_free(&d->near);
+    free(d);
 }

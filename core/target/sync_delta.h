@@ -19,12 +19,11 @@ void sync_delta_destroy(
 /* The target has something near this object. */
 void sync_delta_near(struct sync_delta *d, const uint8_t *digest, uint32_t executable);
 
-/* Ask for the signatures of those of the objects that something is near of. One round trip,
- * none when that is none of them. */
-int sync_delta_signature(struct sync_delta *d, const struct repx_entry *objects,
-                         uint64_t count,
-                         void (*part)(void *ctx, uint64_t i, const void *bytes,
-                                      uint64_t n),
+/* The signature of what is near the object: calls part once with all of it, or not at all.
+ * Those of the next objects in the order of sync_delta_near are asked for meanwhile, so that
+ * only the first costs a round trip. */
+int sync_delta_signature(struct sync_delta *d, const struct repx_entry *object,
+                         void (*part)(void *ctx, const void *bytes, uint64_t n),
                          void *ctx, struct repx_err *err);
 /* A part of the delta of an object; the last one ends it. */
 int sync_delta_patch(struct sync_delta *d, const struct repx_entry *object,

@@ -133,21 +133,16 @@ static int32_t have(void *ctx, const uint8_t *digests, uint64_t count, uint8_t *
 
 /* ---- deltas ---- */
 
-static int32_t signature(void *ctx, const uint64_t *entries, uint64_t count,
-                         void (*part)(void *part_ctx, uint64_t position,
-                                      const void *bytes, uint64_t n),
+static int32_t signature(void *ctx, uint64_t i,
+                         void (*part)(void *part_ctx, const void *bytes, uint64_t n),
                          void *part_ctx, struct repx_err *err)
 {
     struct sync_host *h = ctx;
-    REPX_AUTO_FREE struct repx_entry *objects =
-        repx_array((size_t)count + 1, sizeof(struct repx_entry));
+    struct repx_entry e = {.size = sizeof(e)};
 
-    for (uint64_t i = 0; i < count; i++) {
-        objects[i].size = sizeof(objects[i]);
-        if (source_entry(h, entries[i], &objects[i], err) < 0)
-            return -1;
-    }
-    return sync_delta_signature(h->delta, objects, count, part, part_ctx, err);
+    if (h->source->entry(h->source->ctx, i, &e, err) < 0)
+        return -1;
+    return sync_delta_signature(h->delta, &e, part, part_ctx, err);
 }
 
 static int32_t patch(void *ctx, uint64_t i, const void *bytes, uint64_t n,

@@ -93,15 +93,15 @@ struct repx_sync_host {
     /* Room on the target's file system: free bytes and inodes. */
     int32_t (*room)(void *ctx, uint64_t *bytes, uint64_t *inodes, struct repx_err *err);
 
-    /* Deltas, between lacking and put; may be NULL. signature: for each of these source entries
-     * of which the target has something similar, at the same path or in the same role, calls
-     * part(part_ctx, position in the list, bytes, n) with its librsync signature, in parts. One
-     * round trip. patch: a part of the delta that leads from there to entry i; the last one
-     * ends it. One entry after the other. An entry whose delta made something else is still
-     * lacking: ask again before put. */
-    int32_t (*signature)(void *ctx, const uint64_t *entries, uint64_t count,
-                         void (*part)(void *part_ctx, uint64_t position,
-                                      const void *bytes, uint64_t n),
+    /* Deltas, between lacking and put; may be NULL. signature: of what the target has that is
+     * similar to source entry i, at the same path or in the same role: calls
+     * part(part_ctx, bytes, n) with its librsync signature, in parts; not at all when there is
+     * nothing. In the order of `want` only the first one costs a round trip. patch: a part of
+     * the delta that leads from there to entry i; the last one ends it. One entry after the
+     * other. An entry whose delta made something else is still lacking: ask again before
+     * put. */
+    int32_t (*signature)(void *ctx, uint64_t i,
+                         void (*part)(void *part_ctx, const void *bytes, uint64_t n),
                          void *part_ctx, struct repx_err *err);
     int32_t (*patch)(void *ctx, uint64_t i, const void *bytes, uint64_t n,
                      uint32_t last, struct repx_err *err);
