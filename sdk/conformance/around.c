@@ -19,8 +19,6 @@
 
 #include "conform.h"
 
-extern char **environ;
-
 struct around {
     struct sigaction signals[NSIG];
     sigset_t mask;

@@ -111,7 +111,7 @@ size_t fake_source_bytes(const struct fake_file *f, uint64_t offset, char *to,
     size_t n = left < len ? (size_t)left : len;
 
     for (size_t i = 0; i < n; i++)
-        to[i] = (char)(f->seed * 131 + (offset + i) * 31 / 8 + f->seed / 251);
+        to[i] = (char)((uint64_t)f->seed * 131 + (offset + i) * 31 / 8 + f->seed / 251);
     return n;
 }
 

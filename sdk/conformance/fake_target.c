@@ -83,9 +83,10 @@ static int32_t source_entry(void *ctx, uint64_t i, struct repx_entry *entry,
 
     if (begin(t, FAKE_ENTRY, err) < 0)
         return -1;
-    if (size != sizeof(*entry))
+    if (size != sizeof(*entry)) {
         breach(t, "source_entry is given an entry that says it is %llu bytes",
                (unsigned long long)size);
+    }
     if (i >= t->source->count) {
         breach(t, "entry %llu of %zu was asked for", (unsigned long long)i,
                t->source->count);
@@ -138,16 +139,18 @@ static int path_is_good(const char *path)
 static void check_entry(struct fake_target *t, const struct repx_tree *tree,
                         const struct repx_entry *e, const char *name)
 {
-    if (!e->path || !path_is_good(e->path) || (!*e->path && tree->count != 1))
+    if (!e->path || !path_is_good(e->path) || (!*e->path && tree->count != 1)) {
         breach(t, "%s: an entry has the path \"%s\"", name,
                e->path ? e->path : "(null)");
+    }
     if (e->kind < REPX_ENTRY_FILE || e->kind > REPX_ENTRY_LINK)
         breach(t, "%s: an entry has the kind %u", name, e->kind);
     if (e->kind == REPX_ENTRY_LINK && (!e->link || e->link[0] == '/'))
         breach(t, "%s: a link is not relative", name);
-    if (e->kind == REPX_ENTRY_FILE && !object(t, e->digest, e->executable))
+    if (e->kind == REPX_ENTRY_FILE && !object(t, e->digest, e->executable)) {
         breach(t, "%s/%s: content or mode are not those of any entry of the source",
                name, e->path ? e->path : "");
+    }
 }
 
 static int32_t place(void *ctx, const struct repx_tree *tree, const char *name,

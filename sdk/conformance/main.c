@@ -186,7 +186,7 @@ static int test_all(struct conform *c, const struct arguments *a)
               err.text[0] ? err.text
               : a->config ? a->config
                           : "none")) {
-        if (a->config)
+        if (config && a->config)
             choose_target(c, config);
         run_groups(c);
     }
