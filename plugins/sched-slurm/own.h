@@ -7,6 +7,7 @@
 
 #include <kit/buf.h>
 #include <kit/err.h>
+#include <kit/scheduler.h>
 
 struct slurm {
     const struct repx_host *host;
@@ -38,10 +39,22 @@ int plain_text(const char *what, const char *text, struct repx_err *err);
 /* Run a command of Slurm: 0 with its output in *run, whatever its status. */
 int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
               int64_t deadline_ms, struct repx_run *run, struct repx_err *err);
-/* The same with more in its environment ("K=V", ends with NULL), and no input. */
-int slurm_run_env(const struct slurm *s, const char *const *argv,
-                  const char *const *env, int64_t deadline_ms, struct repx_run *run,
-                  struct repx_err *err);
+/* Run one that lists jobs, with more variables in its environment (may be NULL), and read
+ * its rows as they come, however many they are. A list that breaks off or makes no sense
+ * fails, rather than being a shorter one. */
+struct held;
+struct slurm_row;
+struct slurm_rows {
+    int (*parse)(char *line, struct slurm_row *row);
+    void (*each)(void *ctx, const struct slurm_row *row); /* those with a key */
+    void *ctx;
+    struct held *held;    /* what is to be let go, or NULL */
+    uint64_t count, read; /* lines, and those that were rows */
+    int no_accounting;    /* it failed for that */
+};
+int slurm_read(const struct slurm *s, const char *const *argv, const char *const *env,
+               int64_t deadline_ms, struct slurm_rows *rows, struct repx_err *err);
+void slurm_take_row(void *rows, char *line); /* one line */
 /* The command ran, but said that something is wrong: the error of its message. */
 int slurm_fail(const struct repx_run *run, const char *command, struct repx_err *err);
 /* Its messages as one line, without "sbatch: error: ". Caller frees. */

@@ -19,8 +19,8 @@
 /* Lists of indices are cut at 64 characters otherwise. */
 static const char *const whole_lists[] = {"SLURM_BITSTR_LEN=0", NULL};
 
-static int ask_queue(const struct slurm *s, int64_t deadline_ms, struct repx_run *run,
-                     struct repx_err *err)
+static int ask_queue(const struct slurm *s, int64_t deadline_ms,
+                     struct slurm_rows *rows, struct repx_err *err)
 {
     char user[24];
     (void)snprintf(user, sizeof(user), "%lu", (unsigned long)geteuid());
@@ -28,44 +28,29 @@ static int ask_queue(const struct slurm *s, int64_t deadline_ms, struct repx_run
         "squeue",   "--noheader",        "--user", user, "--states=all",
         "--format", SLURM_SQUEUE_FORMAT, NULL};
 
-    if (slurm_run_env(s, argv, whole_lists, deadline_ms, run, err) < 0)
-        return -1;
-    return run->status == 0 ? 0 : slurm_fail(run, "squeue", err);
-}
-
-/* Call `each` for every row of ours in a command's output; the text is copied, since the
- * next command overwrites it. */
-static void each_row(const struct repx_run *run,
-                     int (*parse)(char *, struct slurm_row *),
-                     void (*each)(void *ctx, const struct slurm_row *row), void *ctx)
-{
-    REPX_AUTO_FREE char *text = repx_strndup(run->out, run->out_len);
-    struct slurm_row row;
-
-    for (char *line = text; *line;) {
-        char *end = strchr(line, '\n');
-        if (!end)
-            break;
-        *end = 0;
-        if (parse(line, &row) && row.key[0])
-            each(ctx, &row);
-        line = end + 1;
-    }
-}
-
-static void note_held(void *ctx, const struct slurm_row *row)
-{
-    held_note(ctx, row);
-}
-
-/* Whoever asks for the queue lets go what waits there for nothing. */
-static void release_held(const struct slurm *s, const struct repx_run *queue,
-                         int64_t deadline_ms)
-{
     struct held held = {0};
 
-    each_row(queue, slurm_parse_queue, note_held, &held);
+    rows->parse = slurm_parse_queue;
+    rows->held = &held;
+    int rc = slurm_read(s, argv, whole_lists, deadline_ms, rows, err);
+    /* whoever asks for the queue lets go what waits there for nothing */
     held_release(s, &held, deadline_ms);
+    return rc;
+}
+
+void slurm_take_row(void *rows, char *line)
+{
+    struct slurm_rows *r = rows;
+    struct slurm_row row;
+
+    r->count++;
+    if (!r->parse(line, &row))
+        return;
+    r->read++;
+    if (r->held && row.key[0])
+        held_note(r->held, &row);
+    if (row.key[0])
+        r->each(r->ctx, &row);
 }
 
 /* A helper is a static program: names of users are not looked up here. */
@@ -107,14 +92,10 @@ int32_t slurm_status(void *self, uint32_t scope, const struct repx_status_sink *
                      int64_t deadline_ms, struct repx_err *err)
 {
     struct repx_status_sink to = *sink;
-    struct repx_run run;
+    struct slurm_rows rows = {.each = tell_status, .ctx = &to};
 
     (void)scope;
-    if (ask_queue(self, deadline_ms, &run, err) < 0)
-        return -1;
-    each_row(&run, slurm_parse_queue, tell_status, &to);
-    release_held(self, &run, deadline_ms);
-    return 0;
+    return ask_queue(self, deadline_ms, &rows, err);
 }
 
 /* ---- find ---- */
@@ -155,7 +136,7 @@ static void note(void *ctx, const struct slurm_row *row)
 
 /* All of our jobs since then, whatever their ids: one question. */
 static int ask_accounting(const struct slurm *s, int64_t since, int64_t deadline_ms,
-                          struct repx_run *run, struct repx_err *err)
+                          struct slurm_rows *rows, struct repx_err *err)
 {
     char user[24], start[40] = "";
     time_t from = since > 0 ? (time_t)since : time(NULL) - (time_t)SACCT_DAYS * 86400;
@@ -168,27 +149,23 @@ static int ask_accounting(const struct slurm *s, int64_t since, int64_t deadline
                                 "--parsable2", "--format",   SLURM_SACCT_FORMAT,
                                 "--user",      user,         start,
                                 NULL};
-    if (slurm_run(s, argv, NULL, deadline_ms, run, err) < 0)
-        return -1;
-    if (run->status == 0)
+    rows->parse = slurm_parse_account;
+    if (slurm_read(s, argv, NULL, deadline_ms, rows, err) == 0)
         return 0;
-    if (slurm_no_accounting(run->errors)) {
+    if (rows->no_accounting) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "this cluster keeps no accounting (sacct says so)");
     }
-    return slurm_fail(run, "sacct", err);
+    return -1;
 }
 
 int32_t slurm_ended(void *self, int64_t since, const struct repx_status_sink *sink,
                     int64_t deadline_ms, struct repx_err *err)
 {
     struct repx_status_sink to = *sink;
-    struct repx_run run;
+    struct slurm_rows rows = {.each = tell_status, .ctx = &to};
 
-    if (ask_accounting(self, since, deadline_ms, &run, err) < 0)
-        return -1;
-    each_row(&run, slurm_parse_account, tell_status, &to);
-    return 0;
+    return ask_accounting(self, since, deadline_ms, &rows, err);
 }
 
 /* The queue does not have it. That it waits or runs there is an account that was never
@@ -210,22 +187,19 @@ int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t 
                    struct repx_err *err)
 {
     struct search s = {repx_array(count, sizeof(struct wanted)), count};
+    struct slurm_rows queue = {.each = note, .ctx = &s};
+    struct slurm_rows accounts = {.each = note_account, .ctx = &s};
     uint64_t missing = 0;
-    struct repx_run run;
 
     for (uint64_t i = 0; i < count; i++)
         s.list[i].key = keys[i];
     qsort(s.list, count, sizeof(*s.list), by_key);
-    int rc = ask_queue(self, deadline_ms, &run, err);
-    if (rc == 0) {
-        each_row(&run, slurm_parse_queue, note, &s);
-        release_held(self, &run, deadline_ms);
-    }
+    int rc = ask_queue(self, deadline_ms, &queue, err);
     for (uint64_t i = 0; i < count; i++)
         missing += s.list[i].id[0] == 0;
     /* many sites keep no accounting: then squeue's word is all there is */
-    if (rc == 0 && missing && ask_accounting(self, since, deadline_ms, &run, NULL) == 0)
-        each_row(&run, slurm_parse_account, note_account, &s);
+    if (rc == 0 && missing)
+        (void)ask_accounting(self, since, deadline_ms, &accounts, NULL);
     for (uint64_t i = 0; rc == 0 && i < count; i++) {
         if (s.list[i].id[0])
             sink->found(sink->ctx, s.list[i].key, s.list[i].id, s.list[i].state);

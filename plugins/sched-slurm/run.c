@@ -36,12 +36,30 @@ int slurm_run(const struct slurm *s, const char *const *argv, const char *input,
     return run_command(s, run, err);
 }
 
-int slurm_run_env(const struct slurm *s, const char *const *argv,
-                  const char *const *env, int64_t deadline_ms, struct repx_run *run,
-                  struct repx_err *err)
+int slurm_read(const struct slurm *s, const char *const *argv, const char *const *env,
+               int64_t deadline_ms, struct slurm_rows *rows, struct repx_err *err)
 {
-    *run = (struct repx_run){.argv = argv, .env = env, .deadline_ms = deadline_ms};
-    return run_command(s, run, err);
+    struct repx_lines lines = {.line = slurm_take_row, .ctx = rows};
+    struct repx_run run = {.argv = argv,
+                           .env = env,
+                           .deadline_ms = deadline_ms,
+                           .output = repx_lines_take,
+                           .output_ctx = &lines};
+
+    rows->count = rows->read = 0;
+    int rc = run_command(s, &run, err);
+    int cut = repx_lines_end(&lines) < 0;
+    if (rc < 0)
+        return -1;
+    if (run.status != 0) {
+        rows->no_accounting = slurm_no_accounting(run.errors);
+        return slurm_fail(&run, argv[0], err);
+    }
+    if (cut || (rows->count && !rows->read)) {
+        return repx_fail(err, REPX_E_CORRUPT, "%s: its answer %s", argv[0],
+                         cut ? "breaks off" : "is none of Slurm's");
+    }
+    return 0;
 }
 
 /* Where a line's message begins, after "sbatch: error: ". */

@@ -6,9 +6,7 @@ import fcntl, json, os, signal, subprocess, sys, time
 from concurrent.futures import ThreadPoolExecutor
 
 verb, workdir, OPEN = sys.argv[1], sys.argv[2], ("pending", "running")
-
-def path(key, name):
-    return os.path.join(workdir, key, name)
+path = lambda key, name: os.path.join(workdir, key, name)
 
 def load(key, name="unit"):
     with open(path(key, name)) as f:
@@ -51,13 +49,16 @@ def run(key, lock):  # in the background: wait for the dependencies, then run
     while True:
         unit = load(key)  # again each time: amend replaces the dependencies
         deps = [(d["type"], state(d.get("id") or d["key"])) for d in unit.get("deps", [])]
-        if any(kind != "any" and s not in OPEN + ("done",) for kind, s in deps):
+        if any(kind == "ok" and s not in OPEN + ("done",) for kind, s in deps):
             return save(key, "canceled", "a dependency failed")
         if not any(s in OPEN for _, s in deps):
             break
         time.sleep(0.2)
     save(key, "started", True)
+    corr = [d.get("id") or d["key"] for d in unit.get("deps", []) if d["type"] == "corr"]
     def one(i):
+        if any(list(states(other))[i][0] != "done" for other in corr):
+            return save(key, f"exit.{i}", 1)
         env = {**os.environ, "REPX_UNIT": key, "REPX_INDEX": str(i)}
         code = subprocess.call(unit["argv"], cwd=unit["workdir"], env=env)
         save(key, f"exit.{i}", code if code >= 0 else 128 - code)
