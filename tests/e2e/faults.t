@@ -17,8 +17,8 @@ RANDOM=${SEED:=$$}
 echo "# seed $SEED"
 
 make_lab "$TESTS/soak/faults"
-what=wide stage=total units=9 expected=104
-if [[ -n ${DEEP:-} ]]; then what=deep stage=sum units=19 expected=212; fi
+what=wide stage=total units=9 expected=104 longest=3
+if [[ -n ${DEEP:-} ]]; then what=deep stage=sum units=19 expected=212 longest=6; fi
 
 # ---- the faults ----
 
@@ -138,7 +138,7 @@ told() {
 
 for ((n = 1; n <= ${ROUNDS:-5}; n++)); do
 	fault=${faults[RANDOM % ${#faults[@]}]}
-	delay=$((RANDOM % 6)).$((RANDOM % 10)) pause=$((RANDOM % 4)).$((RANDOM % 10))
+	delay=$((RANDOM % longest)).$((RANDOM % 10)) pause=$((RANDOM % (longest - 1))).$((RANDOM % 10))
 	export base=$TB_WORK/r$n ran=$TB_WORK/r$n/ran
 	check "round $n: $fault after $delay s, for $pause s" 'told "$fault" "$delay" "$pause"'
 	if [[ $tap_failed -gt 0 && -n ${STOP:-} ]]; then break; fi
