@@ -223,7 +223,7 @@ static int lacking_now(struct call *c, struct store *s, struct later *own,
                        struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf fields = {0};
-    struct lacking l = {.store = s, .parts = own->options & LACKING_PARTS};
+    struct lacking l = {.store = s, .parts = (own->options & LACKING_PARTS) != 0};
     uint64_t bytes, inodes;
 
     int rc = store_lacking(s, want, &l, err);

@@ -14,15 +14,18 @@
 #define NS 1000000000.0
 #define SKIP_MOST 32   /* blocks that are not tried after some that did not shrink */
 #define LIKED 0.9      /* of its size: then a block shrank */
-#define LINK_FAST 50e6 /* bytes a second */
-#define LINK_SLOW 10e6
+#define LINK_SLOW 10e6 /* bytes a second */
+#define RETRY 16       /* blocks: what did not pay is tried again */
+#define IDLE 8       /* times faster than the link: there is time to compress better */
+#define BUSY 3       /* less than that: there is none */
 #define EARLIER 0.75 /* weight of what was measured earlier */
 
+/* Of this thread: what other programs take of the processor slows the link down as well. */
 static double now(void)
 {
     struct timespec t;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / NS;
 }
 
@@ -30,16 +33,27 @@ static double now(void)
 
 /* Compressing takes time on this machine and saves time on the link. While nothing was
  * measured it is tried, but for a target on this machine: what is slow there is the disk. */
-static int level_for(const struct packer *p, double link)
+static int level_for(struct packer *p, double link)
 {
+    static const int levels[] = {1, 3, 6};
+    const unsigned last = sizeof(levels) / sizeof(levels[0]) - 1;
+    unsigned before = p->level;
+
     if (!p->blocks_known || (p->near && (link <= 0 || link > LINK_SLOW)))
         return 0;
     if (link <= 0 || p->speed <= 0)
-        return 1;
+        return levels[p->level];
     /* the two overlap, and what is not sent need not be encrypted: hence the half */
     if (p->speed * (1 - p->ratio) < link / 2)
-        return 0;
-    return link > LINK_FAST ? 1 : link > LINK_SLOW ? 3 : 6;
+        return ++p->unasked % RETRY ? 0 : levels[0];
+    if (p->speed > link * IDLE && p->level < last) {
+        p->level++;
+    } else if (p->speed < link * BUSY && p->level > 0) {
+        p->level--;
+    }
+    if (p->level != before)
+        p->speed = 0; /* of another level */
+    return levels[p->level];
 }
 
 static void note(double *value, double seen)

@@ -47,7 +47,8 @@ struct packer {
     uint8_t *piece;
     double speed, ratio; /* of compressing; 0: not known yet */
     int near;            /* begin without */
-    unsigned skip, skip_next;
+    unsigned level;      /* how well: 0, 1, 2 */
+    unsigned skip, skip_next, unasked;
 };
 
 /* The thread's function; ctx is the packer. */

@@ -9,7 +9,7 @@
 #include "core/wire/block.h"
 #include "core/wire/endian.h"
 
-#define TEXT 100000
+#define TEXT ((size_t)100000)
 
 static int collect(void *ctx, const void *at, size_t n, struct repx_err *err)
 {
@@ -55,9 +55,10 @@ static void what_goes_in_comes_out(void)
         struct blocks *b = blocks_create(collect, &got);
         struct repx_err err = {0};
         int rc = 0;
-        for (size_t at = 0; at < wire.len && rc == 0; at += step)
+        for (size_t at = 0; at < wire.len && rc == 0; at += step) {
             rc = blocks_input(b, wire.data + at,
                               wire.len - at < step ? wire.len - at : step, &err);
+        }
         ok(rc == 0 && blocks_end(b, &err) == 0 && got.len == 3 * TEXT + 1 &&
                memcmp(got.data, text, TEXT) == 0 &&
                memcmp(got.data + TEXT, noise, TEXT) == 0 &&

@@ -143,9 +143,10 @@ static int taken(const struct repx_buf *b, size_t step, struct seen *seen)
 
     seen->ranges = 1;
     pack_init(&p, &sink);
-    for (size_t at = 0; at < b->len && rc == 0; at += step)
+    for (size_t at = 0; at < b->len && rc == 0; at += step) {
         rc =
             pack_input(&p, b->data + at, b->len - at < step ? b->len - at : step, &err);
+    }
     return rc == 0 ? pack_end(&p, &err) : rc;
 }
 

@@ -9,6 +9,7 @@
 
 #define LARGE ((size_t)3 * 1024 * 1024 + 12345)
 #define CHUNK ((size_t)PACK_CHUNK)
+#define WEEK_AGO (time(NULL) - (time_t)8 * 86400)
 
 static char *content; /* LARGE characters, no two pieces alike */
 static struct file large[1];
@@ -125,7 +126,7 @@ static void cut_and_gone_on(void)
     int64_t sent = go_on(s, &told);
     ok(told == CHUNK + 77777, "the next session tells what is there: %llu",
        (unsigned long long)told);
-    ok(sent > 0 && (size_t)sent < LARGE - CHUNK - 77777 + 4 * PACK_RANGE + 1,
+    ok(sent > 0 && (size_t)sent < LARGE - CHUNK - 77777 + (size_t)4 * PACK_RANGE + 1,
        "the rest is sent: %lld", (long long)sent);
     ok(arrived_whole(), "and the whole is right");
     ok(mode_of(JOB "/data") == 0644, "with its mode");
@@ -155,7 +156,7 @@ static void a_bad_piece_is_sent_alone(void)
     ok(fd >= 0 && pwrite(fd, "#", 1, (off_t)CHUNK + 5) == 1, "a byte rots");
     struct store *s = opened();
     int64_t sent = go_on(s, &told);
-    ok(sent > 0 && (size_t)sent == LARGE - 2 * CHUNK + 2 * PACK_RANGE,
+    ok(sent > 0 && (size_t)sent == LARGE - 2 * CHUNK + (size_t)2 * PACK_RANGE,
        "that piece and the rest are sent: %lld", (long long)sent);
     ok(arrived_whole(), "and the whole is right");
     store_close(s);
@@ -272,8 +273,7 @@ static void of_a_session_that_hangs(void)
 static void stale_ones_go(void)
 {
     REPX_AUTO_FREE char *path = part_path();
-    struct timespec times[2] = {{.tv_sec = time(NULL) - 8 * 86400},
-                                {.tv_sec = time(NULL) - 8 * 86400}};
+    struct timespec times[2] = {{.tv_sec = WEEK_AGO}, {.tv_sec = WEEK_AGO}};
     struct stat st;
 
     site_make();
