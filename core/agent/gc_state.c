@@ -19,6 +19,7 @@
 #define ATTEMPT_DAYS 7
 #define RUN_DAYS 30
 #define BIN_DAYS 7
+#define PART_DAYS 7
 #define JOURNAL_MAX ((size_t)1 << 30)
 
 static int is_older(const struct gc *gc, const struct stat *st, int days)
@@ -195,6 +196,17 @@ static void visit_known(struct gc *gc, int dir, const char *name, void *ctx)
     (void)gc;
 }
 
+/* What arrived of files whose rest nobody sent. */
+static void visit_arrived(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    struct stat st;
+
+    (void)ctx;
+    if (store_lstat(dir, name, &st) == 0 && S_ISREG(st.st_mode) &&
+        is_older(gc, &st, PART_DAYS))
+        gc_remove(gc, dir, name, &gc->other_count);
+}
+
 static void visit_lab(struct gc *gc, int dir, const char *name, void *ctx)
 {
     (void)ctx;
@@ -313,6 +325,8 @@ void gc_sweep_state(struct gc *gc)
         each(gc, state, "known", visit_known, NULL);
     each(gc, state, "pkg", visit_package, NULL);
     each(gc, state, "labs", visit_lab, NULL);
+    each(gc, state, "stage/.parts", visit_arrived, NULL);
+    each(gc, gc->site->base_fd, ".repx/stage/.parts", visit_arrived, NULL);
     each(gc, gc->site->base_fd, "outputs", visit_ended_job, NULL);
     each(gc, state, "runs", visit_run, NULL);
     sweep_bins(gc);

@@ -63,7 +63,7 @@ cut() {
 	local i n total=0 each=$((SIZE * 1048576 / (CUTS + 1)))
 	fresh_agent "$1" || return 1
 	for ((i = 0; i < CUTS; i++)); do
-		n=$((each / 2 + (RANDOM * 32768 + RANDOM) % each))
+		n=$((each / 3 + (RANDOM * 32768 + RANDOM) % (each * 2 / 3)))
 		must_fail run big "$1" --fault "cut-after=$n" || return 1
 		total=$((total + n))
 	done
@@ -86,6 +86,12 @@ check 'sshd is killed on the way: the next run sends the rest' '
 check 'one wrong bit on the way: only its megabyte is sent again' '
 	run small local && run big local --fault garble-after=$((SIZE * 700000)) && wire &&
 	test "$(wire)" -lt $((SIZE * 1048576 + 1200000)) && same_packages big "$LOCAL"'
+
+check 'of an interrupted transfer gc leaves what is new and takes what is old' '
+	small_lab gone aaaa0009 && head -c 3M /dev/urandom >"gone/jobs/$JOB/blob" &&
+	must_fail run gone local --fault cut-after=1500000 && parts=$LOCAL/.repx/stage/.parts &&
+	within 10 test -n "$(ls "$parts")" && repx gc --yes --target local && test -n "$(ls "$parts")" &&
+	touch -d "8 days ago" "$parts"/* && repx gc --yes --target local && test -z "$(ls "$parts")"'
 
 # ---- compression ----
 
