@@ -208,10 +208,12 @@ static struct store *opened(void)
     return store_open(&site, &err);
 }
 
+/* Under which transfers are remembered. */
+static uint8_t set_of_transfer[REPX_DIGEST_LEN] = {9};
+
 /* A whole transfer; how many objects were missing, or -1. */
 static int64_t transfer(const char *name, const struct file *files, size_t n)
 {
-    static const uint8_t set[REPX_DIGEST_LEN] = {9};
     static struct asked a;
     struct store *s = opened();
     struct repx_err err = {0};
@@ -219,7 +221,7 @@ static int64_t transfer(const char *name, const struct file *files, size_t n)
     int64_t missing = rc < 0 ? -1 : (int64_t)lacking(s, &a);
 
     if (rc == 0 && (put(s, files, n, &err) < 0 || store_verify(s, &err) < 0 ||
-                    store_remember(s, set, &err) < 0)) {
+                    store_remember(s, set_of_transfer, &err) < 0)) {
         printf("# transfer: %s\n", err.text);
         missing = -1;
     }

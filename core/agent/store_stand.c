@@ -11,6 +11,8 @@
 
 #include "store_known.h"
 
+#define READ_MOST ((size_t)16 << 20) /* of records: with that much no other is read */
+
 /* A tree of some record: its lines, up to `end`. */
 struct standing {
     struct digest digest;
@@ -149,11 +151,11 @@ static struct known *known_load(struct store *s)
 
     k->walker = (struct walker){s, NULL, -1};
     k->texts = repx_array(count + 1, sizeof(struct repx_buf));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0, bytes = 0; i < count && bytes < READ_MOST; i++) {
         char *at;
         if (known_read(s, all[i].path, &k->texts[k->text_count], &at))
             add_record(k, at);
-        k->text_count++;
+        bytes += k->texts[k->text_count++].len;
     }
     list_free(all, count);
     if (k->tree_count)

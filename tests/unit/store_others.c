@@ -154,6 +154,93 @@ static void sets_are_known(void)
     site_drop();
 }
 
+static struct digest digest_of_tree(const struct file *files, size_t n)
+{
+    struct repx_entry entries[8];
+    struct digest d;
+
+    for (size_t i = 0; i < n; i++)
+        entries[i] = entry_of(&files[i]);
+    digest_tree(entries, n, &d);
+    return d;
+}
+
+/* Asked in a session of its own. */
+static int stands(const char *name, const struct digest *d)
+{
+    struct store *s = opened();
+    int yes = store_stands(s, name, d);
+
+    store_close(s);
+    return yes;
+}
+
+static void trees_that_stand(void)
+{
+    static const struct file newer[] = {{"bin/hello", "new", 1, NULL}};
+    struct digest d = digest_of_tree(package, COUNT(package));
+    struct digest other = digest_of_tree(newer, 1);
+    char hex[DIGEST_HEX];
+
+    site_make();
+    ok(!stands(JOB, &d), "at first no tree is known to stand");
+    (void)transfer(JOB, package, COUNT(package));
+    ok(stands(JOB, &d), "then this one");
+    ok(!stands("artifacts/jobs/else", &d) && !stands(JOB, &other), "and no other");
+    set_of_transfer[0]++;
+    (void)transfer("artifacts/jobs/second", newer, 1);
+    ok(stands(JOB, &d) && stands("artifacts/jobs/second", &other), "of two sets");
+    (void)unlinkat(site.base_fd, JOB "/bin/hello", 0);
+    ok(!stands(JOB, &d), "not when a file deep in it is gone");
+    (void)transfer(JOB, package, COUNT(package));
+    ok(stands(JOB, &d), "but when it is back");
+    digest_hex(&d, hex);
+    REPX_AUTO_FREE char *link = repx_format("pkg/%s", hex);
+    (void)unlinkat(site.state_fd, link, 0);
+    ok(!stands(JOB, &d), "not when its digest leads nowhere");
+    site_drop();
+}
+
+static void every_byte_is_read(void)
+{
+    static struct asked a;
+    struct repx_err err = {0};
+    struct stat st;
+
+    site_make();
+    (void)transfer(JOB, package, COUNT(package));
+    (void)fstatat(site.base_fd, JOB "/hello-parameters.json", &st, 0);
+    int fd = openat(site.base_fd, JOB "/hello-parameters.json", O_WRONLY | O_CLOEXEC);
+    ok(fd >= 0 && pwrite(fd, "#", 1, 0) == 1, "a byte rots");
+    const struct timespec times[2] = {st.st_mtim, st.st_mtim};
+    (void)futimens(fd, times);
+    (void)close(fd);
+    ok(transfer(JOB, package, COUNT(package)) == 0, "its time tells nothing");
+    struct store *s = opened();
+    store_read_all(s);
+    (void)place(s, JOB, package, COUNT(package), NULL);
+    ok(lacking(s, &a) == 1, "who reads every byte sees it");
+    ok(put(s, package, COUNT(package), &err) == 0 && store_verify(s, &err) == 0,
+       "it is sent again");
+    store_close(s);
+    holds(JOB "/hello-parameters.json", "{}", "and right");
+    site_drop();
+}
+
+static void names_that_change_hands(void)
+{
+    static const char name[] = "artifacts/lab/lab-metadata.json";
+    const struct file mine = {"", "{\"labId\":\"a\"}", 0, NULL};
+    const struct file theirs = {"", "{\"labId\":\"b\"}", 0, NULL};
+
+    site_make();
+    ok(transfer(name, &mine, 1) == 1 && transfer(name, &theirs, 1) == 1, "two files");
+    ok(transfer(name, &mine, 1) == 0 && transfer(name, &theirs, 1) == 0,
+       "in turn under one name: neither is sent twice");
+    holds(name, theirs.text, "the last one has it");
+    site_drop();
+}
+
 static void interrupted_and_resumed(void)
 {
     static struct asked a;
@@ -261,6 +348,9 @@ int main(void)
     packages_that_are_the_same_tree();
     two_sessions_bring_the_same();
     sets_are_known();
+    trees_that_stand();
+    every_byte_is_read();
+    names_that_change_hands();
     interrupted_and_resumed();
     what_the_dead_left_is_removed();
     a_later_phase_finds_it_too();
