@@ -87,14 +87,13 @@ static int lab_has(struct gc *gc, const char *leaf, const json_t *jobs, json_t *
     one.jobs = json_object();
     one.entries = json_object();
     one.labs = json_object();
-    if (gc_live_lab(&one, leaf, NULL) == 0) {
-        json_object_foreach((json_t *)(uintptr_t)jobs, id, value)
-        {
-            if (gc_is_live(one.jobs, id)) {
-                gc_live_add(found, id);
-                has = 1;
-            }
-        }
+    int known = gc_live_lab(&one, leaf, NULL) == 0;
+    json_object_foreach((json_t *)(uintptr_t)jobs, id, value)
+    {
+        if (!known || !gc_is_live(one.jobs, id))
+            continue;
+        gc_live_add(found, id);
+        has = 1;
     }
     json_decref(one.jobs);
     json_decref(one.entries);

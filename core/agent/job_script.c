@@ -131,7 +131,8 @@ static int node_paths(const struct unit *u, const char *node, char **script,
     if (!node || strcmp(state_text(u->plan, "store", ""), "node-local") != 0)
         return 0;
     if (*package) {
-        char *copy = node_copy(u->site, node, "pkg", digest, *package, digest, err);
+        const struct node_source from = {*package, "pkg", digest, digest};
+        char *copy = node_copy(u->site, node, &from, err);
         if (!copy)
             return -1;
         char *moved = repx_format("%s%s", copy, *script + strlen(*package));
@@ -141,10 +142,10 @@ static int node_paths(const struct unit *u, const char *node, char **script,
         *script = moved;
     }
     if (*tools) {
-        REPX_AUTO_FREE char *from =
+        REPX_AUTO_FREE char *path =
             repx_format("%s/artifacts/host-tools/%s", u->site->base, name);
-        REPX_AUTO_FREE char *copy =
-            node_copy(u->site, node, "host-tools", name, from, NULL, err);
+        const struct node_source from = {path, "host-tools", name, NULL};
+        REPX_AUTO_FREE char *copy = node_copy(u->site, node, &from, err);
         if (!copy)
             return -1;
         free(*tools);

@@ -67,8 +67,10 @@ static int options(struct confine *c, char **argv, struct repx_err *err)
             return repx_fail(err, REPX_E_USAGE, "%s: unknown", *argv);
         }
     }
-    c->argv = *argv ? argv + 1 : argv;
-    return *c->argv ? 0 : repx_fail(err, REPX_E_USAGE, "which program?");
+    if (!*argv || !argv[1])
+        return repx_fail(err, REPX_E_USAGE, "which program?");
+    c->argv = argv + 1;
+    return 0;
 }
 
 /* ---- namespaces ---- */
@@ -216,7 +218,7 @@ static int end_with_parent(void)
     return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
-static int first_process(const struct confine *c)
+static int first_process(char **program)
 {
     pid_t pid;
 
@@ -226,8 +228,8 @@ static int first_process(const struct confine *c)
     if (pid == 0) {
         (void)signal(SIGTERM, SIG_DFL);
         (void)signal(SIGINT, SIG_DFL);
-        (void)execv(c->argv[0], c->argv);
-        (void)fprintf(stderr, "repx-agent: confine: %s: %s\n", c->argv[0],
+        (void)execv(program[0], program);
+        (void)fprintf(stderr, "repx-agent: confine: %s: %s\n", program[0],
                       strerror(errno));
         _exit(125);
     }
@@ -256,6 +258,6 @@ int internal_confine_main(int argc, char **argv)
     }
     pid_t pid = fork();
     if (pid == 0)
-        _exit(first_process(&c));
+        _exit(c.argv ? first_process(c.argv) : 125);
     return pid < 0 ? 125 : wait_for(pid);
 }

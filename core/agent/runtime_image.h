@@ -15,10 +15,10 @@ json_t *image_layers(const char *image, struct repx_err *err);
 char *image_config(const char *image, struct digest *digest, struct repx_err *err);
 /* The layers from the text of manifest.json. */
 json_t *image_manifest_parse(const char *text, size_t n, struct repx_err *err);
-/* Put the layers over each other in the directory root; tick is called now and then
- * (runtime_layers.c). */
+/* Put the layers over each other in the directory root (runtime_layers.c). */
+struct layer_options;
 int image_unpack(const struct runtime_request *q, const char *image,
-                 const json_t *layers, int root, void (*tick)(void *ctx), void *ctx,
+                 const json_t *layers, int root, const struct layer_options *o,
                  struct repx_err *err);
 
 #endif

@@ -207,10 +207,11 @@ int layer_merge(int from, const struct repx_buf *notes, int root,
 
     if (rc == 0 && m.dir_count)
         qsort(m.dirs, m.dir_count, sizeof(*m.dirs), by_text);
-    if (rc == 0)
+    if (rc == 0) {
         rc = merge_dir(&m, dir, "", 0, err);
-    else
+    } else {
         repx_close_fd(&dir);
+    }
     if (rc == 0)
         rc = each_note(&m, notes, last_look, err);
     free(m.dirs);

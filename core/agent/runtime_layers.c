@@ -129,12 +129,12 @@ static int one_layer(const struct making *m, const char *layer, struct repx_err 
 }
 
 int image_unpack(const struct runtime_request *q, const char *image,
-                 const json_t *layers, int root, void (*tick)(void *ctx), void *ctx,
+                 const json_t *layers, int root, const struct layer_options *o,
                  struct repx_err *err)
 {
     REPX_AUTO_FREE char *cache = cache_dir(q);
     REPX_AUTO_FREE char *dir = q->node_local ? repx_format("%s/layers", cache) : NULL;
-    const struct making m = {image, dir, root, {LAYER_ENTRIES_MAX, NULL, tick, ctx}};
+    const struct making m = {image, dir, root, *o};
     size_t i;
     json_t *layer;
 

@@ -31,6 +31,7 @@ struct copying {
     struct repx_entry *entries;
     size_t count;
     char *chunk;
+    int depth;
 };
 
 int node_dir_ours(const char *dir, struct repx_err *err)
@@ -148,9 +149,10 @@ static int copy_file(struct copying *c, int from, int to, const char *name,
 
     if (in < 0 || fstat(in, &st) < 0)
         return repx_fail_errno(err, "%s", path);
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st.st_mode)) {
         return repx_fail(err, REPX_E_CORRUPT, "%s: neither file, link nor directory",
                          path);
+    }
     struct repx_entry *e = entry_add(c, REPX_ENTRY_FILE, path);
     e->executable = (st.st_mode & S_IXUSR) != 0;
     e->length = (uint64_t)st.st_size;
@@ -177,11 +179,11 @@ static int copy_link(struct copying *c, int from, int to, const char *name,
                : 0;
 }
 
-static int copy_dir(struct copying *c, int from, int to, const char *prefix, int depth,
+static int copy_dir(struct copying *c, int from, int to, const char *prefix,
                     struct repx_err *err);
 
 static int copy_sub(struct copying *c, int from, int to, const char *name,
-                    const char *path, int depth, struct repx_err *err)
+                    const char *path, struct repx_err *err)
 {
     int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int rc = in < 0 ? repx_fail_errno(err, "%s", path) : 0;
@@ -194,14 +196,17 @@ static int copy_sub(struct copying *c, int from, int to, const char *name,
         repx_close_fd(&in);
         return -1;
     }
-    return copy_dir(c, in, out, path, depth + 1, err);
+    c->depth++;
+    rc = copy_dir(c, in, out, path, err);
+    c->depth--;
+    return rc;
 }
 
 /* Takes `from` over. */
-static int copy_dir(struct copying *c, int from, int to, const char *prefix, int depth,
+static int copy_dir(struct copying *c, int from, int to, const char *prefix,
                     struct repx_err *err)
 {
-    DIR *d = depth > DEEPEST ? NULL : fdopendir(from);
+    DIR *d = c->depth > DEEPEST ? NULL : fdopendir(from);
     size_t before = c->count;
     int rc = 0;
 
@@ -215,14 +220,15 @@ static int copy_dir(struct copying *c, int from, int to, const char *prefix, int
             continue;
         REPX_AUTO_FREE char *path =
             *prefix ? repx_format("%s/%s", prefix, e->d_name) : repx_strdup(e->d_name);
-        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
             rc = repx_fail_errno(err, "%s", path);
-        else if (S_ISDIR(st.st_mode))
-            rc = copy_sub(c, dirfd(d), to, e->d_name, path, depth, err);
-        else if (S_ISLNK(st.st_mode))
+        } else if (S_ISDIR(st.st_mode)) {
+            rc = copy_sub(c, dirfd(d), to, e->d_name, path, err);
+        } else if (S_ISLNK(st.st_mode)) {
             rc = copy_link(c, dirfd(d), to, e->d_name, path, err);
-        else
+        } else {
             rc = copy_file(c, dirfd(d), to, e->d_name, path, err);
+        }
     }
     if (rc == 0 && *prefix && c->count == before)
         (void)entry_add(c, REPX_ENTRY_DIR, prefix);
@@ -268,7 +274,7 @@ static int fill(struct copying *c, const char *from, const char *to, const char 
     }
     REPX_AUTO_CLOSE int out = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     c->chunk = repx_alloc(CHUNK);
-    int rc = copy_dir(c, in, out, "", 0, err);
+    int rc = copy_dir(c, in, out, "", err);
     if (rc < 0)
         (void)repx_wrap(err, "%s", from);
     if (rc == 0)
@@ -305,12 +311,13 @@ static int make(struct copying *c, const char *from, const char *copy,
     return rc;
 }
 
-char *node_copy(struct site *site, const char *node, const char *kind, const char *name,
-                const char *from, const char *digest, struct repx_err *err)
+char *node_copy(struct site *site, const char *node, const struct node_source *from,
+                struct repx_err *err)
 {
-    REPX_AUTO_FREE char *dir = repx_format("%s/repx/%s", node, kind);
-    REPX_AUTO_FREE char *lease = repx_format("node-%s-%s-%s", site->host, kind, name);
-    char *copy = repx_format("%s/%s", dir, name);
+    REPX_AUTO_FREE char *dir = repx_format("%s/repx/%s", node, from->kind);
+    REPX_AUTO_FREE char *lease =
+        repx_format("node-%s-%s-%s", site->host, from->kind, from->name);
+    char *copy = repx_format("%s/%s", dir, from->name);
     struct copying c = {.site = site, .lease = lease, .touched = state_now_ms()};
     uint64_t epoch;
     int rc = repx_make_dirs(dir, 0755, err);
@@ -324,7 +331,7 @@ char *node_copy(struct site *site, const char *node, const char *kind, const cha
     if (rc == 0 && !is_dir(copy)) {
         rc = lease_take(site, lease, WAIT_MS, &epoch, err);
         if (rc == 0) {
-            rc = make(&c, from, copy, digest, err);
+            rc = make(&c, from->path, copy, from->digest, err);
             lease_drop(site, lease);
         }
     }

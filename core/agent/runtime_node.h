@@ -12,11 +12,15 @@
 
 #include "core/agent/agent.h"
 
-/* The copy of directory `from` as <node>/repx/<kind>/<name>. digest: 64 hex digits that the
- * tree must have, or NULL. Caller frees; NULL with
- * *err. */
-char *node_copy(struct site *site, const char *node, const char *kind, const char *name,
-                const char *from, const char *digest, struct repx_err *err);
+struct node_source {
+    const char *path;        /* directory */
+    const char *kind, *name; /* of the copy: <node>/repx/<kind>/<name> */
+    const char *digest;      /* 64 hex digits that the tree must have, or NULL */
+};
+
+/* The copy, made if need be. Caller frees; NULL with *err. */
+char *node_copy(struct site *site, const char *node, const struct node_source *from,
+                struct repx_err *err);
 /* May others change what lies in a directory of the node's disk? Below /tmp, say, somebody
  * else may have made it. 0, or -1 with *err. */
 int node_dir_ours(const char *dir, struct repx_err *err);

@@ -18,6 +18,7 @@
 #include "core/agent/runtime_bwrap.h"
 #include "core/agent/runtime_image.h"
 #include "core/agent/runtime_node.h"
+#include "core/agent/runtime_tar.h"
 #include "core/agent/state.h"
 #include "core/wire/digest.h"
 
@@ -104,6 +105,8 @@ static int staging_fill(const struct wanted *w, const char *staging, struct hold
                         struct repx_err *err)
 {
     REPX_AUTO_FREE char *list = repx_format("%s/layers", w->dir);
+    const struct layer_options o = {LAYER_ENTRIES_MAX, NULL, hold, h};
+    const char *text = w->text ? w->text : "";
     int rc = repx_make_dirs(staging, 0755, err);
     REPX_AUTO_CLOSE int root =
         rc < 0 ? -1 : open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -111,11 +114,11 @@ static int staging_fill(const struct wanted *w, const char *staging, struct hold
     if (rc == 0 && root < 0)
         rc = repx_fail_errno(err, "%s", staging);
     if (rc == 0)
-        rc = image_unpack(w->q, w->image, w->layers, root, hold, h, err);
+        rc = image_unpack(w->q, w->image, w->layers, root, &o, err);
     if (rc == 0)
         rc = mount_points_make(root, err);
     if (rc == 0)
-        rc = repx_write_file(AT_FDCWD, list, w->text, strlen(w->text), 0644, err);
+        rc = repx_write_file(AT_FDCWD, list, text, strlen(text), 0644, err);
     return rc;
 }
 

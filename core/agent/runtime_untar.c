@@ -358,10 +358,11 @@ static int one_whiteout(struct tar_in *in, const struct tar_member *m,
     REPX_AUTO_FREE char *path = plain_path(m->name);
 
     if (path && is_whiteout(path)) {
-        if (p->o->notes)
+        if (p->o->notes) {
             note(p, 'w', path, NULL);
-        else if (root_whiteout(p->root, path, err) < 0)
+        } else if (root_whiteout(p->root, path, err) < 0) {
             return -1;
+        }
     }
     return tar_data(in, m->size, -1, err);
 }

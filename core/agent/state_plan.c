@@ -228,7 +228,7 @@ static int line_check(const json_t *line, struct repx_err *err)
 {
     static const char *const types[] = {"simple", "scatter-gather", NULL};
     static const char *const runtimes[] = {"native", "bwrap",        "podman",
-                                        "docker", "charliecloud", NULL};
+                                           "docker", "charliecloud", NULL};
 
     if (state_int(line, "v", 0) != 1) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
