@@ -52,6 +52,7 @@ void any_checks(struct conform *c);       /* any.c: every kind */
 void transport_checks(struct conform *c); /* transport.c */
 void transport_faults(struct conform *c);
 void scheduler_checks(struct conform *c); /* scheduler.c */
+void resource_checks(struct conform *c);  /* resources.c */
 void scheduler_faults(struct conform *c); /* scheduler_fault.c, with --fake */
 void sync_checks(struct conform *c);      /* sync.c */
 void bootstrap_checks(struct conform *c); /* bootstrap.c */

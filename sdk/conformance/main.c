@@ -153,6 +153,7 @@ static void run_groups(struct conform *c)
         group("faults of the link", transport_faults, c, 300);
         break;
     case REPX_KIND_SCHEDULER:
+        group("resources", resource_checks, c, 60);
         group("scheduler", scheduler_checks, c, 600);
         if (c->fake)
             group("faults of the batch system", scheduler_faults, c, 300);

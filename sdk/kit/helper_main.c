@@ -288,7 +288,7 @@ static void on_found(void *ctx, const char *key, const char *id, uint32_t state)
 
 static int verb_limits(struct call *c, struct repx_err *err)
 {
-    struct repx_limits l = {sizeof(l), -1, -1, -1, -1, 1000, -1, -1, 0};
+    struct repx_limits l = {sizeof(l), -1, -1, -1, -1, 1000, -1, -1, 0, NULL, 0};
 
     if (c->ops.limits(c->self, &l, c->deadline_ms, err) < 0)
         return -1;
@@ -301,6 +301,9 @@ static int verb_limits(struct call *c, struct repx_err *err)
     put_number(o, "node_submits", l.node_submits);
     put_number(o, "remembers_s", l.remembers_s);
     put_number(o, "index_ids", l.index_ids);
+    put_number(o, "lanes", l.lanes);
+    if (l.name_chars)
+        put_text(o, "name_chars", l.name_chars);
     answer(c, o);
     return 0;
 }
