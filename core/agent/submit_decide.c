@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* submit_decide.c: which jobs of a run need a unit, and who works on the others. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,7 +98,13 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
     int there = live_get(s->site, id, &l.run, &l.index, l.key, err);
     if (there == 0 && next_promote(s->site, id))
         there = live_get(s->site, id, &l.run, &l.index, l.key, err);
+    if (there > 0)
+        memcpy(s->jobs[i].seen, l.key, sizeof(l.key));
     int done = there < 0 ? -1 : decide_done(s, i, err);
+    if (done == 0 && site_is_nfs(s->site)) {
+        result_look_again(s->site, id);
+        done = decide_done(s, i, err);
+    }
     if (done == 0)
         need_producers(s, i);
     if (there > 0 && done == 0) {
@@ -359,11 +366,25 @@ static int decide_live(struct submission *s, struct live *l, const json_t *found
     return rc < 0 ? -1 : 0;
 }
 
+/* What another host wrote while it had the lease is seen now, and not only when this one's
+ * memory of it expires. */
+static void look_again(const struct submission *s)
+{
+    int live = openat(s->site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int outputs =
+        openat(s->site->base_fd, "outputs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    repx_close_fd(&live);
+    repx_close_fd(&outputs);
+}
+
 int submission_decide(struct submission *s, struct repx_err *err)
 {
     struct lives lives = {0};
     json_t *keys = json_array();
     int rc = 0;
+
+    look_again(s);
 
     /* consumers first: a result that was purged is missed only by who needs it */
     for (size_t i = s->run->count; rc == 0 && i-- > 0;)
