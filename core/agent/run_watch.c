@@ -18,11 +18,12 @@
 
 #define LOOK_SOON_MS 20 /* between two looks at the events while there is news */
 #define LOOK_LATE_MS 250
-#define LOOK_FAR_MS 1000 /* not on this machine */
-#define ASK_MS 1500      /* without news for so long: ask the scheduler */
-#define ASK_FAR_MS 2000  /* queue_ask.h says how old its answers may be */
-#define EXPLAIN_MS 7000  /* for accounts that lag, when all has ended */
-#define RESUME_MS 3000   /* jobs that nobody submits */
+#define LOOK_FAR_MS 1000   /* not on this machine */
+#define ASK_MS 1500        /* without news for so long: ask the scheduler */
+#define ASK_FAR_MS 2000    /* queue_ask.h says how old its answers may be */
+#define TAKEN_FAR_MS 10000 /* between two looks at what other runs work on */
+#define EXPLAIN_MS 7000    /* for accounts that lag, when all has ended */
+#define RESUME_MS 3000     /* jobs that nobody submits */
 
 static void note(struct watch *w, const json_t *event)
 {
@@ -161,8 +162,13 @@ static void watch_close(struct watch *w)
 
 static int look_harder(struct watch *w, int64_t quiet_ms, struct repx_err *err)
 {
-    if (watch_taken(w, err) < 0)
-        return -1;
+    int64_t now = repx_now_ms();
+
+    if (w->is_local || now - w->taken_at >= TAKEN_FAR_MS) {
+        w->taken_at = now;
+        if (watch_taken(w, err) < 0)
+            return -1;
+    }
     if (w->has_scheduler && watch_lost(w, QUEUE_WATCH_MS, err) < 0)
         return -1;
     if (w->has_scheduler && watch_explain(w, err) < 0)
@@ -185,7 +191,9 @@ static int keep_pace(struct watch *w, struct pace *p, int64_t n, struct repx_err
         p->news_at = now;
         p->wait = LOOK_SOON_MS;
     }
-    if (now - p->news_at >= ASK_MS && now - p->asked_at >= between) {
+    /* news of some says nothing of the others */
+    int quiet = now - p->news_at >= ASK_MS || now - p->asked_at >= QUEUE_WATCH_MS;
+    if (quiet && now - p->asked_at >= between) {
         if (look_harder(w, now - p->news_at, err) < 0)
             return -1;
         p->asked_at = repx_now_ms();

@@ -55,7 +55,7 @@ export AWAY=$WORK/away
 mkdir -p "$AWAY"
 status() { (cd "$AWAY" && repx status last --target cluster "$@"); }
 job_id() { slurm squeue -h -o '%i %j' | awk -v j="$(jobs_of "$1")" '$2 == j { print $1 }'; }
-counts() { status --json | jq -e "$1" >/dev/null; }
+counts() { status --json >counts.json 2>/dev/null && test -s counts.json && jq -e "$1" counts.json >/dev/null; }
 listed() { repx list jobs ends --status "$1" --target cluster --lab "$LAB"; }
 explain() { repx explain "$(jobs_of "$1")" --target cluster --lab "$LAB" "${@:2}"; }
 
@@ -70,7 +70,7 @@ check 'while they run: one screen, with the reason why one waits' '
 
 check 'list and show tell that a job is held, and by whom' '
 	listed queued >out && cat out && grep -- "-held-.*queued: held by its user (JobHeldUser)" out &&
-	repx show job "$(jobs_of held)" --target cluster --lab "$LAB" | grep "Status: queued - held by its user"'
+	repx show job "$(jobs_of held)" --target cluster --lab "$LAB" | grep "Status: QUEUED - held by its user"'
 
 check 'explain tells it in words, with the command that was submitted' '
 	explain held >out && cat out && grep "State: queued" out && grep "held by its user" out &&
