@@ -244,8 +244,11 @@ void queue_ask(struct scheduler *s, int64_t max_age_ms, struct queue *q)
     struct budget b = call_log_budget(s->site, s->name);
     if (!fresh_enough(q, max_age_ms)) {
         q->next = b.wait_ms;
-        if (b.wait_ms == 0)
+        if (b.wait_ms == 0) {
             ask(s, q, 1);
+        } else if (b.silent) {
+            set_error(q, "it did not answer in time when it was asked last");
+        }
     }
     lease_drop(s->site, lease);
 }

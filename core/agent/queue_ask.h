@@ -9,7 +9,7 @@
 #include "core/agent/scheduler_call.h"
 
 #define QUEUE_PERSON_MS 10000 /* so old may an answer be for who looks once */
-#define QUEUE_WATCH_MS 25000  /* and for who looks all the time */
+#define QUEUE_WATCH_MS 40000  /* and for who looks all the time */
 #define QUEUE_LOCAL_MS 0      /* our own queue is asked each time */
 
 struct queue {

@@ -21,9 +21,18 @@
 #define LOOK_FAR_MS 1000   /* not on this machine */
 #define ASK_MS 1500        /* without news for so long: ask the scheduler */
 #define ASK_FAR_MS 2000    /* queue_ask.h says how old its answers may be */
+#define CLOCKS_MS 60000    /* by which clocks may differ */
 #define TAKEN_FAR_MS 10000 /* between two looks at what other runs work on */
 #define EXPLAIN_MS 7000    /* for accounts that lag, when all has ended */
 #define RESUME_MS 3000     /* jobs that nobody submits */
+
+/* By our own clock, unless it is so long ago that clocks do not matter. */
+static int64_t start_seen(int64_t t)
+{
+    int64_t now = state_now_ms();
+
+    return t > 0 && now - t > CLOCKS_MS ? t : now;
+}
 
 static void note(struct watch *w, const json_t *event)
 {
@@ -46,7 +55,7 @@ static void note(struct watch *w, const json_t *event)
         j->taken = NULL;
     }
     if (strcmp(what, "start") == 0) {
-        j->ran = state_now_ms();
+        j->ran = start_seen(state_int(event, "t", 0));
         j->gone = 0;
     }
     if (strcmp(what, "gone") == 0 && !j->gone)

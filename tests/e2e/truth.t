@@ -80,7 +80,7 @@ unit_of() { repx explain "$1" --lab "$LAB" --target cluster --json | jq -r '.uni
 explain() { repx explain "$1" --lab "$LAB" --target cluster; }
 unit_of "$(nap 2)" >unit
 slurm scontrol hold "$(cat unit)"
-sleep 31 # an answer of the queue from before that is no longer shown
+sleep 11 # an answer of the queue from before that is no longer shown
 
 check 'an index has its own reason, and not that of its neighbours' '
 	grep "_" unit && explain "$(nap 2)" >out && cat out && grep "held by" out && explain "$(nap 3)" >out && cat out && must_fail grep "held by" out &&
@@ -92,7 +92,7 @@ check 'a job of an array is cancelled alone' '
 slurm scontrol update partitionname=standard state=up
 killed() { counts '.failures["out of memory"] == 2'; }
 check 'an index that is killed with its supervisor has its reason before anything is called lost' '
-	within 60 killed && status >out && cat out && grep -- "-hog-.*: out of memory" out && must_fail grep LOST out'
+	within 90 killed && status >out && cat out && grep -- "-hog-.*: out of memory" out && must_fail grep LOST out'
 
 # ---- a controller that does not answer ----
 
