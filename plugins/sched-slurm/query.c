@@ -123,10 +123,6 @@ static void tell_queue(void *ctx, const struct slurm_row *row)
 int32_t slurm_status(void *self, uint32_t scope, const struct repx_status_sink *sink,
                      int64_t deadline_ms, struct repx_err *err)
 {
-    struct repx_status_sink to = *sink;
-    struct slurm_rows rows = {.each = tell_status, .ctx = &to};
-
-    (void)scope;
     struct telling to = {*sink, 0};
     struct slurm_rows rows = {.each = tell_queue, .ctx = &to};
 
