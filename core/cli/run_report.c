@@ -249,16 +249,19 @@ static void on_event(void *ctx, const struct run_event *e)
 
 static int on_interrupted(void *ctx)
 {
-    static int told;
+    static int told; /* how many there were when it was told what one more does */
+    static int seen;
     int n = ui_interrupts();
 
     (void)ctx;
-    if (n == 1 && !told) {
-        told = 1;
-        ui_take_interrupt();
+    if (n > seen)
+        ui_take_interrupt(); /* what is asked of the target now is to be carried out */
+    seen = n;
+    if (n && !told) {
+        told = n; /* a second one that came before that is no wish to leave */
         ui_warn("cancelling what this run started; once more leaves it running");
     }
-    return n;
+    return n ? n - told + 1 : 0;
 }
 
 struct pipeline_listener report_listener(struct run_report *r)
