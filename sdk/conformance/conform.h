@@ -20,6 +20,7 @@ struct conform {
     const struct repx_host *services;
     const char *fault; /* --fault-cmd, or NULL */
     const char *fake;  /* --fake: the product that a scheduler meets, or NULL */
+    const char *part;  /* --part: of a scheduler only units, many or faults; or NULL */
     const char *peer;  /* path of the peer program here */
     char *dir;         /* scratch */
     int patience;      /* seconds for what should take one */
@@ -42,6 +43,9 @@ void group(const char *name, void (*run)(struct conform *c), struct conform *c,
 void report_begin(void);
 /* The plan and the list; returns the exit status. */
 int report_end(void);
+
+/* Is this part of a scheduler's checks to be run? */
+int part_wanted(const struct conform *c, const char *part);
 
 /* The host's canceled() from now on, and its descriptor. */
 void cancel_set(struct conform *c, int canceled);
