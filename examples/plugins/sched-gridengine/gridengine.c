@@ -82,6 +82,8 @@ static void ge_close(void *self)
 {
     struct gridengine *g = self;
 
+    if (!g)
+        return;
     free(g->records);
     free(g->user);
     free(g);
@@ -151,6 +153,7 @@ static const struct repx_scheduler_ops ops = {
     .cancel = ge_cancel,
     .amend = ge_amend,
     .ended = ge_ended,
+    .honours = 0, /* the site's keys decide */
 };
 
 static const struct repx_field fields[] = {

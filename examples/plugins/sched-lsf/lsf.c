@@ -137,9 +137,10 @@ static int put_requirement(const struct lsf *s, struct repx_buf *to,
             return -1;
         repx_buf_fmt(to, "select[%s] ", r->constraint);
     }
-    if (r->memory != REPX_UNSET)
+    int64_t memory = repx_memory_per_node(r);
+    if (memory != REPX_UNSET)
         repx_buf_fmt(to, "rusage[mem=%lld] ",
-                     (long long)(r->memory / size + (r->memory % size != 0)));
+                     (long long)(memory / size + (memory % size != 0)));
     if (r->nodes <= 1 && r->cpus * (r->tasks > 0 ? r->tasks : 1) > 1)
         repx_buf_str(to, "span[hosts=1] ");
     return 0;
@@ -214,6 +215,8 @@ static void lsf_close(void *self)
 {
     struct lsf *s = self;
 
+    if (!s)
+        return;
     free(s->records);
     free(s);
 }
@@ -259,6 +262,7 @@ static const struct repx_scheduler_ops ops = {
     .find = lsf_find,
     .cancel = lsf_cancel,
     .amend = lsf_amend,
+    .honours = REPX_HONOURS_ALL & ~REPX_HONOURS_QOS,
 };
 
 static const struct repx_field fields[] = {

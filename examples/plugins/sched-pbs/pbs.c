@@ -136,16 +136,17 @@ static int put_select(struct repx_buf *to, const struct repx_resources *r,
                 (long long)r->tasks, (long long)chunks);
         each = r->tasks / chunks;
     }
-    if (r->cpus == REPX_UNSET && r->memory == REPX_UNSET && r->gpus <= 0 &&
-        chunks == 1 && each == 1 && !r->constraint)
+    int64_t memory = repx_memory_per_node(r);
+    if (r->cpus == REPX_UNSET && memory == REPX_UNSET && r->gpus <= 0 && chunks == 1 &&
+        each == 1 && !r->constraint)
         return 0;
     repx_buf_fmt(to, "select=%lld:ncpus=%lld", (long long)chunks,
                  (long long)(each * (r->cpus > 0 ? r->cpus : 1)));
     if (each > 1)
         repx_buf_fmt(to, ":mpiprocs=%lld", (long long)each);
-    if (r->memory != REPX_UNSET)
+    if (memory != REPX_UNSET)
         repx_buf_fmt(to, ":mem=%lldkb",
-                     (long long)(r->memory / 1024 + (r->memory % 1024 != 0)));
+                     (long long)(memory / 1024 + (memory % 1024 != 0)));
     if (r->gpus > 0)
         repx_buf_fmt(to, ":ngpus=%lld", (long long)r->gpus);
     if (!r->constraint)
@@ -208,6 +209,8 @@ static void pbs_close(void *self)
 {
     struct pbs *s = self;
 
+    if (!s)
+        return;
     free(s->records);
     free(s);
 }
@@ -254,6 +257,7 @@ static const struct repx_scheduler_ops ops = {
     .find = pbs_find,
     .cancel = pbs_cancel,
     .amend = pbs_amend,
+    .honours = REPX_HONOURS_ALL & ~REPX_HONOURS_QOS,
 };
 
 static const struct repx_field fields[] = {
