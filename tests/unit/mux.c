@@ -292,6 +292,40 @@ static void what_does_not_fit_is_said(void)
     pair_close(&c, &a);
 }
 
+static void a_stream_may_be_widened(void)
+{
+    static char bytes[MUX_WINDOW];
+    struct end client = {0}, agent = {0};
+    size_t sent = 0, before;
+
+    for (int accepts = 0; accepts < 2; accepts++) {
+        pair_open(&client, &agent);
+        uint32_t stream = mux_request(client.mux, 1, NULL, 0);
+        if (accepts)
+            mux_accept(client.mux, stream, UINT32_MAX);
+        (void)settle(&client, &agent);
+        mux_widen(agent.mux, stream, MUX_WINDOW);
+        int rc = settle(&client, &agent);
+        ok((rc == 0) == (accepts == 1), "more credit is taken by who said so only");
+        if (accepts) {
+            mux_widen(agent.mux, stream, UINT32_MAX);
+            sent = 0;
+            do {
+                before = sent;
+                sent += mux_send(client.mux, stream, bytes, sizeof(bytes));
+                rc = settle(&client, &agent);
+            } while (rc == 0 && sent > before);
+            ok(rc == 0 && agent.got[stream].len == MUX_WINDOW_MOST,
+               "four windows at most are on their way: %zu", agent.got[stream].len);
+            size_t got = agent.got[stream].len;
+            mux_consumed(agent.mux, stream, got);
+            rc = settle(&client, &agent);
+            ok(rc == 0 && agent.got[stream].len > got, "and more when they were taken");
+        }
+        pair_close(&client, &agent);
+    }
+}
+
 int main(void)
 {
     hello_request_data_result();
@@ -306,5 +340,6 @@ int main(void)
     more_data_than_the_window_is_noticed();
     nothing_before_hello();
     what_does_not_fit_is_said();
+    a_stream_may_be_widened();
     return tap_end();
 }
