@@ -13,6 +13,7 @@
 #include "core/agent/run_verbs.h"
 #include "core/agent/state_check.h"
 #include "core/agent/submit.h"
+#include "core/agent/waiting.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -125,13 +126,24 @@ static size_t count_silent(const struct watch *w)
     return n;
 }
 
+/* A part of it waits until somebody hands it over. */
+static int waits_for_room(const struct watch *w)
+{
+    struct waiting waiting;
+    int there = waiting_read(w->site, w->run->id, &waiting);
+
+    waiting_finish(&waiting);
+    return there;
+}
+
 /* A submission that was broken off is taken up here, unless somebody is at it. */
 static int resume(struct watch *w, struct repx_err *err)
 {
     struct repx_buf fields REPX_AUTO_BUF = {0};
     uint64_t epoch;
 
-    if (count_silent(w) == 0 || faccessat(w->run->dir, "cancel", F_OK, 0) == 0)
+    if ((count_silent(w) == 0 && !waits_for_room(w)) ||
+        faccessat(w->run->dir, "cancel", F_OK, 0) == 0)
         return 0;
     if (lease_take(w->site, "feed", 0, &epoch, NULL) < 0)
         return 0;

@@ -71,7 +71,8 @@ int submission_prepare(struct submission *s, size_t at, struct repx_err *err)
     if (p->first && prepare_branches(s, p, err) < 0)
         return -1;
     /* of a scatter-gather job the gather stands for the whole */
-    if (strcmp(p->phase, "scatter") == 0 || pending_is_step(p))
+    if (pending_is_step(p) ||
+        (strcmp(p->phase, "scatter") == 0 && !s->jobs[p->job].halfway))
         return 0;
     return take_job(s, p->job, p->key, err);
 }

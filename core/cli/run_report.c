@@ -237,6 +237,8 @@ static void on_event(void *ctx, const struct run_event *e)
     } else if (strcmp(e->name, "end") == 0) {
         on_end(r, e, repx_buf_text(&phase));
         say_summary(r);
+    } else if (strcmp(e->name, "pauses") == 0) {
+        say(r, "- %s", e->reason);
     } else if (strcmp(e->name, "blocked") == 0) {
         on_blocked(r, e);
     } else if (strcmp(e->name, "lost") == 0 || strcmp(e->name, "cancelled") == 0) {
@@ -390,7 +392,7 @@ static void say_waiting(const struct run_report *r, const struct pipeline *p)
 {
     if (!p->waiting)
         return;
-    say(r, "- %zu %s for room%s%s; jobs that end hand them over.", p->waiting,
+    say(r, "- %zu %s for room%s%s.", p->waiting,
         p->waiting == 1 ? "job waits" : "jobs wait", *p->waiting_reason ? ": " : "",
         p->waiting_reason);
 }
