@@ -27,12 +27,14 @@ script = copy.sh
 input.x = bad.x
 output.x = $out/x
 INI
-for stage in late struck rooted lost pushed; do
-	printf '[stage %s]\nscript = sleep.sh\noutput.x = $out/x\n' $stage
-done >>"$WORK/def/lab.ini"
-for stage in again pushedagain; do printf '[stage %s]\nscript = %s.sh\noutput.x = $out/x\n' $stage $stage; done >>"$WORK/def/lab.ini"
-for stage in fine held never; do printf '[stage %s]\nscript = copy.sh\noutput.x = $out/x\n' $stage; done >>"$WORK/def/lab.ini"
-printf '[stage hog]\nscript = hog.sh\noutput.x = $out/x\n' >>"$WORK/def/lab.ini"
+{
+	for stage in late struck rooted lost pushed; do
+		printf '[stage %s]\nscript = sleep.sh\noutput.x = $out/x\n' $stage
+	done
+	for stage in again pushedagain; do printf '[stage %s]\nscript = %s.sh\noutput.x = $out/x\n' $stage $stage; done
+	for stage in fine held never; do printf '[stage %s]\nscript = copy.sh\noutput.x = $out/x\n' $stage; done
+	printf '[stage hog]\nscript = hog.sh\noutput.x = $out/x\n'
+} >>"$WORK/def/lab.ini"
 printf '#!/bin/sh\nsleep 300\n' >"$WORK/def/sleep.sh"
 printf '#!/bin/sh\necho x >"$1/x"\n' >"$WORK/def/copy.sh"
 printf '#!/bin/sh\nexit 3\n' >"$WORK/def/bad.sh"
