@@ -61,6 +61,8 @@ void *call_own(struct call *c); /* what the verb keeps; NULL at first */
 void call_set_own(struct call *c, void *own);
 /* State of one kind shared by all calls of the session (the store's): slot 0..3. */
 void **call_shared(struct call *c, unsigned slot, void (*release)(void *));
+/* More of what is uploaded may be on its way at a time (mux.h). */
+void call_widen(struct call *c, uint32_t window);
 void call_send(struct call *c, const void *bytes, size_t n);   /* response data */
 void call_reply(struct call *c, const void *fields, size_t n); /* success; closes */
 void call_error(struct call *c, const struct repx_err *err); /* from wherever; closes */

@@ -122,6 +122,12 @@ void call_send(struct call *c, const void *bytes, size_t n)
     flush(c);
 }
 
+void call_widen(struct call *c, uint32_t window)
+{
+    if (window > MUX_WINDOW)
+        mux_widen(c->session->mux, c->stream, window - MUX_WINDOW);
+}
+
 void call_reply(struct call *c, const void *fields, size_t n)
 {
     reply(c, REPX_E_NONE, NULL, fields, n);

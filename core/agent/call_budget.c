@@ -57,6 +57,7 @@ struct budget budget_of(const struct budget_call *calls, size_t count, int64_t n
         take(&a, calls + i);
         b.minute += age <= 60000 ? calls[i].cost : 0;
         b.ten += age <= 600000 ? calls[i].cost : 0;
+        b.silent = calls[i].timed_out;
         pause_until = calls[i].timed_out
                           ? calls[i].t + ((int64_t)BUDGET_PAUSE_MS << (a.level - 1))
                           : 0;

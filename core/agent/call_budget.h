@@ -28,6 +28,7 @@ struct budget {
     int64_t wait_ms;  /* until one may be, 0: now */
     int64_t every_ms; /* how long one more takes, as of now */
     int level;        /* how often the pace was halved because of time-outs */
+    int silent;       /* the last call got no answer in time */
     int64_t minute;   /* commands within the last minute, and the last ten */
     int64_t ten;
 };

@@ -75,19 +75,6 @@ static int64_t producer_wait_ms(const struct unit *u)
     return NFS_WAIT_MS;
 }
 
-/* Did the attempt that counts come from this very submission, and end? */
-static int unit_ended(const struct unit *u)
-{
-    REPX_AUTO_FREE char *dir = repx_format("outputs/%s/repx", u->id);
-    json_t *first = NULL, *second = NULL;
-
-    attempt_read(u->site->base_fd, dir, &first, &second);
-    int is = second && strcmp(state_text(first, "sub", ""), u->key) == 0;
-    json_decref(first);
-    json_decref(second);
-    return is;
-}
-
 /* Other work on the job came first, and the scheduler has started this since that ended:
  * now it is this one's. before: the key that S/live names. */
 static int unit_was_second(const struct unit *u, const char *before)
@@ -101,15 +88,15 @@ static int unit_was_second(const struct unit *u, const char *before)
            (!before || strcmp(before, u->key) != 0) && next_promote(u->site, u->id);
 }
 
-/* 1 when S/live does not say that somebody else works on the job, or that all is over:
- * a scheduler may start again what has ended (a queue that lost its journal, a unit that
- * was put back), and by then the job may be another run's. */
+/* 1 when S/live says that the job is this unit's: a scheduler may start again what has
+ * ended (a queue that lost its journal, a unit that was put back), or what was given up,
+ * and by then the job may be another run's. */
 static int unit_live(const struct unit *u)
 {
     REPX_AUTO_FREE char *run = NULL;
     char key[27];
     size_t index;
-    int stale, whole = strcmp(u->phase, "main") == 0 || strcmp(u->phase, "gather") == 0;
+    int whole = strcmp(u->phase, "main") == 0 || strcmp(u->phase, "gather") == 0;
     int there = live_get(u->site, u->id, &run, &index, key, NULL);
 
     if (there > 0 &&
@@ -119,13 +106,9 @@ static int unit_live(const struct unit *u)
         return 1;
     if (unit_was_second(u, NULL))
         return 1;
-    /* the claim speaks for a whole array: a job of it was cancelled by taking its link; and
-     * a scatter whose gather was not handed over is not to go on */
-    if (u->in_array || strcmp(u->phase, "scatter") == 0 || unit_ended(u))
-        return 0;
-    int status =
-        result_status(u->site, u->id, state_text(u->plan, "key", NULL), &stale, NULL);
-    return status != JOB_SUCCEEDED || stale;
+    /* who gave the job up took its link away: it ended, was cancelled, is blocked or lost, and
+     * may have been submitted anew */
+    return 0;
 }
 
 /* Another node may see late whose job it is. */

@@ -41,8 +41,9 @@ static int64_t unit_index(void)
 {
     const char *text = getenv("REPX_INDEX");
 
-    return text && *text && strspn(text, "0123456789") == strlen(text) ? atoll(text)
-                                                                       : -1;
+    return text && *text && strspn(text, "0123456789") == strlen(text)
+               ? strtoll(text, NULL, 10)
+               : -1;
 }
 
 /* A batch scheduler asked us to end: its daemon wrote on this node why, before it did. */

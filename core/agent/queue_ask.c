@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/agent/queue_ask.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <repx/scheduler.h>
 
@@ -115,13 +117,28 @@ static void on_line(void *ctx, const json_t *row)
     put_row(((struct queue *)ctx)->rows, (json_t *)(uintptr_t)row);
 }
 
+/* Is it the file that was read last? Answers may be large. */
+static int same_answer(struct scheduler *s, const char *path, struct queue *q)
+{
+    struct stat st;
+
+    if (fstatat(s->site->state_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 1;
+    const uint64_t now[3] = {(uint64_t)st.st_ino, (uint64_t)st.st_mtim.tv_sec,
+                             (uint64_t)st.st_mtim.tv_nsec};
+    int same = q->rows && memcmp(now, q->seen, sizeof(now)) == 0;
+    memcpy(q->seen, now, sizeof(now));
+    return same;
+}
+
 void queue_recall(struct scheduler *s, struct queue *q)
 {
     REPX_AUTO_FREE char *path = answer_path(s);
     REPX_AUTO_BUF struct repx_buf b = {0};
     struct queue fresh = {.rows = json_object()};
 
-    if (repx_read_file(s->site->state_fd, path, ANSWER_MAX, &b, NULL) == 0 && b.len) {
+    if (!same_answer(s, path, q) &&
+        repx_read_file(s->site->state_fd, path, ANSWER_MAX, &b, NULL) == 0 && b.len) {
         const char *end = memchr(b.data, '\n', b.len);
         json_t *head =
             end ? state_parse(b.data, (size_t)(end - b.data), "answer", NULL) : NULL;
@@ -227,8 +244,11 @@ void queue_ask(struct scheduler *s, int64_t max_age_ms, struct queue *q)
     struct budget b = call_log_budget(s->site, s->name);
     if (!fresh_enough(q, max_age_ms)) {
         q->next = b.wait_ms;
-        if (b.wait_ms == 0)
+        if (b.wait_ms == 0) {
             ask(s, q, 1);
+        } else if (b.silent) {
+            set_error(q, "it did not answer in time when it was asked last");
+        }
     }
     lease_drop(s->site, lease);
 }

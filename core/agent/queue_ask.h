@@ -9,14 +9,15 @@
 #include "core/agent/scheduler_call.h"
 
 #define QUEUE_PERSON_MS 10000 /* so old may an answer be for who looks once */
-#define QUEUE_WATCH_MS 25000  /* and for who looks all the time */
+#define QUEUE_WATCH_MS 40000  /* and for who looks all the time */
 #define QUEUE_LOCAL_MS 0      /* our own queue is asked each time */
 
 struct queue {
-    int64_t t;    /* ms since 1970, of the scheduler's last answer; 0: never */
-    json_t *rows; /* "KEY/INDEX", "KEY/" (the rest of an array), "KEY": row */
-    char *error;  /* why it could not be asked again just now, or NULL */
-    int64_t next; /* not allowed yet: ms until it is; else 0 */
+    int64_t t;        /* ms since 1970, of the scheduler's last answer; 0: never */
+    json_t *rows;     /* "KEY/INDEX", "KEY/" (the rest of an array), "KEY": row */
+    uint64_t seen[3]; /* the answer file that was read: inode, seconds, nanoseconds */
+    char *error;      /* why it could not be asked again just now, or NULL */
+    int64_t next;     /* not allowed yet: ms until it is; else 0 */
 };
 
 /* The last answer when it is at most max_age_ms old, else a new one if that can be had. */

@@ -103,6 +103,23 @@ static struct run *open_named(struct site *site, const char *text,
     return run_open(site, id, err);
 }
 
+/* Who looks once finds out, and writes, what a watcher would have. */
+static int look_once(struct summary *s, struct repx_err *err)
+{
+    int open = 0;
+
+    if (summary_poll(s, err) < 0)
+        return -1;
+    for (size_t i = 0; !open && i < s->run->count; i++) {
+        const char *reason = s->state.reason[i];
+        open = s->state.status[i] == JOB_QUEUED || s->state.status[i] == JOB_RUNNING ||
+               (reason && strcmp(reason, CANCELLED_OUTSIDE) == 0);
+    }
+    if (open)
+        run_look(s->site, s->run->id, QUEUE_PERSON_MS);
+    return 0;
+}
+
 int run_show(struct site *site, const char *text, int64_t options, int out,
              struct repx_buf *fields, struct repx_err *err)
 {
@@ -111,10 +128,9 @@ int run_show(struct site *site, const char *text, int64_t options, int out,
 
     if (!run)
         return -1;
-    /* who looks once finds out, and writes, what a watcher would have */
-    if (!(options & RUN_SHOW_FOLLOW))
-        run_look(site, run->id, QUEUE_PERSON_MS);
     int rc = summary_open(&s, site, run, err);
+    if (rc == 0 && !(options & RUN_SHOW_FOLLOW))
+        rc = look_once(&s, err);
     if (rc == 0)
         rc = show_loop(&s, (options & RUN_SHOW_FOLLOW) != 0, out, err);
     summary_close(&s);

@@ -8,6 +8,7 @@
 
 #include "core/agent/follow.h"
 #include "core/agent/state_check.h"
+#include "core/agent/waiting.h"
 #include "core/wire/verbs.h"
 
 #include <fcntl.h>
@@ -259,6 +260,21 @@ static json_t *rates(const struct summary *s, int64_t now)
                      (json_int_t)ten, "last_end", (json_int_t)last);
 }
 
+/* Jobs that no scheduler has yet, since it takes no more. */
+static json_t *without_room(const struct summary *s)
+{
+    struct waiting w;
+    json_t *j = json_null();
+
+    if (s->state.left && waiting_read(s->site, s->run->id, &w)) {
+        j = json_pack("{s:I,s:I,s:s,s:b}", "jobs", (json_int_t)w.jobs, "t",
+                      (json_int_t)w.t, "reason", w.reason ? w.reason : "",
+                      "needs_client", w.needs_client);
+        waiting_finish(&w);
+    }
+    return j;
+}
+
 json_t *summary_json(const struct summary *s)
 {
     int64_t now = state_now_ms();
@@ -276,6 +292,7 @@ json_t *summary_json(const struct summary *s)
     (void)json_object_set_new(j, "blocked_by", blockers(s));
     (void)json_object_set_new(j, "oldest_running", oldest(s));
     (void)json_object_set(j, "waiting", s->waiting ? s->waiting : json_null());
+    (void)json_object_set_new(j, "room", without_room(s));
     (void)json_object_set_new(j, "gone", json_integer((json_int_t)s->gone));
     (void)json_object_set_new(j, "queue_t", json_integer((json_int_t)s->asked_t));
     (void)json_object_set_new(j, "queue_error",

@@ -13,16 +13,27 @@
 #include "core/agent/run_verbs.h"
 #include "core/agent/state_check.h"
 #include "core/agent/submit.h"
+#include "core/agent/waiting.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
 #define LOOK_SOON_MS 20 /* between two looks at the events while there is news */
 #define LOOK_LATE_MS 250
-#define LOOK_FAR_MS 1000 /* not on this machine */
-#define ASK_MS 1500      /* without news for so long: ask the scheduler */
-#define ASK_FAR_MS 2000  /* queue_ask.h says how old its answers may be */
-#define EXPLAIN_MS 7000  /* for accounts that lag, when all has ended */
-#define RESUME_MS 3000   /* jobs that nobody submits */
+#define LOOK_FAR_MS 1000   /* not on this machine */
+#define ASK_MS 1500        /* without news for so long: ask the scheduler */
+#define ASK_FAR_MS 2000    /* queue_ask.h says how old its answers may be */
+#define CLOCKS_MS 60000    /* by which clocks may differ */
+#define TAKEN_FAR_MS 10000 /* between two looks at what other runs work on */
+#define EXPLAIN_MS 7000    /* for accounts that lag, when all has ended */
+#define RESUME_MS 3000     /* jobs that nobody submits */
+
+/* By our own clock, unless it is so long ago that clocks do not matter. */
+static int64_t start_seen(int64_t t)
+{
+    int64_t now = state_now_ms();
+
+    return t > 0 && now - t > CLOCKS_MS ? t : now;
+}
 
 static void note(struct watch *w, const json_t *event)
 {
@@ -45,7 +56,7 @@ static void note(struct watch *w, const json_t *event)
         j->taken = NULL;
     }
     if (strcmp(what, "start") == 0) {
-        j->ran = state_now_ms();
+        j->ran = start_seen(state_int(event, "t", 0));
         j->gone = 0;
     }
     if (strcmp(what, "gone") == 0 && !j->gone)
@@ -115,13 +126,24 @@ static size_t count_silent(const struct watch *w)
     return n;
 }
 
+/* A part of it waits until somebody hands it over. */
+static int waits_for_room(const struct watch *w)
+{
+    struct waiting waiting;
+    int there = waiting_read(w->site, w->run->id, &waiting);
+
+    waiting_finish(&waiting);
+    return there;
+}
+
 /* A submission that was broken off is taken up here, unless somebody is at it. */
 static int resume(struct watch *w, struct repx_err *err)
 {
     struct repx_buf fields REPX_AUTO_BUF = {0};
     uint64_t epoch;
 
-    if (count_silent(w) == 0 || faccessat(w->run->dir, "cancel", F_OK, 0) == 0)
+    if ((count_silent(w) == 0 && !waits_for_room(w)) ||
+        faccessat(w->run->dir, "cancel", F_OK, 0) == 0)
         return 0;
     if (lease_take(w->site, "feed", 0, &epoch, NULL) < 0)
         return 0;
@@ -161,8 +183,13 @@ static void watch_close(struct watch *w)
 
 static int look_harder(struct watch *w, int64_t quiet_ms, struct repx_err *err)
 {
-    if (watch_taken(w, err) < 0)
-        return -1;
+    int64_t now = repx_now_ms();
+
+    if (w->is_local || now - w->taken_at >= TAKEN_FAR_MS) {
+        w->taken_at = now;
+        if (watch_taken(w, err) < 0)
+            return -1;
+    }
     if (w->has_scheduler && watch_lost(w, QUEUE_WATCH_MS, err) < 0)
         return -1;
     if (w->has_scheduler && watch_explain(w, err) < 0)
@@ -185,7 +212,9 @@ static int keep_pace(struct watch *w, struct pace *p, int64_t n, struct repx_err
         p->news_at = now;
         p->wait = LOOK_SOON_MS;
     }
-    if (now - p->news_at >= ASK_MS && now - p->asked_at >= between) {
+    /* news of some says nothing of the others */
+    int quiet = now - p->news_at >= ASK_MS || now - p->asked_at >= QUEUE_WATCH_MS;
+    if (quiet && now - p->asked_at >= between) {
         if (look_harder(w, now - p->news_at, err) < 0)
             return -1;
         p->asked_at = repx_now_ms();

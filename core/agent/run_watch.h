@@ -29,6 +29,7 @@ struct watch {
     struct scheduler scheduler;
     struct queue queue; /* the scheduler's last answer */
     int64_t compared;   /* t of the answer that the jobs were compared with */
+    int64_t taken_at;   /* monotonic, when jobs of other runs were looked at */
     int64_t accounts;   /* monotonic, when the accounts may be asked again; -1: none */
     int has_scheduler;
     int is_local;

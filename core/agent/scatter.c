@@ -29,20 +29,23 @@ static void scatter_execute(const struct unit *u, const struct attempt *job,
     attempt_finish(&a);
 }
 
-/* The branches of a scatter that succeeded. */
-static void branches_submit(const struct unit *u, struct outcome *o)
+/* The branches of a scatter that succeeded. 1 when the gather must not follow it. */
+static int branches_submit(const struct unit *u, struct outcome *o)
 {
     struct repx_err why = {0};
     json_t *items = work_items_read(u, &why);
-    size_t n = json_array_size(items);
+    int rc = items ? submit_branches(u->site, u->run, u->index, u->key,
+                                     json_array_size(items), &why)
+                   : -1;
 
-    if (!items || (n && submit_branches(u->site, u->run, u->index, n, &why) < 0))
+    if (rc < 0)
         outcome_set(o, "not started: branches: %s", why.text);
     json_decref(items);
+    return rc > 0;
 }
 
-static void scatter_work(const struct unit *u, const struct attempt *job,
-                         struct outcome *o)
+static int scatter_work(const struct unit *u, const struct attempt *job,
+                        struct outcome *o)
 {
     REPX_AUTO_FREE char *home = scatter_home(u);
     char in[DIGEST_HEX];
@@ -53,8 +56,7 @@ static void scatter_work(const struct unit *u, const struct attempt *job,
     } else {
         scatter_execute(u, job, in, o);
     }
-    if (o->ok)
-        branches_submit(u, o);
+    return o->ok ? branches_submit(u, o) : 0;
 }
 
 int phase_scatter(struct unit *u, struct repx_err *err)
@@ -63,6 +65,7 @@ int phase_scatter(struct unit *u, struct repx_err *err)
     struct outcome o = {.exit = -1};
     struct repx_err why = {0};
     struct attempt job;
+    int alone = 0;
     int rc = attempt_make(u, home, &job, &why);
 
     if (rc == 0)
@@ -72,7 +75,7 @@ int phase_scatter(struct unit *u, struct repx_err *err)
     if (rc == 0)
         rc = record_start(u, &job, &why);
     if (rc == 0) {
-        scatter_work(u, &job, &o);
+        alone = scatter_work(u, &job, &o);
     } else {
         outcome_set(&o, "not started: %s", why.text);
     }
@@ -81,7 +84,7 @@ int phase_scatter(struct unit *u, struct repx_err *err)
         rc = attempt_end(u, &job, &o, err);
     if ((o.ok ? record_end(u, job.n, &o, err) : record_job_end(u, job.n, &o, err)) < 0)
         rc = -1;
-    int status = rc < 0 || !o.ok;
+    int status = rc < 0 || !o.ok || alone;
     attempt_finish(&job);
     outcome_finish(&o);
     return status;

@@ -111,6 +111,16 @@ int live_get(struct site *site, const char *job, char **run, size_t *index,
 int live_set(struct site *site, const char *job, const char *run, size_t index,
              const char *key,
              struct repx_err *err); /* replaces; only under the feed lease */
+/* The same in the place of the link of key `seen` ("": of none) and of no other: 1, or 0
+ * when another was made since that was read. Who was stopped for longer than his lease
+ * lasts does not undo what others did meanwhile. */
+struct live_link {
+    const char *run;
+    size_t index;
+    const char *key;
+};
+int live_take(struct site *site, const char *job, const struct live_link *to,
+              const char *seen, struct repx_err *err);
 /* Remove it if it is this run's; and this key's, unless key is NULL. */
 void live_clear(struct site *site, const char *job, const char *run, const char *key);
 
@@ -146,6 +156,8 @@ int cancel_marked(struct site *site, const char *key, size_t job);
  * JOB_UNKNOWN; *stale is 1 when the result names another work key than `key` (NULL: any). */
 int result_status(struct site *site, const char *job, const char *key, int *stale,
                   char **reason);
+/* Another host may have changed what this one remembers. */
+int site_is_nfs(const struct site *site);
 /* Opening its directories anew makes an NFS client drop what it remembers of them. */
 void result_look_again(struct site *site, const char *job);
 /* The two lines of <dir>/attempt.json, dir relative to `at`; NULL for what is not there.

@@ -119,6 +119,50 @@ int live_set(struct site *site, const char *job, const char *run, size_t index,
     return link_set(site, "live", job, text, err);
 }
 
+/* Out of the way goes the link that was read, and no other: what rename(2) got hold of is
+ * looked at once more, and put back if it is another. 1 when the place is free. */
+static int link_displace(struct site *site, const char *path, const char *text)
+{
+    REPX_AUTO_FREE char *own = once_name(site, "live");
+    REPX_AUTO_FREE char *tmp = repx_format("live/%s", own);
+    char got[128];
+
+    if (renameat(site->state_fd, path, site->state_fd, tmp) < 0)
+        return errno == ENOENT;
+    ssize_t n = readlinkat(site->state_fd, tmp, got, sizeof got - 1);
+    got[n < 0 ? 0 : n] = 0;
+    int same = strcmp(got, text) == 0;
+    int back = same || symlinkat(got, site->state_fd, path) == 0 || errno == EEXIST;
+    if (!back && renameat(site->state_fd, tmp, site->state_fd, path) == 0)
+        return 0;
+    (void)unlinkat(site->state_fd, tmp, 0);
+    return same;
+}
+
+int live_take(struct site *site, const char *job, const struct live_link *to,
+              const char *seen, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *text = repx_format("%s %zu %s", to->run, to->index, to->key);
+    REPX_AUTO_FREE char *path = repx_format("live/%s", job);
+    char there[128];
+
+    if (!state_name_ok(job))
+        return repx_fail(err, REPX_E_USAGE, "%s: not a job id", job);
+    int rc = symlinkat(text, site->state_fd, path);
+    if (rc < 0 && errno == ENOENT && mkdirat(site->state_fd, "live", 0777) == 0)
+        rc = symlinkat(text, site->state_fd, path);
+    if (rc < 0 && errno == EEXIST && link_read(site, "live", job, there) >= 0) {
+        const char *key = strrchr(there, ' ');
+        if (!key || !*seen || strcmp(key + 1, seen) != 0 ||
+            !link_displace(site, path, there))
+            return 0;
+        rc = symlinkat(text, site->state_fd, path);
+        if (rc < 0 && errno == EEXIST)
+            return 0;
+    }
+    return rc < 0 ? repx_fail_errno(err, "%s/%s", site->state, path) : 1;
+}
+
 int next_set(struct site *site, const char *job, const char *run, size_t index,
              const char *key, struct repx_err *err)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
@@ -16,6 +17,8 @@
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
 #include "core/wire/verbs.h"
+
+#define NFS_MAGIC 0x6969
 
 static const struct state_field attempt_fields[] = {
     {"v", STATE_INT, 0},
@@ -105,6 +108,13 @@ int result_status(struct site *site, const char *job, const char *key, int *stal
     json_decref(first);
     json_decref(second);
     return status;
+}
+
+int site_is_nfs(const struct site *site)
+{
+    struct statfs fs;
+
+    return fstatfs(site->base_fd, &fs) == 0 && fs.f_type == NFS_MAGIC;
 }
 
 void result_look_again(struct site *site, const char *job)

@@ -125,3 +125,32 @@ int wish_there(struct site *site, const char *run)
 
     return faccessat(site->state_fd, path, F_OK, 0) == 0;
 }
+
+/* S/waiting/<run>.branches.<index> */
+static char *request_path(const char *run, size_t job)
+{
+    return repx_format("waiting/%s.branches.%zu", run, job);
+}
+
+int request_leave(struct site *site, const char *run, size_t job, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *path = request_path(run, job);
+
+    if (mkdirat(site->state_fd, "waiting", 0777) < 0 && errno != EEXIST)
+        return repx_fail_errno(err, "%s/waiting", site->state);
+    return repx_write_file(site->state_fd, path, "", 0, 0666 | REPX_DURABLE, err);
+}
+
+void request_take(struct site *site, const char *run, size_t job)
+{
+    REPX_AUTO_FREE char *path = request_path(run, job);
+
+    (void)unlinkat(site->state_fd, path, 0);
+}
+
+int request_there(struct site *site, const char *run, size_t job)
+{
+    REPX_AUTO_FREE char *path = request_path(run, job);
+
+    return faccessat(site->state_fd, path, F_OK, 0) == 0;
+}

@@ -394,6 +394,9 @@ static int put_begin(struct call *c, const void *msg, size_t n, struct repx_err 
     int64_t options = msg_number(msg, n, F_OPTIONS, 0);
     if (options & PUT_AGAIN)
         store_put_again(p->put);
+    int64_t window = msg_number(msg, n, F_LIMIT, 0);
+    if (window > 0 && window <= UINT32_MAX)
+        call_widen(c, (uint32_t)window);
     if (options & PUT_BLOCKS)
         p->blocks = blocks_create(put_bytes, p->put);
     call_set_own(c, p);

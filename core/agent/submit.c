@@ -13,6 +13,7 @@
 
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
+#include "core/agent/waiting.h"
 
 #define BATCH_MAX 1000
 #define BATCH_FIRST 100 /* so that work begins while the rest is being written down */
@@ -140,24 +141,32 @@ static size_t blocker(const struct submission *s, size_t i)
     return i;
 }
 
+static int add_scattered(struct submission *s, size_t i, struct repx_err *err)
+{
+    struct decided *d = s->jobs + i;
+
+    if (s->nodes == NODES_NO && request_there(s->site, s->run->id, i))
+        return submission_branches(s, i, err);
+    if (submission_add(s, i, "scatter", 0, submission_deps(s, i), err) < 0)
+        return -1;
+    d->halfway = s->nodes == NODES_NO && s->has_backstop;
+    if (d->halfway)
+        return 0;
+    const char *scatter = s->batch[s->batch_count - 1].key;
+    json_t *deps = json_pack("[o]", submission_dep("ok", NULL, scatter));
+    return submission_add(s, i, "gather", 0, deps, err);
+}
+
 static int add_job(struct submission *s, size_t i, struct repx_err *err)
 {
     struct decided *d = s->jobs + i;
     int scattered = strcmp(state_text(s->plan[i], "type", ""), "scatter-gather") == 0;
+    int rc = scattered ? add_scattered(s, i, err)
+                       : submission_add(s, i, "main", 0, submission_deps(s, i), err);
 
-    if (!scattered) {
-        if (submission_add(s, i, "main", 0, submission_deps(s, i), err) < 0)
-            return -1;
-    } else {
-        if (submission_add(s, i, "scatter", 0, submission_deps(s, i), err) < 0)
-            return -1;
-        const char *scatter = s->batch[s->batch_count - 1].key;
-        json_t *deps = json_pack("[o]", submission_dep("ok", NULL, scatter));
-        if (submission_add(s, i, "gather", 0, deps, err) < 0)
-            return -1;
-    }
-    memcpy(d->key, s->batch[s->batch_count - 1].key, sizeof(d->key));
-    return 0;
+    if (rc == 0 && s->batch_count)
+        memcpy(d->key, s->batch[s->batch_count - 1].key, sizeof(d->key));
+    return rc;
 }
 
 static int block_job(struct submission *s, size_t i, size_t by, struct repx_err *err)
@@ -214,7 +223,7 @@ static int is_later(const struct submission *s, size_t i)
 
     for (size_t k = 0; !later && k < json_array_size(deps); k++) {
         size_t d = (size_t)json_integer_value(json_array_get(deps, k));
-        later = s->jobs[d].what == DECIDE_LATER;
+        later = s->jobs[d].what == DECIDE_LATER || s->jobs[d].halfway;
     }
     return later;
 }

@@ -33,11 +33,13 @@ int submit_backstop(struct site *site, const char *run_id, const char *key,
 /* The run was cancelled: nothing of it waits any more, and its feeder job goes. */
 void submit_unfeed(struct site *site, struct run *run);
 
-/* Called by the supervisor of phase scatter, once the work list is there: one array per
- * step over `branches` branches, in the order of the step graph, and then the gather
- * waits for the end of the sink's array. With no branches the gather only waits for the
- * scatter, as it was submitted. May be called again after it failed half way. */
-int submit_branches(struct site *site, struct run *run, size_t index, size_t branches,
-                    struct repx_err *err);
+/* Called by the supervisor of phase scatter (submission key `key`), once the work list is
+ * there: one array per step over `branches` branches, in the order of the step graph, and
+ * then the gather waits for the end of the sink's array. With no branches the gather only
+ * waits for the scatter, as it was submitted. May be called again after it failed half way.
+ * Where jobs may not submit jobs a session is to do all that: 0 all is well, 1 the gather
+ * must not start, so the scatter's unit is to fail, -1. */
+int submit_branches(struct site *site, struct run *run, size_t index, const char *key,
+                    size_t branches, struct repx_err *err);
 
 #endif

@@ -10,8 +10,10 @@
 
 #include <kit/alloc.h>
 
+#include "core/agent/scatter.h"
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
+#include "core/agent/waiting.h"
 
 #define LEASE_WAIT_MS 600000
 #define AMEND_MS 60000
@@ -209,47 +211,134 @@ static json_t *sink_deps(const struct submission *s, const struct branches *b)
     return deps;
 }
 
-static int branches_submit(struct submission *s, struct branches *b,
+static int steps_hand_over(struct submission *s, struct branches *b,
                            struct repx_err *err)
 {
     json_t *keys = json_object();
 
-    s->plan[b->index] = run_plan(s->run, b->index, err);
+    json_decref(s->steps);
     s->steps = json_object();
     b->most = submission_branches_max(s, b->count);
-    REPX_AUTO_FREE char *gather =
-        s->plan[b->index] ? gather_id(s, b->index, err) : NULL;
-    int rc = gather ? add_steps(s, b, keys, err) : -1;
+    int rc = add_steps(s, b, keys, err);
     json_decref(keys);
-    if (rc < 0 || submission_flush(s, err) < 0)
-        return -1;
-    json_t *deps = sink_deps(s, b);
-    if (!deps) {
-        return repx_fail(err, REPX_E_FAILED,
-                         "the scheduler did not take the %zu branches of %s: %s",
-                         b->count, state_text(s->plan[b->index], "id", ""),
-                         s->refusal ? s->refusal : "no reason given");
-    }
-    return amend_gather(s, gather, deps, err);
+    return rc < 0 || submission_flush(s, err) < 0 ? -1 : 0;
 }
 
-int submit_branches(struct site *site, struct run *run, size_t index, size_t branches,
-                    struct repx_err *err)
+static int not_taken(const struct submission *s, const struct branches *b,
+                     struct repx_err *err)
+{
+    return repx_fail(err, REPX_E_FAILED,
+                     "the scheduler did not take the %zu branches of %s: %s", b->count,
+                     state_text(s->plan[b->index], "id", ""),
+                     s->refusal ? s->refusal : "no reason given");
+}
+
+static int branches_submit(struct submission *s, struct branches *b,
+                           struct repx_err *err)
+{
+    s->plan[b->index] = run_plan(s->run, b->index, err);
+    REPX_AUTO_FREE char *gather =
+        s->plan[b->index] ? gather_id(s, b->index, err) : NULL;
+    if (!gather || steps_hand_over(s, b, err) < 0)
+        return -1;
+    json_t *deps = sink_deps(s, b);
+    if (deps)
+        return amend_gather(s, gather, deps, err);
+    return s->nodes == NODES_NO ? 1 : not_taken(s, b, err);
+}
+
+/* Does the scatter alone stand for the job? Then no gather waits for the scatter's end. */
+static int gather_waits(struct submission *s, size_t index, const char *scatter)
+{
+    json_t *plan = run_plan(s->run, index, NULL);
+    REPX_AUTO_FREE char *run = NULL;
+    char key[27] = "";
+    size_t at;
+    int there = live_get(s->site, state_text(plan, "id", ""), &run, &at, key, NULL);
+
+    json_decref(plan);
+    return there > 0 && strcmp(key, scatter) != 0;
+}
+
+static int leave_request(struct submission *s, size_t index, struct repx_err *err)
+{
+    struct waiting w;
+    int there = waiting_read(s->site, s->run->id, &w), rc;
+
+    w.jobs += !there;
+    w.t = state_now_ms();
+    w.next = w.t;
+    w.needs_client = 1;
+    rc = request_leave(s->site, s->run->id, index, err);
+    if (rc == 0)
+        rc = waiting_write(s->site, s->run->id, &w, err);
+    waiting_finish(&w);
+    return rc;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): one of them is the error */
+int submit_branches(struct site *site, struct run *run, size_t index, const char *key,
+                    size_t branches, struct repx_err *err)
 {
     struct branches b = {.index = index, .count = branches};
     struct submission s;
     uint64_t epoch;
 
-    if (branches == 0 || index >= run->count)
+    if (index >= run->count)
         return 0;
     int rc = submission_open(&s, site, run, err);
     s.fresh = 0;
-    if (rc == 0 && lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err) < 0) {
-        rc = -1;
-    } else if (rc == 0) {
-        rc = branches_submit(&s, &b, err);
-        lease_drop(site, "feed");
+    s.on_node = 1;
+    int is_local = rc == 0 && strcmp(s.scheduler.name, "local") == 0;
+    int left = rc == 0 && !is_local && s.nodes == NODES_NO;
+    if (rc == 0 && !left && branches > 0) {
+        rc = lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err);
+        if (rc == 0) {
+            rc = branches_submit(&s, &b, err);
+            lease_drop(site, "feed");
+        }
+        left = rc == 1;
     }
+    if (left)
+        rc = leave_request(&s, index, err) < 0 ? -1 : gather_waits(&s, index, key);
     submission_close(&s);
     return rc;
+}
+
+/* ---- by a session, where jobs may not ---- */
+
+static int64_t count_items(struct submission *s, size_t job, struct repx_err *err)
+{
+    struct unit u = {.site = s->site, .run = s->run, .index = job};
+    int64_t n = -1;
+
+    if (unit_open(&u, "scatter", -1, err) == 0) {
+        json_t *items = work_items_read(&u, err);
+        n = items ? (int64_t)json_array_size(items) : -1;
+        json_decref(items);
+    }
+    unit_close(&u);
+    return n;
+}
+
+int submission_branches(struct submission *s, size_t job, struct repx_err *err)
+{
+    int64_t n = count_items(s, job, err);
+    struct branches b = {.index = job, .count = n > 0 ? (size_t)n : 0};
+
+    if (n < 0 || submission_flush(s, err) < 0 || steps_hand_over(s, &b, err) < 0)
+        return -1;
+    json_t *deps = sink_deps(s, &b);
+    if (!deps && !s->full)
+        return not_taken(s, &b, err);
+    if (!deps) {
+        s->jobs[job].what = DECIDE_LATER;
+        return 0;
+    }
+    if (submission_add(s, job, "gather", 0, deps, err) < 0 ||
+        submission_flush(s, err) < 0)
+        return -1;
+    if (s->jobs[job].what == DECIDE_OURS)
+        request_take(s->site, s->run->id, job);
+    return 0;
 }

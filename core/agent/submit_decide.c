@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* submit_decide.c: which jobs of a run need a unit, and who works on the others. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <repx/scheduler.h>
 
@@ -10,6 +12,7 @@
 #include "core/agent/manifest.h"
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
+#include "core/agent/waiting.h"
 #include "core/wire/verbs.h"
 
 /* Work that S/live names for a job. */
@@ -97,10 +100,17 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
     int there = live_get(s->site, id, &l.run, &l.index, l.key, err);
     if (there == 0 && next_promote(s->site, id))
         there = live_get(s->site, id, &l.run, &l.index, l.key, err);
+    if (there > 0)
+        memcpy(s->jobs[i].seen, l.key, sizeof(l.key));
     int done = there < 0 ? -1 : decide_done(s, i, err);
+    if (done == 0 && site_is_nfs(s->site)) {
+        result_look_again(s->site, id);
+        done = decide_done(s, i, err);
+    }
     if (done == 0)
         need_producers(s, i);
-    if (there > 0 && done == 0) {
+    int anew = there > 0 && s->jobs[i].anew && strcmp(l.run, s->run->id) == 0;
+    if (there > 0 && done == 0 && !anew) {
         l.element = array_index(s->site, l.key, l.index);
         lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
         lives->items[lives->count++] = l;
@@ -146,6 +156,26 @@ static int refuse_other(struct submission *s, const struct live *l,
                             err);
 }
 
+/* Where jobs may not submit jobs, the scatter alone stands for the job at first. */
+static int is_scatter(const struct submission *s, const struct live *l)
+{
+    const char *id = state_text(s->plan[l->job], "id", "");
+    char key[27];
+    struct stat st;
+
+    if (strcmp(state_text(s->plan[l->job], "type", ""), "scatter-gather") != 0)
+        return 0;
+    for (unsigned g = 0; g < 10000; g++) {
+        submission_key(s->run->id, id, "scatter", g, key);
+        REPX_AUTO_FREE char *path = repx_format("sub/%s", key);
+        if (strcmp(key, l->key) == 0)
+            return 1;
+        if (fstatat(s->site->state_fd, path, &st, 0) < 0)
+            return 0;
+    }
+    return 0;
+}
+
 /* The unit lives: this run follows it. */
 static int follow(struct submission *s, const struct live *l, const char *unit,
                   struct repx_err *err)
@@ -160,6 +190,7 @@ static int follow(struct submission *s, const struct live *l, const char *unit,
     d->what = ours ? DECIDE_OURS : DECIDE_TAKEN;
     d->unit = id && *id ? repx_strdup(id) : NULL;
     memcpy(d->key, l->key, sizeof(d->key));
+    d->halfway = ours && is_scatter(s, l);
     if (ours && s->state.status[l->job] != JOB_UNKNOWN)
         return 0; /* its event is there */
     json_t *event = ours ? json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)l->job, "e",
@@ -359,12 +390,39 @@ static int decide_live(struct submission *s, struct live *l, const json_t *found
     return rc < 0 ? -1 : 0;
 }
 
+/* What another host wrote while it had the lease is seen now, and not only when this one's
+ * memory of it expires. */
+static void look_again(const struct submission *s)
+{
+    int live = openat(s->site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int outputs =
+        openat(s->site->base_fd, "outputs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    repx_close_fd(&live);
+    repx_close_fd(&outputs);
+}
+
+/* Where jobs may not submit jobs and a scatter is over, the rest of its job is to be handed
+ * over; and what was submitted to follow the gather that then could not start, again. */
+static void find_requests(struct submission *s)
+{
+    for (size_t i = 0; s->nodes == NODES_NO && i < s->run->count; i++) {
+        const json_t *deps = json_object_get(s->plan[i], "deps");
+        int anew = request_there(s->site, s->run->id, i);
+        for (size_t k = 0; !anew && k < json_array_size(deps); k++)
+            anew = s->jobs[json_integer_value(json_array_get(deps, k))].anew;
+        s->jobs[i].anew = anew;
+    }
+}
+
 int submission_decide(struct submission *s, struct repx_err *err)
 {
     struct lives lives = {0};
     json_t *keys = json_array();
     int rc = 0;
 
+    look_again(s);
+    find_requests(s);
     /* consumers first: a result that was purged is missed only by who needs it */
     for (size_t i = s->run->count; rc == 0 && i-- > 0;)
         rc = decide_one(s, i, &lives, err);

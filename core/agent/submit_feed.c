@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/file.h>
 
 #include "core/agent/state_check.h"
 #include "core/agent/submit_feed.h"
@@ -65,6 +66,47 @@ static int was_waiting(const struct submission *s)
     return there;
 }
 
+/* Should this process die now, the next job that ends goes on. 1 when it did so already. */
+static int expect(struct feed *f, size_t jobs)
+{
+    struct submission *s = f->s;
+    struct waiting w;
+    int there = waiting_read(s->site, s->run->id, &w);
+
+    w.jobs = (int64_t)jobs;
+    w.t = f->began;
+    w.next = f->began + FEEDER_REST_MS;
+    int rc = s->has_backstop ? waiting_write(s->site, s->run->id, &w, f->err) : 0;
+    waiting_finish(&w);
+    return rc < 0 ? -1 : there;
+}
+
+/* Where the run will wait for a session, the user is told so before anything is handed
+ * over. */
+static void tell_pauses(struct submission *s, int fits)
+{
+    int scatters = 0;
+
+    for (size_t i = 0; i < s->run->count; i++) {
+        scatters |= s->jobs[i].what == DECIDE_NEW &&
+                    strcmp(state_text(s->plan[i], "type", ""), "simple") != 0;
+    }
+    const struct mode mode = submission_mode((enum mode_nodes)s->nodes, fits, scatters);
+    if (!mode.pauses || !s->has_backstop || s->out < 0 || s->told)
+        return;
+    s->told = 1;
+    REPX_AUTO_FREE char *text = repx_format(
+        "jobs may not submit jobs there: the run pauses after %s while nobody "
+        "follows it; `repx attach %s` goes on",
+        fits ? "each scatter" : "what there is room for", s->run->id);
+    json_t *j = json_pack("{s:i,s:s,s:s}", "i", 0, "e", "pauses", "reason", text);
+    REPX_AUTO_FREE char *line = json_dumps(j, JSON_COMPACT);
+    json_decref(j);
+    if (line && (repx_write_all(s->out, line, strlen(line)) < 0 ||
+                 repx_write_all(s->out, "\n", 1) < 0))
+        s->out = -1;
+}
+
 static enum feeder_saw know(struct feed *f)
 {
     struct submission *s = f->s;
@@ -80,8 +122,12 @@ static enum feeder_saw know(struct feed *f)
         waiting_clear(s->site, s->run->id);
         return FEEDER_SAW_FAILED;
     }
-    return was_waiting(s) || !submission_fits(s, left) ? FEEDER_SAW_MORE
-                                                       : FEEDER_SAW_FITS;
+    int before = expect(f, left);
+    if (before < 0)
+        return FEEDER_SAW_FAILED;
+    int fits = !before && submission_fits(s, left);
+    tell_pauses(s, fits);
+    return fits ? FEEDER_SAW_FITS : FEEDER_SAW_MORE;
 }
 
 static enum feeder_saw give(struct feed *f)
@@ -104,17 +150,29 @@ static enum feeder_saw guard(struct feed *f)
     return rc ? FEEDER_SAW_OK : FEEDER_SAW_ROOM;
 }
 
+/* The rest of them is to come. */
+static size_t count_halfway(const struct submission *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->run->count; i++)
+        n += s->jobs[i].what == DECIDE_OURS && s->jobs[i].halfway;
+    return n;
+}
+
 static enum feeder_saw keep(struct feed *f)
 {
     struct submission *s = f->s;
     int64_t now = state_now_ms(), took = (now - f->began) * ROUND_REST;
-    size_t jobs = submission_count(s, DECIDE_LATER) + submission_count(s, DECIDE_NEW);
+    size_t jobs = submission_count(s, DECIDE_LATER) + submission_count(s, DECIDE_NEW) +
+                  count_halfway(s);
     const struct waiting w = {
         .jobs = (int64_t)jobs,
         .t = now,
         /* without a feeder job behind them every end counts: it may be the last */
-        .next = f->backstop.key ? now + (took > FEEDER_REST_MS ? took : FEEDER_REST_MS)
-                                : now,
+        .next = f->backstop.key || s->nodes == NODES_NO
+                    ? now + (took > FEEDER_REST_MS ? took : FEEDER_REST_MS)
+                    : now,
         .reason = s->room,
         .feeder = f->backstop.key,
         .needs_client = s->nodes == NODES_NO,
@@ -126,6 +184,8 @@ static enum feeder_saw keep(struct feed *f)
         return FEEDER_SAW_OK;
     }
     backstop_amend(s, &f->backstop);
+    if (submission_count(s, DECIDE_LATER) > 0)
+        tell_pauses(s, 0);
     return waiting_write(s->site, s->run->id, &w, f->err) < 0 ? FEEDER_SAW_FAILED
                                                               : FEEDER_SAW_OK;
 }
@@ -305,7 +365,8 @@ int submit_run(struct site *site, const char *run_id, unsigned options, int out,
     if (rc == 0)
         rc = feed_run(&s, who_submits(&s), NULL, err);
     msg_put_number(fields, F_COUNT, (int64_t)s.submitted);
-    msg_put_number(fields, F_LEFT, (int64_t)(submission_count(&s, DECIDE_LATER)));
+    msg_put_number(fields, F_LEFT,
+                   (int64_t)(submission_count(&s, DECIDE_LATER) + count_halfway(&s)));
     msg_put_text(fields, F_REASON, s.room);
     submission_close(&s);
     run_close(run);

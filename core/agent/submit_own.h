@@ -30,9 +30,12 @@ struct decided {
     size_t by;      /* blocked: the job that failed */
     int stale;      /* done, but under another work key */
     int needed;     /* wanted, or a job that is to run uses it */
+    int halfway;    /* only its scatter was handed over: the rest is a client's */
+    int anew;       /* what this run has submitted for it cannot start */
     unsigned tries; /* keys of it that the scheduler knew nothing of */
     char *after;    /* unit of other work on the same id, which comes first; or NULL */
     char *scatter;  /* scatter-gather: id of what was submitted for the first phase */
+    char seen[27];  /* the key that S/live named when it was judged; "": none */
 };
 
 /* One unit on its way to the scheduler. */
@@ -83,6 +86,7 @@ struct submission {
     size_t queued; /* jobs of this run that were in the scheduler before */
     int64_t limits[3]; /* submit_limits.c */
     int limits_asked;
+    int told; /* where the run will pause */
     size_t submitted, refused;
 };
 
@@ -132,6 +136,11 @@ int submit_job(struct submission *s, size_t i, struct repx_err *err);
 int submission_cancelled(const struct submission *s, struct repx_err *err);
 /* It waits for nothing that failed and uses nothing stale: 1. 0 with its end written. */
 int submit_may(struct submission *s, size_t i, struct repx_err *err);
+
+/* ---- submit_branches.c ---- */
+/* Jobs may not submit jobs, and this one's scatter is done: its branches and its gather
+ * come into the batch. */
+int submission_branches(struct submission *s, size_t job, struct repx_err *err);
 
 /* ---- submit_deps.c ---- */
 /* What job i waits for: its producers' units, as far as these have not ended. All jobs of an

@@ -16,9 +16,18 @@ static int take_job(struct submission *s, size_t job, const char *key,
     const char *id = state_text(s->plan[job], "id", "");
     struct decided *d = s->jobs + job;
 
+    const struct live_link to = {s->run->id, job, key};
+
     memcpy(d->key, key, sizeof(d->key));
-    return d->after ? next_set(s->site, id, s->run->id, job, key, err)
-                    : live_set(s->site, id, s->run->id, job, key, err);
+    if (d->after)
+        return next_set(s->site, id, s->run->id, job, key, err);
+    int rc = live_take(s->site, id, &to, d->seen, err);
+    memcpy(d->seen, key, sizeof(d->seen));
+    if (rc == 0) {
+        (void)repx_fail(err, REPX_E_BUSY,
+                        "%s: somebody else has submitted it meanwhile; run again", id);
+    }
+    return rc == 1 ? 0 : -1;
 }
 
 /* An array of jobs: its table, and each job's link. */
@@ -62,7 +71,8 @@ int submission_prepare(struct submission *s, size_t at, struct repx_err *err)
     if (p->first && prepare_branches(s, p, err) < 0)
         return -1;
     /* of a scatter-gather job the gather stands for the whole */
-    if (strcmp(p->phase, "scatter") == 0 || pending_is_step(p))
+    if (pending_is_step(p) ||
+        (strcmp(p->phase, "scatter") == 0 && !s->jobs[p->job].halfway))
         return 0;
     return take_job(s, p->job, p->key, err);
 }

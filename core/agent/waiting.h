@@ -24,6 +24,11 @@ void waiting_clear(struct site *site, const char *run);
 /* The runs that wait: calls `each` until that is not 0; returns what it was last. */
 int waiting_each(struct site *site, int (*each)(void *ctx, const char *run), void *ctx);
 
+/* A scatter is done and may not submit its branches itself: somebody else is to. */
+int request_leave(struct site *site, const char *run, size_t job, struct repx_err *err);
+void request_take(struct site *site, const char *run, size_t job);
+int request_there(struct site *site, const char *run, size_t job);
+
 /* A wish: whoever has the lease looks again before it goes. */
 void wish_leave(struct site *site, const char *run);
 void wish_take(struct site *site, const char *run);

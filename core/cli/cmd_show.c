@@ -12,8 +12,8 @@
 #include "core/json/json.h"
 #include "core/pipeline/jobs.h"
 #include "core/plan/plan.h"
-#include "status_screen.h"
 #include "core/wire/msg.h"
+#include "status_screen.h"
 
 struct show_args {
     int json;
@@ -212,8 +212,10 @@ static int show_job(struct cli *cli, const void *args, char **words, int count,
         const char *means =
             s->reason && s->status == JOB_QUEUED ? status_waiting(s->reason) : NULL;
         ui_say("Status: %s%s%s%s%s%s%s", status_word(s), s->reason ? " - " : "",
-               means ? means : s->reason ? s->reason : "", means ? " (" : "",
-               means ? s->reason : "", means ? ")" : "",
+               means       ? means
+               : s->reason ? s->reason
+                           : "",
+               means ? " (" : "", means ? s->reason : "", means ? ")" : "",
                s->stale ? " (made by another version of the job)" : "");
         ui_say("Stage Type: %s", type_words[job->type]);
         say_params(job);

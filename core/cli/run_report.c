@@ -237,6 +237,8 @@ static void on_event(void *ctx, const struct run_event *e)
     } else if (strcmp(e->name, "end") == 0) {
         on_end(r, e, repx_buf_text(&phase));
         say_summary(r);
+    } else if (strcmp(e->name, "pauses") == 0) {
+        say(r, "- %s", e->reason);
     } else if (strcmp(e->name, "blocked") == 0) {
         on_blocked(r, e);
     } else if (strcmp(e->name, "lost") == 0 || strcmp(e->name, "cancelled") == 0) {
@@ -249,16 +251,19 @@ static void on_event(void *ctx, const struct run_event *e)
 
 static int on_interrupted(void *ctx)
 {
-    static int told;
+    static int told; /* how many there were when it was told what one more does */
+    static int seen;
     int n = ui_interrupts();
 
     (void)ctx;
-    if (n == 1 && !told) {
-        told = 1;
-        ui_take_interrupt();
+    if (n > seen)
+        ui_take_interrupt(); /* what is asked of the target now is to be carried out */
+    seen = n;
+    if (n && !told) {
+        told = n; /* a second one that came before that is no wish to leave */
         ui_warn("cancelling what this run started; once more leaves it running");
     }
-    return n;
+    return n ? n - told + 1 : 0;
 }
 
 struct pipeline_listener report_listener(struct run_report *r)
@@ -387,7 +392,7 @@ static void say_waiting(const struct run_report *r, const struct pipeline *p)
 {
     if (!p->waiting)
         return;
-    say(r, "- %zu %s for room%s%s; jobs that end hand them over.", p->waiting,
+    say(r, "- %zu %s for room%s%s.", p->waiting,
         p->waiting == 1 ? "job waits" : "jobs wait", *p->waiting_reason ? ": " : "",
         p->waiting_reason);
 }

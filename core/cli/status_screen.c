@@ -310,6 +310,21 @@ static void put_waiting(const struct json *run, struct repx_buf *to)
     }
 }
 
+static void put_room(const struct json *run, struct repx_buf *to)
+{
+    const struct json *room = json_get(run, "room");
+    const char *said = json_string(json_get(room, "reason"));
+
+    if (number_of(room, "jobs") <= 0)
+        return;
+    REPX_AUTO_FREE char *why = status_clean(said ? said : "");
+    repx_buf_fmt(to, "\n%lld jobs wait for room in the scheduler%s%.300s\n",
+                 (long long)number_of(room, "jobs"), *why ? ": " : "", why);
+    repx_buf_str(to, json_is_true(json_get(room, "needs_client"))
+                         ? "Jobs may not submit jobs there: `repx attach` goes on\n"
+                         : "Jobs that end hand them over\n");
+}
+
 void status_screen(const struct json *run, struct repx_buf *to)
 {
     put_head(run, to);
@@ -319,6 +334,7 @@ void status_screen(const struct json *run, struct repx_buf *to)
     put_blocked(run, to);
     put_oldest(run, to);
     put_waiting(run, to);
+    put_room(run, to);
     if (json_is_true(json_get(run, "ended")))
         repx_buf_str(to, "\nAll jobs have ended.\n");
 }

@@ -26,6 +26,41 @@ static size_t native_options(const struct plan *plan, size_t i, const char *phas
     return n;
 }
 
+/* What is set is among what the plugin says it honours, if it says so. */
+static int check_honoured(const char *scheduler, uint64_t honours,
+                          const struct repx_resources *r, struct repx_err *err)
+{
+    const struct {
+        uint64_t bit;
+        const char *name;
+        int is_set;
+    } fields[] = {
+        {REPX_HONOURS_CPUS, "cpus", r->cpus != REPX_UNSET},
+        {REPX_HONOURS_MEMORY, "mem", r->memory != REPX_UNSET},
+        {REPX_HONOURS_MEMORY_PER_CPU, "memory per CPU", r->memory_per_cpu > 0},
+        {REPX_HONOURS_TIME, "time", r->time != REPX_UNSET},
+        {REPX_HONOURS_NODES, "nodes", r->nodes != REPX_UNSET},
+        {REPX_HONOURS_TASKS, "tasks", r->tasks != REPX_UNSET},
+        {REPX_HONOURS_GPUS, "gpus", r->gpus != REPX_UNSET},
+        {REPX_HONOURS_QUEUE, "partition", r->queue != NULL},
+        {REPX_HONOURS_ACCOUNT, "account", r->account != NULL},
+        {REPX_HONOURS_QOS, "qos", r->qos != NULL},
+        {REPX_HONOURS_CONSTRAINT, "constraint", r->constraint != NULL},
+        {REPX_HONOURS_EXCLUSIVE, "exclusive", r->exclusive != REPX_UNSET},
+        {REPX_HONOURS_NATIVE, "native options", r->native_count > 0},
+    };
+
+    for (size_t i = 0; honours && i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (!fields[i].is_set || honours & fields[i].bit)
+            continue;
+        return repx_fail(err, REPX_E_USAGE,
+                         "scheduler %s does not honour %s: leave that out of "
+                         "resources.toml for this target",
+                         scheduler, fields[i].name);
+    }
+    return 0;
+}
+
 static int check_phase(const struct plan *plan, size_t i, const char *phase,
                        const struct repx_scheduler_ops *ops, void *self,
                        struct repx_err *err)
@@ -41,11 +76,13 @@ static int check_phase(const struct plan *plan, size_t i, const char *phase,
                                   .tasks = REPX_UNSET,
                                   .gpus = REPX_UNSET,
                                   .exclusive = REPX_UNSET,
-                                  .queue = r.partition};
+                                  .queue = r.partition,
+                                  .memory_per_cpu = REPX_UNSET};
 
     want.native_count = native_options(plan, i, phase, &r, &native);
     want.native = native;
-    if (ops->check(self, &want, err) < 0)
+    if (check_honoured(plan->scheduler, ops->honours, &want, err) < 0 ||
+        ops->check(self, &want, err) < 0)
         return strcmp(phase, "main") == 0 ? -1 : repx_wrap(err, "%s", phase);
     return 0;
 }

@@ -42,19 +42,25 @@ static int read_status(const struct repx_buf *data, struct job_status *status,
     return 0;
 }
 
+static void status_message(struct target *target, const char *scheduler,
+                           const char *helper, struct repx_buf *msg)
+{
+    msg_put_text(msg, F_SCHEDULER, scheduler);
+    msg_put_text(msg, F_HELPER, helper);
+    if (target_config(target)->purge_days)
+        msg_put_number(msg, F_OPTIONS, STATUS_TIMES);
+}
+
 static struct job_status *ask_status(struct target *target,
                                      const struct repx_buf *lines,
-                                     const char *scheduler, const char *helper,
-                                     size_t count, struct repx_err *err)
+                                     const char *scheduler, size_t count,
+                                     struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
     REPX_AUTO_BUF struct repx_buf data = {0};
     struct job_status *status = repx_array(count, sizeof(*status));
 
-    msg_put_text(&msg, F_SCHEDULER, scheduler);
-    msg_put_text(&msg, F_HELPER, helper);
-    if (target_config(target)->purge_days)
-        msg_put_number(&msg, F_OPTIONS, STATUS_TIMES);
+    status_message(target, scheduler, NULL, &msg);
     if (session_upload(target_session(target), V_STATUS, &msg, lines, &data, err) ==
             0 &&
         read_status(&data, status, count, err) == 0)
@@ -90,7 +96,7 @@ struct job_status *jobs_status(struct target *target, const struct lab *lab,
 
     for (size_t i = 0; i < lab->job_count; i++)
         repx_buf_fmt(&lines, "%s -\n", lab->jobs[i].id);
-    return ask_status(target, &lines, scheduler, NULL, lab->job_count, err);
+    return ask_status(target, &lines, scheduler, lab->job_count, err);
 }
 
 void jobs_status_free(struct job_status *status, const struct lab *lab)
@@ -99,11 +105,30 @@ void jobs_status_free(struct job_status *status, const struct lab *lab)
         job_status_release(status, lab->job_count);
 }
 
-struct job_status *plan_status(struct target *target, const struct plan *plan,
-                               const char *helper, struct repx_err *err)
-{
-    REPX_AUTO_BUF struct repx_buf lines = {0};
+/* ---- of a plan ---- */
 
+struct status_call {
+    struct session_call *call;
+    struct repx_buf data;
+    size_t count;
+    struct repx_err failed; /* while asking */
+};
+
+static int collect_status(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    (void)err;
+    repx_buf_add(ctx, bytes, n);
+    return 0;
+}
+
+struct status_call *plan_status_begin(struct target *target, const struct plan *plan,
+                                      const char *helper)
+{
+    struct status_call *c = REPX_NEW(struct status_call);
+    REPX_AUTO_BUF struct repx_buf lines = {0};
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+
+    status_message(target, plan->scheduler, helper, &msg);
     for (size_t i = 0; i < plan->count; i++) {
         char hex[DIGEST_HEX];
         digest_hex(&plan->jobs[i].key, hex);
@@ -113,7 +138,49 @@ struct job_status *plan_status(struct target *target, const struct plan *plan,
             repx_buf_fmt(&lines, "%s%zu", k ? "," : "", plan->jobs[i].deps[k]);
         repx_buf_char(&lines, '\n');
     }
-    return ask_status(target, &lines, plan->scheduler, helper, plan->count, err);
+    c->count = plan->count;
+    c->call = session_call(target_session(target), V_STATUS, msg.data, msg.len,
+                           collect_status, &c->data);
+    /* a refusal that comes while we still send is told by finish: it knows the text */
+    if (session_send(c->call, repx_buf_text(&lines), lines.len, &c->failed) < 0 &&
+        (c->failed.code == REPX_E_LINK || c->failed.code == REPX_E_CANCELED)) {
+        session_cancel(c->call);
+        c->call = NULL;
+    } else {
+        session_end(c->call);
+    }
+    return c;
+}
+
+void plan_status_cancel(struct status_call *c)
+{
+    if (!c)
+        return;
+    session_cancel(c->call);
+    repx_buf_free(&c->data);
+    free(c);
+}
+
+struct job_status *plan_status_finish(struct status_call *c, struct repx_err *err)
+{
+    struct session_call *call = c->call;
+    struct job_status *status = repx_array(c->count, sizeof(*status));
+    int rc = -1;
+
+    c->call = NULL;
+    if (call) {
+        rc = session_finish(call, NULL, err);
+    } else {
+        (void)repx_fail(err, c->failed.code, "%s", c->failed.text);
+    }
+    if (rc == 0)
+        rc = read_status(&c->data, status, c->count, err);
+    if (rc < 0) {
+        job_status_release(status, c->count);
+        status = NULL;
+    }
+    plan_status_cancel(c);
+    return status;
 }
 
 int job_files_list(struct target *target, const char *path, struct job_files *files,

@@ -27,9 +27,13 @@ struct job_status *jobs_status(struct target *target, const struct lab *lab,
                                const char *scheduler, struct repx_err *err);
 void jobs_status_free(struct job_status *status, const struct lab *lab);
 
-/* Every job of a plan, compared by work key. */
-struct job_status *plan_status(struct target *target, const struct plan *plan,
-                               const char *helper, struct repx_err *err);
+/* Every job of a plan, compared by work key. The question goes out with begin, so that it
+ * travels with others; finish (always) takes the answer. */
+struct status_call;
+struct status_call *plan_status_begin(struct target *target, const struct plan *plan,
+                                      const char *helper);
+struct job_status *plan_status_finish(struct status_call *call, struct repx_err *err);
+void plan_status_cancel(struct status_call *call); /* NULL is fine */
 void job_status_release(struct job_status *status, size_t count);
 
 /* One line of a listing of outputs/<path>. */

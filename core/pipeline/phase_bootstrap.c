@@ -65,9 +65,11 @@ static int bootstrap_perform(struct pipeline *p, struct repx_err *err)
     if (h.fd < 0 || fstat(h.fd, &st) < 0)
         return repx_fail_errno(err, "%s", file);
     h.length = (uint64_t)st.st_size;
+    struct sync_sent sent = {0};
     struct sync_source source = {&h, helper_count, helper_entry, helper_read};
     int rc = target_sync(p->target, target_config(p->target)->bootstrap,
-                         REPX_PHASE_BOOTSTRAP, &source, NULL, err);
+                         REPX_PHASE_BOOTSTRAP, &source, &sent, err);
+    p->placed += sent.placed;
     (void)close(h.fd);
     return rc;
 }

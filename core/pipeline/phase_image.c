@@ -51,6 +51,7 @@ static int image_perform(struct pipeline *p, struct repx_err *err)
     }
     image_source_settle(&files, rc, err->code);
     image_source_free(&files);
+    p->placed += sent.placed;
     if (rc == 0)
         p->listener->synced(p->listener->ctx, "image", &sent);
     return rc;

@@ -9,6 +9,7 @@
 
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
+#include "jobs.h"
 #include "lab_source.h"
 #include "pipeline.h"
 
@@ -38,6 +39,20 @@ static void keep_root(struct pipeline *p)
                            NULL);
 }
 
+/* Where nothing is to be sent its answer comes with the first one of this phase. */
+static void ask_early(struct pipeline *p)
+{
+    REPX_AUTO_FREE char *file = NULL;
+    REPX_AUTO_FREE char *helper = NULL;
+    struct digest digest;
+
+    if (pipeline_helper(p->target, p->plan->scheduler, &file, &helper, &digest, NULL) <
+        0)
+        return;
+    p->asked_ms = pipeline_now();
+    p->asked = plan_status_begin(p->target, p->plan, helper);
+}
+
 static int lab_perform(struct pipeline *p, struct repx_err *err)
 {
     struct lab_source files;
@@ -45,6 +60,7 @@ static int lab_perform(struct pipeline *p, struct repx_err *err)
     int rc = lab_source_all(&files, p->lab, err);
 
     if (rc == 0) {
+        ask_early(p);
         struct sync_source source = lab_source_sync(&files);
         rc = target_sync(p->target, target_config(p->target)->lab, REPX_PHASE_LAB,
                          &source, &sent, err);
@@ -52,6 +68,7 @@ static int lab_perform(struct pipeline *p, struct repx_err *err)
     lab_source_free(&files);
     if (rc == 0)
         p->listener->synced(p->listener->ctx, "lab", &sent);
+    p->placed += sent.placed;
     if (rc == 0)
         keep_root(p);
     return rc;

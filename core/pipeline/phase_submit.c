@@ -10,6 +10,7 @@
 #include "core/target/exchange.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
+#include "jobs.h"
 #include "pipeline.h"
 #include "run_record.h"
 #include "watch.h"
@@ -83,6 +84,24 @@ static int take_root(struct pipeline *p, struct repx_err *err)
     return root ? session_finish(root, NULL, err) : 0;
 }
 
+#define EARLY_MS 5000 /* so long an early answer is as good as one of now */
+
+/* What was asked when the Lab's phase began, unless that took long. */
+static struct job_status *ask(struct pipeline *p, const char *helper,
+                              struct repx_err *err)
+{
+    struct status_call *asked = p->asked;
+
+    p->asked = NULL;
+    if (asked && pipeline_now() - p->asked_ms > EARLY_MS) {
+        plan_status_cancel(asked);
+        asked = NULL;
+    }
+    if (!asked)
+        asked = plan_status_begin(p->target, p->plan, helper);
+    return plan_status_finish(asked, err);
+}
+
 static int submit_perform(struct pipeline *p, struct repx_err *err)
 {
     REPX_AUTO_FREE char *file = NULL;
@@ -92,11 +111,13 @@ static int submit_perform(struct pipeline *p, struct repx_err *err)
     if (pipeline_helper(p->target, p->plan->scheduler, &file, &helper, &digest, err) <
         0)
         return -1;
-    p->status = plan_status(p->target, p->plan, helper, err);
+    p->status = ask(p, helper, err);
     if (!p->status || take_root(p, err) < 0)
         return -1;
     count_status(p);
     p->listener->status(p->listener->ctx, p->plan, p->status);
+    if (!p->todo && !p->placed)
+        session_leave_at_once(target_session(p->target));
     return p->todo ? submit_all(p, helper, err) : 0;
 }
 

@@ -3,9 +3,12 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
+
+#include "jobs.h"
 
 static const struct phase *const phases[] = {
     &phase_bootstrap,
@@ -26,11 +29,21 @@ int pipeline_perform(struct pipeline *p, struct repx_err *err)
     return 0;
 }
 
+int64_t pipeline_now(void)
+{
+    struct timespec now = {0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void pipeline_finish(struct pipeline *p)
 {
     if (p->root)
         session_cancel(p->root);
     p->root = NULL;
+    plan_status_cancel(p->asked);
+    p->asked = NULL;
     if (p->status)
         job_status_release(p->status, p->plan->count);
     p->status = NULL;

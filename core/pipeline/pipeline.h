@@ -28,7 +28,8 @@ struct pipeline_options {
     int64_t mem_limit;  /* --mem in bytes; -1: unset */
 };
 
-struct run_event; /* watch.h */
+struct run_event;   /* watch.h */
+struct status_call; /* jobs.h */
 
 /* What the pipeline tells while it works. */
 struct pipeline_listener {
@@ -51,7 +52,11 @@ struct pipeline {
     const struct pipeline_listener *listener;
     /* filled by the phases */
     struct session_call *root; /* lab: the garbage collector's root, not yet answered */
+    struct status_call
+        *asked; /* lab: the status, asked along with the Lab's question */
+    int64_t asked_ms;
     struct job_status *status; /* per plan job */
+    uint64_t placed;           /* trees, by the phases before submit */
     size_t todo;               /* jobs that are not complete */
     size_t stale;              /* results of another work key that were kept */
     char run[RUN_ID_SIZE];     /* "" when nothing was submitted */
@@ -72,6 +77,7 @@ extern const struct phase phase_bootstrap, phase_lab, phase_image, phase_submit;
 /* All phases in order. The error names the phase. */
 int pipeline_perform(struct pipeline *p, struct repx_err *err);
 void pipeline_finish(struct pipeline *p);
+int64_t pipeline_now(void); /* ms of a clock that only goes on */
 
 /* The helper of the plan's scheduler for the target's architecture: its file here, and
  * its path below the target's base. Caller frees both, after a failure too. */

@@ -118,6 +118,10 @@ int run_record_line(const struct pipeline *p, const char *helper, struct repx_bu
     member(to, "lab_digest", hex);
     member(to, "target", p->plan->target->name);
     member(to, "scheduler", p->plan->scheduler);
+    if (p->plan->target->may_submit_from_node != CONFIG_UNSET) {
+        repx_buf_fmt(to, ",\"may_submit_from_node\":%s",
+                     p->plan->target->may_submit_from_node ? "true" : "false");
+    }
     if (scheduler_keys(p, to, err) < 0)
         return -1;
     by_arch(to, "helper", target_arch(p->target), helper);

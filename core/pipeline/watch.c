@@ -9,6 +9,7 @@
 
 #define EVENT_LINE_MAX 1048576u
 #define POLL_MS 200
+#define CANCEL_MS 90000
 
 static const char *text_of(const struct json *v, const char *key, const char *absent)
 {
@@ -78,13 +79,42 @@ void event_stream_finish(struct event_stream *s)
     repx_buf_free(&s->line);
 }
 
+/* Like session_poll, but a Ctrl-C only ends the waiting: heed_interrupts deals with it. */
+static int wait_a_while(struct pipeline *p, struct session_call *call,
+                        struct repx_err *err)
+{
+    const struct repx_host *clock = target_clock(p->target);
+    struct repx_err why = {0};
+    int rc = session_poll(call, clock->now_ms(clock->ctx) + POLL_MS, &why);
+
+    if (rc < 0 && why.code == REPX_E_CANCELED)
+        return 0;
+    if (rc < 0)
+        *err = why;
+    return rc;
+}
+
+/* Whoever is impatient meanwhile is heard afterwards: the wish has to reach the target. */
 static int cancel_run(struct pipeline *p, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
+    const struct repx_host *clock = target_clock(p->target);
+    int64_t until = clock->now_ms(clock->ctx) + CANCEL_MS;
+    int rc = 0;
 
     msg_put_text(&msg, F_RUN, p->run);
-    return session_ask(target_session(p->target), V_RUN_CANCEL, msg.data, msg.len, NULL,
-                       NULL, err);
+    struct session_call *call = session_call(target_session(p->target), V_RUN_CANCEL,
+                                             msg.data, msg.len, NULL, NULL);
+    while (rc == 0 && clock->now_ms(clock->ctx) < until) {
+        rc = wait_a_while(p, call, err);
+        (void)p->listener->interrupted(p->listener->ctx);
+    }
+    if (rc > 0)
+        return session_finish(call, NULL, err);
+    session_cancel(call);
+    return rc < 0 ? -1
+                  : repx_fail(err, REPX_E_TIMEOUT,
+                              "the target does not answer to the wish to cancel");
 }
 
 /* 0: go on waiting, 1: leave, -1. */
@@ -99,21 +129,6 @@ static int heed_interrupts(struct pipeline *p, int *canceled, struct repx_err *e
         return cancel_run(p, err);
     }
     return 0;
-}
-
-/* Like session_poll, but a Ctrl-C only ends the waiting: heed_interrupts deals with it. */
-static int wait_a_while(struct pipeline *p, struct session_call *call,
-                        struct repx_err *err)
-{
-    const struct repx_host *clock = target_clock(p->target);
-    struct repx_err why = {0};
-    int rc = session_poll(call, clock->now_ms(clock->ctx) + POLL_MS, &why);
-
-    if (rc < 0 && why.code == REPX_E_CANCELED)
-        return 0;
-    if (rc < 0)
-        *err = why;
-    return rc;
 }
 
 int watch_run(struct pipeline *p, struct repx_err *err)

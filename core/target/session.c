@@ -182,11 +182,16 @@ static void farewell(struct session *s)
     } while (moved > 0 && session_now(s) < deadline);
 }
 
+void session_leave_at_once(struct session *s)
+{
+    s->leave_at_once = 1;
+}
+
 void session_destroy(struct session *s)
 {
     if (!s)
         return;
-    if (!s->broken)
+    if (!s->broken && !s->leave_at_once)
         farewell(s);
     for (size_t i = 0; i < s->cap; i++) {
         if (s->calls[i])

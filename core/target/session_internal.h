@@ -29,6 +29,7 @@ struct session {
     int hello_seen, errors_ended;
     int deaf; /* nothing can be written any more */
     int ignore_cancel;
+    int leave_at_once;
     int broken; /* then link says why */
     struct repx_err link;
     struct session_call **calls; /* by stream number; NULL: not ours any more */

@@ -69,8 +69,10 @@ static int32_t known(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
 
     if (h->flags & SYNC_READ_ALL) /* every byte is to be looked at */
         return 0;
+    int64_t from = h->host->now_ms(h->host->ctx);
     if (ask_digest(ctx, V_KNOWN, digest, &fields, err) < 0)
         return -1;
+    h->trip_ms = h->host->now_ms(h->host->ctx) - from;
     h->may_stand = msg_number(fields.data, fields.len, F_LIMIT, 0) > 0;
     return msg_number(fields.data, fields.len, F_COUNT, 0) == 1;
 }

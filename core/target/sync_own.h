@@ -34,7 +34,8 @@ struct sync_host {
     pthread_mutex_t reading;
     const char *base;
     unsigned flags;
-    int may_stand; /* worth asking which trees stand */
+    int64_t trip_ms; /* what a question took */
+    int may_stand;   /* worth asking which trees stand */
     struct sync_tree *trees;
     size_t tree_count, tree_cap;
     struct session_call **places; /* not collected yet */

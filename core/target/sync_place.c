@@ -148,6 +148,7 @@ static int send_tree(struct sync_host *h, const struct sync_tree *t,
     struct session_call *c =
         session_call(h->session, V_PLACE, msg.data, msg.len, NULL, NULL);
     keep_place(h, c);
+    h->sent.placed++;
     if (session_send(c, t->entries.data, t->entries.len, err) < 0)
         return repx_wrap(err, "%s", t->name);
     /* ends the upload without waiting for the answer */

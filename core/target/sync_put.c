@@ -8,10 +8,13 @@
 
 #include "core/target/sync_own.h"
 #include "core/wire/digest.h"
+#include "core/wire/mux.h"
 #include "core/wire/verbs.h"
 
-#define PROGRESS_MS 100 /* between two progress calls */
-#define TRIES 3         /* of one object in one transfer */
+#define PROGRESS_MS 100   /* between two progress calls */
+#define TRIES 3           /* of one object in one transfer */
+#define TRIP_NEAR_MS 10   /* of a round trip: below that a window is enough */
+#define FAST_PER_MS 20000 /* bytes: 20 MB/s, about what ssh's own window lets through */
 
 void sync_progress(struct sync_host *h, int now)
 {
@@ -27,12 +30,23 @@ void sync_progress(struct sync_host *h, int now)
                       h->sent.bytes + count.bytes + count.skipped, h->wanted);
 }
 
+/* What fits on a far link: the longer the way, the more is lost when it is cut. */
+static uint32_t window_for(int64_t trip_ms)
+{
+    int64_t more = trip_ms > TRIP_NEAR_MS ? trip_ms * FAST_PER_MS : 0;
+    int64_t most = MUX_WINDOW_MOST - MUX_WINDOW;
+
+    return (uint32_t)(MUX_WINDOW + (more < most ? more : most));
+}
+
 static void begin(struct sync_host *h)
 {
     h->put_count = 0;
-    h->upload = upload_create(h->session, h->host, &h->shared,
-                              (h->put_last ? 0 : UPLOAD_AGAIN) |
-                                  (h->flags & SYNC_NEAR ? UPLOAD_NEAR : 0));
+    const struct upload_options options = {.flags =
+                                               (h->put_last ? 0 : UPLOAD_AGAIN) |
+                                               (h->flags & SYNC_NEAR ? UPLOAD_NEAR : 0),
+                                           .window = window_for(h->trip_ms)};
+    h->upload = upload_create(h->session, h->host, &h->shared, &options);
 }
 
 int32_t sync_put(void *ctx, uint64_t i, struct repx_err *err)

@@ -9,6 +9,7 @@
 
 #include <kit/alloc.h>
 
+#include "core/target/session_internal.h"
 #include "core/target/upload_packer.h"
 #include "core/wire/msg.h"
 #include "core/wire/mux.h"
@@ -49,7 +50,8 @@ static void start(struct packer *p)
 }
 
 struct upload *upload_create(struct session *session, const struct repx_host *host,
-                             const struct sync_source *source, unsigned flags)
+                             const struct sync_source *source,
+                             const struct upload_options *options)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
     struct upload *u = REPX_NEW(struct upload);
@@ -59,7 +61,7 @@ struct upload *upload_create(struct session *session, const struct repx_host *ho
     u->host = host;
     u->source = source;
     p->source = source;
-    p->near = (flags & UPLOAD_NEAR) != 0;
+    p->near = (options->flags & UPLOAD_NEAR) != 0;
     p->blocks_known = agent_takes_blocks(session);
     p->press = press_create();
     p->piece = repx_alloc(PACK_CHUNK);
@@ -67,9 +69,12 @@ struct upload *upload_create(struct session *session, const struct repx_host *ho
     (void)pthread_cond_init(&p->more, NULL);
     (void)pthread_cond_init(&p->moved, NULL);
     msg_put_number(&msg, F_OPTIONS,
-                   (flags & UPLOAD_AGAIN ? PUT_AGAIN : 0) |
+                   (options->flags & UPLOAD_AGAIN ? PUT_AGAIN : 0) |
                        (p->blocks_known ? PUT_BLOCKS : 0));
+    if (options->window > MUX_WINDOW)
+        msg_put_number(&msg, F_LIMIT, options->window);
     u->call = session_call(session, V_PUT, msg.data, msg.len, NULL, NULL);
+    mux_accept(session->mux, u->call->stream, options->window);
     start(p);
     return u;
 }

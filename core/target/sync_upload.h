@@ -18,8 +18,13 @@
 struct upload;
 
 /* Starts the call and the thread. Borrows all. */
+struct upload_options {
+    unsigned flags;  /* UPLOAD_* */
+    uint32_t window; /* bytes on their way at a time; MUX_WINDOW at least */
+};
 struct upload *upload_create(struct session *session, const struct repx_host *host,
-                             const struct sync_source *source, unsigned flags);
+                             const struct sync_source *source,
+                             const struct upload_options *options);
 /* Cancels what was not finished. NULL is fine. */
 void upload_destroy(struct upload *u);
 

@@ -58,6 +58,7 @@ struct sync_source {
  * NULL) gets files and bytes that were put. */
 struct sync_sent {
     uint64_t files, bytes;
+    uint64_t placed; /* trees that were declared: 0 when all was known */
 };
 int target_sync(struct target *t, const char *name, uint32_t phase,
                 const struct sync_source *source, struct sync_sent *sent,

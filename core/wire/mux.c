@@ -84,7 +84,7 @@ struct mux_stream *mux_add(struct mux *m, uint32_t id)
     struct mux_stream *s = REPX_NEW(struct mux_stream);
 
     s->id = id;
-    s->credit = s->window = MUX_WINDOW;
+    s->credit = s->window = s->span = s->most = MUX_WINDOW;
     if (m->count == m->cap) {
         m->cap = m->cap ? m->cap * 2 : 16;
         m->streams = repx_grow(m->streams, m->cap, sizeof(struct mux_stream *));
@@ -294,20 +294,47 @@ void mux_end(struct mux *m, uint32_t stream)
     mux_queue(m, s);
 }
 
+static void give_credit(struct mux *m, struct mux_stream *s, uint32_t more)
+{
+    uint8_t number[4];
+
+    le32_put(number, more);
+    mux_control(m, FRAME_CREDIT, s->id, number, sizeof(number));
+    s->window += more;
+}
+
+void mux_widen(struct mux *m, uint32_t stream, uint32_t more)
+{
+    struct mux_stream *s = mux_find(m, stream);
+
+    if (!s || s->end_seen)
+        return;
+    if (more > MUX_WINDOW_MOST - s->span)
+        more = MUX_WINDOW_MOST - s->span;
+    s->span += more;
+    if (more)
+        give_credit(m, s, more);
+}
+
+void mux_accept(struct mux *m, uint32_t stream, uint32_t most)
+{
+    struct mux_stream *s = mux_find(m, stream);
+
+    if (s && most > s->most)
+        s->most = most < MUX_WINDOW_MOST ? most : MUX_WINDOW_MOST;
+}
+
 void mux_consumed(struct mux *m, uint32_t stream, size_t n)
 {
     struct mux_stream *s = mux_find(m, stream);
 
     if (!s)
         return;
-    size_t taken = MUX_WINDOW - s->window - s->owed;
+    size_t taken = s->span - s->window - s->owed;
     s->owed += (uint32_t)(n < taken ? n : taken);
     if (s->owed < CREDIT_STEP || s->end_seen)
         return;
-    uint8_t number[4];
-    le32_put(number, s->owed);
-    mux_control(m, FRAME_CREDIT, stream, number, sizeof(number));
-    s->window += s->owed;
+    give_credit(m, s, s->owed);
     s->owed = 0;
 }
 

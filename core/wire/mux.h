@@ -24,6 +24,7 @@
 #include <kit/err.h>
 
 #define MUX_WINDOW 1048576
+#define MUX_WINDOW_MOST (4 * MUX_WINDOW) /* of a stream that was widened */
 
 #define MUX_CLIENT 0
 #define MUX_AGENT 1
@@ -81,6 +82,12 @@ void mux_end(struct mux *m, uint32_t stream); /* after the queued data */
 
 /* Say that n bytes received on a stream were dealt with: gives credit back. */
 void mux_consumed(struct mux *m, uint32_t stream, size_t n);
+
+/* A far end with a fast link needs more on its way: the receiver gives `more` bytes of credit
+ * at once and from then on; the sender has to have said how much it takes. Both bounded by
+ * MUX_WINDOW_MOST. */
+void mux_widen(struct mux *m, uint32_t stream, uint32_t more);
+void mux_accept(struct mux *m, uint32_t stream, uint32_t most);
 
 /* Agent: close a stream after its queued data. code REPX_E_NONE is success; text is the
  * error's; fields are appended. */

@@ -134,7 +134,7 @@ static int on_credit(struct mux *m, const struct frame *f, struct repx_err *err)
     if (!s)
         return rc;
     uint32_t more = le32_get(f->payload);
-    if (more > MUX_WINDOW - s->credit)
+    if (more > s->most - s->credit)
         return broken(err, f, "more credit than was used");
     s->credit += more;
     mux_queue(m, s);

@@ -10,6 +10,8 @@ struct mux_stream {
     uint32_t credit; /* bytes we may still send */
     uint32_t window; /* bytes the peer may still send */
     uint32_t owed;   /* consumed, not yet given back */
+    uint32_t span;   /* what window is when nothing is on its way */
+    uint32_t most;   /* what credit may be */
     uint8_t end_queued, end_sent, end_seen, result_queued;
     uint8_t canceled; /* client: answers are dropped */
     uint8_t turn;     /* stands in the line for DATA */

@@ -84,9 +84,9 @@
 #define V_LACKING 5
 #define LACKING_PARTS 1
 #define LACKING_NEAR 4
-/* F_OPTIONS; data: a pack (pack.h), with PUT_BLOCKS in blocks (block.h). The result comes after
+/* F_OPTIONS F_LIMIT; data: a pack (pack.h), with PUT_BLOCKS in blocks (block.h). The result comes after
  * END; the first wrong digest fails it or, with PUT_AGAIN, F_COUNT says how many were wrong
- * and are lacking still. */
+ * and are lacking still. F_LIMIT: so many bytes should be on their way at a time (mux_widen). */
 #define V_PUT 6
 #define PUT_AGAIN 1
 #define PUT_BLOCKS 2

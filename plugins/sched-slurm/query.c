@@ -19,14 +19,23 @@
 /* Lists of indices are cut at 64 characters otherwise. */
 static const char *const whole_lists[] = {"SLURM_BITSTR_LEN=0", NULL};
 
-static int ask_queue(const struct slurm *s, int64_t deadline_ms,
+/* each: a line for every index that waits, too, instead of one for all of an array. */
+static int ask_queue(const struct slurm *s, int each, int64_t deadline_ms,
                      struct slurm_rows *rows, struct repx_err *err)
 {
     char user[24];
     (void)snprintf(user, sizeof(user), "%lu", (unsigned long)geteuid());
-    const char *const argv[] = {
-        "squeue",   "--noheader",        "--user", user, "--states=all",
-        "--format", SLURM_SQUEUE_FORMAT, NULL};
+    /* --local: no other clusters of a federation, which would be one more request */
+    const char *const argv[] = {"squeue",
+                                "--noheader",
+                                "--local",
+                                "--user",
+                                user,
+                                "--states=all",
+                                "--format",
+                                SLURM_SQUEUE_FORMAT,
+                                each ? "--array" : NULL,
+                                NULL};
 
     struct held held = {0};
 
@@ -88,14 +97,40 @@ static void tell_status(void *ctx, const struct slurm_row *row)
     sink->row(sink->ctx, &status);
 }
 
+/* The line of an array names the reasons of all that wait. Where some of them wait for
+ * something that does not come by itself it matters which. */
+static int is_mixed(const struct slurm_row *row)
+{
+    return row->index < 0 && row->state == REPX_STATE_PENDING &&
+           strchr(row->reason, ',') &&
+           (strstr(row->reason, "Held") || strstr(row->reason, "held") ||
+            strstr(row->reason, "NeverSatisfied") || strstr(row->reason, "BeginTime"));
+}
+
+struct telling {
+    struct repx_status_sink sink;
+    int mixed; /* of some array each index has to be asked about */
+};
+
+static void tell_queue(void *ctx, const struct slurm_row *row)
+{
+    struct telling *to = ctx;
+
+    to->mixed |= is_mixed(row);
+    tell_status(&to->sink, row);
+}
+
 int32_t slurm_status(void *self, uint32_t scope, const struct repx_status_sink *sink,
                      int64_t deadline_ms, struct repx_err *err)
 {
-    struct repx_status_sink to = *sink;
-    struct slurm_rows rows = {.each = tell_status, .ctx = &to};
+    struct telling to = {*sink, 0};
+    struct slurm_rows rows = {.each = tell_queue, .ctx = &to};
 
     (void)scope;
-    return ask_queue(self, deadline_ms, &rows, err);
+    int rc = ask_queue(self, 0, deadline_ms, &rows, err);
+    if (rc == 0 && to.mixed)
+        rc = ask_queue(self, 1, deadline_ms, &rows, err);
+    return rc;
 }
 
 /* ---- find ---- */
@@ -194,7 +229,7 @@ int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t 
     for (uint64_t i = 0; i < count; i++)
         s.list[i].key = keys[i];
     qsort(s.list, count, sizeof(*s.list), by_key);
-    int rc = ask_queue(self, deadline_ms, &queue, err);
+    int rc = ask_queue(self, 0, deadline_ms, &queue, err);
     for (uint64_t i = 0; i < count; i++)
         missing += s.list[i].id[0] == 0;
     /* many sites keep no accounting: then squeue's word is all there is */

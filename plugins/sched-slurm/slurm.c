@@ -56,6 +56,7 @@ static int32_t slurm_limits(void *self, struct repx_limits *limits, int64_t dead
         .node_submits = -1,
         .remembers_s = slurm_config_number(run.out, "MinJobAge", -1),
         .index_ids = 1,
+        .lanes = 1, /* slurmctld answers one after the other anyway */
     };
     return 0;
 }
@@ -72,6 +73,7 @@ static const struct repx_scheduler_ops slurm_ops = {
     .cancel = slurm_cancel,
     .amend = slurm_amend,
     .ended = slurm_ended,
+    .honours = REPX_HONOURS_ALL,
 };
 
 static const struct repx_plugin slurm_plugin = {

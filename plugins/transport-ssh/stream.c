@@ -238,9 +238,12 @@ void ssh_end(void *stream)
     int64_t until = ssh_now(s) + END_MS;
     st->out.start = st->out.end; /* nobody waits for it now */
     st->half = HALF_DONE;
-    /* A channel that the far end does not close in time goes with the session. */
+    /* A channel that the far end has not closed yet goes with the session; only what is to
+     * be sent is waited for. */
     while (libssh2_channel_free(st->channel) == LIBSSH2_ERROR_EAGAIN) {
-        if (ssh_wait(s, until, NULL) < 0)
+        if (!(libssh2_session_block_directions(s->session) &
+              LIBSSH2_SESSION_BLOCK_OUTBOUND) ||
+            ssh_wait(s, until, NULL) < 0)
             break;
     }
     for (struct stream **at = &s->streams; *at; at = &(*at)->next) {

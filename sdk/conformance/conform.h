@@ -20,6 +20,7 @@ struct conform {
     const struct repx_host *services;
     const char *fault; /* --fault-cmd, or NULL */
     const char *fake;  /* --fake: the product that a scheduler meets, or NULL */
+    const char *part;  /* --part: of a scheduler only units, many or faults; or NULL */
     const char *peer;  /* path of the peer program here */
     char *dir;         /* scratch */
     int patience;      /* seconds for what should take one */
@@ -43,6 +44,9 @@ void report_begin(void);
 /* The plan and the list; returns the exit status. */
 int report_end(void);
 
+/* Is this part of a scheduler's checks to be run? */
+int part_wanted(const struct conform *c, const char *part);
+
 /* The host's canceled() from now on, and its descriptor. */
 void cancel_set(struct conform *c, int canceled);
 
@@ -52,6 +56,7 @@ void any_checks(struct conform *c);       /* any.c: every kind */
 void transport_checks(struct conform *c); /* transport.c */
 void transport_faults(struct conform *c);
 void scheduler_checks(struct conform *c); /* scheduler.c */
+void resource_checks(struct conform *c);  /* resources.c */
 void scheduler_faults(struct conform *c); /* scheduler_fault.c, with --fake */
 void sync_checks(struct conform *c);      /* sync.c */
 void bootstrap_checks(struct conform *c); /* bootstrap.c */

@@ -66,6 +66,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct conform *c)
             c->fault = argv[++i];
         } else if (strcmp(argv[i], "--fake") == 0 && more) {
             c->fake = argv[++i];
+        } else if (strcmp(argv[i], "--part") == 0 && more) {
+            c->part = argv[++i];
         } else if (strcmp(argv[i], "--batch") == 0 && more) {
             c->batch = strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--patience") == 0 && more) {
@@ -136,6 +138,11 @@ static struct plugin *load(const char *file, struct plugin_paths **paths,
 
 /* ---- what is run ---- */
 
+int part_wanted(const struct conform *c, const char *part)
+{
+    return !c->part || strcmp(c->part, part) == 0;
+}
+
 static void run_groups(struct conform *c)
 {
     struct repx_err err = {0};
@@ -153,8 +160,10 @@ static void run_groups(struct conform *c)
         group("faults of the link", transport_faults, c, 300);
         break;
     case REPX_KIND_SCHEDULER:
-        group("scheduler", scheduler_checks, c, 600);
-        if (c->fake)
+        group("resources", resource_checks, c, 60);
+        if (!c->part || strcmp(c->part, "faults") != 0)
+            group("scheduler", scheduler_checks, c, 600);
+        if (c->fake && part_wanted(c, "faults"))
             group("faults of the batch system", scheduler_faults, c, 300);
         break;
     default:
@@ -205,7 +214,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr,
                       "usage: repx-plugin-test PLUGIN.so [--config TARGET.toml] "
                       "[--fault-cmd CMD] [--fake slurm|pbs|lsf|gridengine] "
-                      "[--batch N] [--patience S]\n");
+                      "[--part units|many|faults] [--batch N] [--patience S]\n");
         return 2;
     }
     if (!mkdtemp(dir) || pipe2(c.cancel, O_CLOEXEC) < 0) {

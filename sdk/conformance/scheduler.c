@@ -297,6 +297,19 @@ static void in_the_client(struct conform *c)
     ops->close(self);
 }
 
+static void units(struct trial *t)
+{
+    requests_that_are_none(t);
+    answers_without_units(t);
+    one_unit(t);
+    an_array(t);
+    dependencies(t);
+    canceling(t);
+    scheduler_arrays(t);
+    scheduler_odd(t);
+    a_large_batch(t);
+}
+
 void scheduler_checks(struct conform *c)
 {
     struct trial t = {.c = c};
@@ -306,16 +319,9 @@ void scheduler_checks(struct conform *c)
     if (!check(helper_open(&t.h, c, &err) == 0, "its helper is there %s", err.text))
         return;
     (void)chmod(c->dir, 0755);
-    requests_that_are_none(&t);
-    answers_without_units(&t);
-    one_unit(&t);
-    an_array(&t);
-    dependencies(&t);
-    canceling(&t);
-    scheduler_arrays(&t);
-    scheduler_odd(&t);
-    a_large_batch(&t);
-    if (c->fake)
+    if (part_wanted(c, "units"))
+        units(&t);
+    if (c->fake && part_wanted(c, "many"))
         scheduler_many(&t);
     clear(&t);
     helper_close(&t.h);

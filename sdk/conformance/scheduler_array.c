@@ -8,7 +8,7 @@
 
 #include "trial.h"
 
-#define A_MOMENT_MS 2000
+#define A_MOMENT_MS 1000
 
 static int limit_is(struct trial *t, const char *name, int64_t value)
 {

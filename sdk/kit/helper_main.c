@@ -130,10 +130,10 @@ static int32_t host_secret(void *ctx, const char *prompt, char *answer, uint64_t
 }
 
 /* What each program costs: how often, how long altogether, what it answered in bytes. */
-static void note_command(struct call *c, const struct repx_run *run, int rc, int64_t ms)
+static void note_command(struct call *c, const struct repx_run *run, uint64_t bytes,
+                         int64_t ms)
 {
     const char *const *word = run->argv;
-    uint64_t bytes = rc == 0 ? run->out_len : 0;
 
     if (!c->commands)
         return;
@@ -154,13 +154,40 @@ static void note_command(struct call *c, const struct repx_run *run, int rc, int
                                         got + (json_int_t)bytes));
 }
 
+/* Output that is taken as it comes, on its way. */
+struct counted {
+    void (*output)(void *ctx, const char *bytes, uint64_t n);
+    void *ctx;
+    uint64_t bytes;
+};
+
+static void count_output(void *ctx, const char *bytes, uint64_t n)
+{
+    struct counted *counted = ctx;
+
+    counted->bytes += n;
+    counted->output(counted->ctx, bytes, n);
+}
+
 static int32_t host_run(void *ctx, struct repx_run *run, struct repx_err *err)
 {
     struct call *c = ctx;
+    int streams = run->size >= sizeof(*run) && run->output;
+    struct counted counted = {streams ? run->output : NULL,
+                              streams ? run->output_ctx : NULL, 0};
     int64_t begun = repx_now_ms();
-    int rc = repx_run_command(run, &c->output, err);
 
-    note_command(c, run, rc, repx_now_ms() - begun);
+    if (streams) {
+        run->output = count_output;
+        run->output_ctx = &counted;
+    }
+    int rc = repx_run_command(run, &c->output, err);
+    if (streams) {
+        run->output = counted.output;
+        run->output_ctx = counted.ctx;
+    }
+    counted.bytes += rc == 0 ? run->out_len : 0;
+    note_command(c, run, counted.bytes, repx_now_ms() - begun);
     return rc;
 }
 
@@ -288,7 +315,7 @@ static void on_found(void *ctx, const char *key, const char *id, uint32_t state)
 
 static int verb_limits(struct call *c, struct repx_err *err)
 {
-    struct repx_limits l = {sizeof(l), -1, -1, -1, -1, 1000, -1, -1, 0};
+    struct repx_limits l = {sizeof(l), -1, -1, -1, -1, 1000, -1, -1, 0, NULL, 0};
 
     if (c->ops.limits(c->self, &l, c->deadline_ms, err) < 0)
         return -1;
@@ -301,6 +328,9 @@ static int verb_limits(struct call *c, struct repx_err *err)
     put_number(o, "node_submits", l.node_submits);
     put_number(o, "remembers_s", l.remembers_s);
     put_number(o, "index_ids", l.index_ids);
+    put_number(o, "lanes", l.lanes);
+    if (l.name_chars)
+        put_text(o, "name_chars", l.name_chars);
     answer(c, o);
     return 0;
 }

@@ -129,6 +129,7 @@ static int resources_of(const json_t *o, struct repx_resources *r)
         return -1;
     if (number_of(v, "cpus", REPX_UNSET, &r->cpus) < 0 ||
         number_of(v, "mem", REPX_UNSET, &r->memory) < 0 ||
+        number_of(v, "mem_per_cpu", REPX_UNSET, &r->memory_per_cpu) < 0 ||
         number_of(v, "time", REPX_UNSET, &r->time) < 0 ||
         number_of(v, "nodes", REPX_UNSET, &r->nodes) < 0 ||
         number_of(v, "tasks", REPX_UNSET, &r->tasks) < 0 ||

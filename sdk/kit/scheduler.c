@@ -120,6 +120,20 @@ int repx_number_least(const char *what, int64_t n, int64_t least, struct repx_er
                      (long long)least, (long long)n);
 }
 
+int64_t repx_memory_per_node(const struct repx_resources *r)
+{
+    int64_t nodes = r->nodes > 0 ? r->nodes : 1, tasks = r->tasks > 0 ? r->tasks : 1;
+    int64_t cpus = r->cpus > 0 ? r->cpus : 1;
+    int64_t each = r->size >= sizeof(*r) ? r->memory_per_cpu : REPX_UNSET;
+
+    if (r->memory != REPX_UNSET || each <= 0)
+        return r->memory;
+    tasks = tasks / nodes + (tasks % nodes != 0);
+    if (cpus > INT64_MAX / each || tasks > INT64_MAX / each / cpus)
+        return INT64_MAX;
+    return each * cpus * tasks;
+}
+
 /* "--name=value" or "-n value": is it that option? */
 static int is_option(const char *option, const char *name)
 {

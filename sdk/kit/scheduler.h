@@ -46,6 +46,9 @@ int repx_text_word(const char *what, const char *text, const char *more,
 /* The number is unset or at least `least`. */
 int repx_number_least(const char *what, int64_t n, int64_t least, struct repx_err *err);
 
+/* Bytes of memory on each node: as asked, or of memory per CPU. REPX_UNSET: not asked. */
+int64_t repx_memory_per_node(const struct repx_resources *r);
+
 /* What a command wrote to its standard error, as one line of at most 1000 bytes; `lead`
  * (may be NULL) is left out where a line begins with it. Caller frees. */
 char *repx_said(const char *errors, const char *lead);

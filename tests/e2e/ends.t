@@ -27,12 +27,14 @@ script = copy.sh
 input.x = bad.x
 output.x = $out/x
 INI
-for stage in late struck rooted lost pushed; do
-	printf '[stage %s]\nscript = sleep.sh\noutput.x = $out/x\n' $stage
-done >>"$WORK/def/lab.ini"
-for stage in again pushedagain; do printf '[stage %s]\nscript = %s.sh\noutput.x = $out/x\n' $stage $stage; done >>"$WORK/def/lab.ini"
-for stage in fine held never; do printf '[stage %s]\nscript = copy.sh\noutput.x = $out/x\n' $stage; done >>"$WORK/def/lab.ini"
-printf '[stage hog]\nscript = hog.sh\noutput.x = $out/x\n' >>"$WORK/def/lab.ini"
+{
+	for stage in late struck rooted lost pushed; do
+		printf '[stage %s]\nscript = sleep.sh\noutput.x = $out/x\n' $stage
+	done
+	for stage in again pushedagain; do printf '[stage %s]\nscript = %s.sh\noutput.x = $out/x\n' $stage $stage; done
+	for stage in fine held never; do printf '[stage %s]\nscript = copy.sh\noutput.x = $out/x\n' $stage; done
+	printf '[stage hog]\nscript = hog.sh\noutput.x = $out/x\n'
+} >>"$WORK/def/lab.ini"
 printf '#!/bin/sh\nsleep 300\n' >"$WORK/def/sleep.sh"
 printf '#!/bin/sh\necho x >"$1/x"\n' >"$WORK/def/copy.sh"
 printf '#!/bin/sh\nexit 3\n' >"$WORK/def/bad.sh"
@@ -55,7 +57,7 @@ export AWAY=$WORK/away
 mkdir -p "$AWAY"
 status() { (cd "$AWAY" && repx status last --target cluster "$@"); }
 job_id() { slurm squeue -h -o '%i %j' | awk -v j="$(jobs_of "$1")" '$2 == j { print $1 }'; }
-counts() { status --json | jq -e "$1" >/dev/null; }
+counts() { status --json >counts.json 2>/dev/null && test -s counts.json && jq -e "$1" counts.json >/dev/null; }
 listed() { repx list jobs ends --status "$1" --target cluster --lab "$LAB"; }
 explain() { repx explain "$(jobs_of "$1")" --target cluster --lab "$LAB" "${@:2}"; }
 
@@ -70,7 +72,7 @@ check 'while they run: one screen, with the reason why one waits' '
 
 check 'list and show tell that a job is held, and by whom' '
 	listed queued >out && cat out && grep -- "-held-.*queued: held by its user (JobHeldUser)" out &&
-	repx show job "$(jobs_of held)" --target cluster --lab "$LAB" | grep "Status: queued - held by its user"'
+	repx show job "$(jobs_of held)" --target cluster --lab "$LAB" | grep "Status: QUEUED - held by its user"'
 
 check 'explain tells it in words, with the command that was submitted' '
 	explain held >out && cat out && grep "State: queued" out && grep "held by its user" out &&

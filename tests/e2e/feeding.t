@@ -22,10 +22,23 @@ succeeded() { find "$TB_BASE/outputs" -path '*/repx/SUCCESS' | wc -l; }
 all_are() { [[ $(succeeded) -ge $1 ]]; }
 fed() { ! ls "$TB_BASE"/.repx/waiting/2* 2>/dev/null; }
 
+queued() { slurm squeue -h -r -o %j | grep -vc repx-feed; }
+
 check 'run returns, and says how many are queued and how many wait for room' '
+	slurm scontrol update partitionname=standard state=down && start=$SECONDS &&
 	repx run r --lab "$LAB" --target cluster >out 2>&1 || { tail out; exit 1; }
-	tail -n 5 out; grep -E "[0-9]+ jobs? waits? for room" out'
-check 'all of them run, with no client' 'within 240 all_are "$JOBS" && within 20 fed'
+	test $((SECONDS - start)) -lt 20 && tail -n 200 out | grep -v "│" | tail -n 3 && n=$(queued) && echo "$n queued" &&
+	grep "Submitted $n jobs" out && grep "$((JOBS - n)) jobs wait for room" out'
+check 'a feeder job waits behind them' 'slurm squeue -h -o "%j %T" | grep "repx-feed PENDING"'
+check 'cancelling the run takes back what waits, too' '
+	repx cancel last --target cluster >out 2>&1 || { tail out; exit 1; }
+	within 20 queue_is_empty && fed && slurm scontrol update partitionname=standard state=up && test "$(succeeded)" -eq 0'
+
+check 'a client that is killed after the first answer: all of them run' '
+	as_user rm -rf "$TB_BASE" && (repx run r --lab "$LAB" --target cluster >out 2>&1 & echo $! >pid; wait) &
+	within 30 grep -q "Submitted job" out && kill -KILL "$(cat pid)" && ! grep "wait for room" out &&
+	within 120 all_are "$JOBS" && within 20 fed'
 check 'the results are right, and nothing ran twice' '
 	cat "$TB_BASE"/outputs/*-B-*/out/y | sort -n >got && seq 2 2 "$JOBS" | diff - got &&
 	test -z "$(find "$TB_BASE/outputs" -path "*/attempts/2")"'
+check 'nothing is left in the queue' 'slurm_drain 60'

@@ -55,6 +55,11 @@ execution_types = ["native"]
 CONF
 mkdir mine && cp made-*/plugins/* mine/
 export REPX_PLUGIN_PATH=$WORK/mine
+check 'what a scheduler does not say it honours is refused before anything is submitted' '
+	cp -r made-scheduler modest && sed -i "s/^    \.amend = .*/&\n    .honours = REPX_HONOURS_TIME,/" modest/mine.c && make -C modest &&
+	printf "[defaults]\ncpus-per-task = 2\n" >res.toml &&
+	must_fail repx --plugin-path modest/plugins run simulation-run --lab "$LAB" --scheduler mine --resources res.toml 2>err && cat err &&
+	grep "scheduler mine does not honour cpus" err && test ! -e "$BATCH_DIR"'
 all_done() { [[ $(repx list jobs simulation-run --status succeeded --lab "$LAB" | grep -c "\[succeeded\]") == 16 ]]; }
 check 'a Lab is brought by the new sync plugin and run through the new scheduler' '
 	repx run simulation-run --lab "$LAB" --scheduler mine && within 100 all_done &&

@@ -45,3 +45,7 @@ repx_fuzz_target(helper_answer agent_sched)
 repx_unit_test(said agent_sched)
 repx_unit_test(call_budget agent_sched)
 repx_unit_test(truth agent_sched)
+repx_unit_test(watch agent_sched)
+target_compile_definitions(test-watch PRIVATE SCHED_LOCAL="$<TARGET_FILE:${local_helper}>"
+  REPX_TEST_ARCH="${REPX_ARCH}")
+add_dependencies(test-watch ${local_helper})

@@ -28,6 +28,8 @@ foreach(plugin transport-local sched-local sync-bootstrap sync-lab sync-image)
   repx_conformance(${plugin})
 endforeach()
 
+repx_conformance(sched-slurm --fake slurm --batch 100 --patience 30)
+
 # Its helper is a script; only we may be able to change that.
 set(exec_script ${CMAKE_CURRENT_BINARY_DIR}/background.py)
 file(COPY ${PROJECT_SOURCE_DIR}/examples/plugins/sched-exec/background.py
@@ -58,6 +60,9 @@ foreach(name loses trips past early forgets mode place link twice deaf hasty all
     signal environment prints exact empty code)
   repx_wrong_plugin(sync-plain wrong_sync ${name})
 endforeach()
+foreach(name boast zero bits)
+  repx_wrong_plugin(sched-exec wrong_sched ${name})
+endforeach()
 foreach(name afresh strict stubborn again never mute)
   repx_wrong_plugin(sync-bootstrap wrong_bootstrap ${name})
   foreach(source connect perform script)
@@ -71,6 +76,10 @@ set_tests_properties(conformance-wrong PROPERTIES LABELS conformance TIMEOUT 300
 add_test(NAME conformance-wrong-sched COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/wrong_sched.sh
   $<TARGET_FILE:repx-plugin-test> ${REPX_PLUGIN_DIR}/sched-exec.so ${exec_script})
 set_tests_properties(conformance-wrong-sched PROPERTIES LABELS conformance TIMEOUT 600)
+
+add_test(NAME conformance-wrong-sched-fake COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/wrong_sched_fake.sh
+  $<TARGET_FILE:repx-plugin-test> $<TARGET_FILE:repx-manifest> ${REPX_PLUGIN_DIR}/sched-slurm.so)
+set_tests_properties(conformance-wrong-sched-fake PROPERTIES LABELS conformance TIMEOUT 600)
 
 # A plugin with a library of its own beside it.
 repx_unit_test(plugin_origin plugin)

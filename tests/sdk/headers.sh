@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # headers.sh SOURCE PLUGINS: each header of the contract stands alone, in C99 and C++11, for
 # gcc and clang; layouts are what they were; a plugin exports one symbol.
-# shellcheck disable=SC2317 # the checks are called by name
+# shellcheck disable=SC2016,SC2317 # texts of other programs; the checks are called by name
 set -u
 declare -A cxx=([gcc]=g++ [clang]=clang++)
 source=$1 plugins=$2 number=0 failed=0
@@ -57,6 +57,25 @@ check 'repx-plugin(3) has every service of the host' documented plugin.h repx-pl
 for kind in transport scheduler sync; do
 	check "repx-$kind(3) has every function" documented $kind.h repx-$kind.3
 done
+# Each member of a public struct is in the table of docs/plugins.md.
+members() {
+	cat "$source"/sdk/include/repx/*.h | perl -0ne '
+		s|/\*.*?\*/||gs;
+		while (/^struct repx_\w+ \{(.*?)^\};/msg) {
+			for my $line (split /;/, $1) {
+				if ($line =~ /\(\*(\w+)\)/) { print "$1\n"; next }
+				$line =~ s/\[[^]]*\]//g;
+				$line =~ s/^.*?(\w+(\s*,\s*\**\w+)*)\s*$/$1/s;
+				print "$_\n" for $line =~ /\w+/g;
+			}
+		}' | sort -u | grep -vx 'size\|reserved'
+}
+in_the_table() {
+	sed -n '/^## The contract, member by member/,$p' "$source/docs/plugins.md" | grep -o '`[a-z_]*`' | tr -d '`' | sort -u >"$dir/table"
+	members >"$dir/members"
+	[ "$(wc -l <"$dir/members")" -gt 100 ] && ! comm -23 "$dir/members" "$dir/table" | grep .
+}
+check 'the table of docs/plugins.md has every member' in_the_table
 for so in "$plugins"/*.so; do
 	check "${so##*/} exports one symbol" one_symbol "$so"
 	check "${so##*/} needs no symbol of ours" none_of_ours_missing "$so"

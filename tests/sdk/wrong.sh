@@ -75,6 +75,10 @@ wrong chdir 'as they were; changed: the working directory'
 wrong signal 'as they were; changed: signals'
 wrong environment 'as they were; changed: the environment'
 wrong prints 'nothing is printed here I am'
+plugin=sched-exec
+wrong boast 'check accepts what the plugin says it honours'
+wrong zero 'check accepts a job that asks for nothing'
+wrong bits 'honours has no bit that means nothing'
 plugin=sync-bootstrap
 wrong never 'the first command brings the agent'
 wrong afresh 'the second time it is found there'

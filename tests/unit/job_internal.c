@@ -6,10 +6,10 @@
 #include "core/agent/submit.h"
 #include "core/wire/verbs.h"
 
-int submit_branches(struct site *site, struct run *run, size_t index, size_t branches,
-                    struct repx_err *err)
+int submit_branches(struct site *site, struct run *run, size_t index, const char *key,
+                    size_t branches, struct repx_err *err)
 {
-    (void)site, (void)run, (void)index, (void)branches, (void)err;
+    (void)site, (void)run, (void)index, (void)key, (void)branches, (void)err;
     return 0;
 }
 

@@ -292,6 +292,44 @@ static void what_does_not_fit_is_said(void)
     pair_close(&c, &a);
 }
 
+/* Send as much as goes. */
+static size_t send_all(struct end *client, struct end *agent, uint32_t stream)
+{
+    static char bytes[MUX_WINDOW];
+    size_t sent;
+
+    do {
+        sent = mux_send(client->mux, stream, bytes, sizeof(bytes));
+        if (settle(client, agent) < 0)
+            return 0;
+    } while (sent);
+    return agent->got[stream].len;
+}
+
+static void a_stream_may_be_widened(void)
+{
+    const size_t most = (size_t)4 * MUX_WINDOW;
+    struct end client = {0}, agent = {0};
+
+    pair_open(&client, &agent);
+    uint32_t stream = mux_request(client.mux, 1, NULL, 0);
+    (void)settle(&client, &agent);
+    mux_widen(agent.mux, stream, MUX_WINDOW);
+    ok(settle(&client, &agent) < 0, "more credit is not taken by who did not say so");
+    pair_close(&client, &agent);
+
+    pair_open(&client, &agent);
+    stream = mux_request(client.mux, 1, NULL, 0);
+    mux_accept(client.mux, stream, UINT32_MAX);
+    (void)settle(&client, &agent);
+    mux_widen(agent.mux, stream, UINT32_MAX);
+    ok(settle(&client, &agent) == 0, "but by who did");
+    ok(send_all(&client, &agent, stream) == most, "four windows are on their way");
+    mux_consumed(agent.mux, stream, most);
+    ok(send_all(&client, &agent, stream) > most, "and more when they were taken");
+    pair_close(&client, &agent);
+}
+
 int main(void)
 {
     hello_request_data_result();
@@ -306,5 +344,6 @@ int main(void)
     more_data_than_the_window_is_noticed();
     nothing_before_hello();
     what_does_not_fit_is_said();
+    a_stream_may_be_widened();
     return tap_end();
 }

@@ -9,9 +9,9 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/config/nearest.h"
 #include "core/plugin/host.h"
 #include "core/plugin/loader.h"
-#include "core/config/nearest.h"
 #include "core/plugin/trust.h"
 #include "core/wire/digest.h"
 
@@ -135,7 +135,8 @@ static void a_manifest_that_others_may_change_is_refused(void)
     REPX_AUTO_FREE char *ini = repx_format("%s/transport-broken.ini", dir);
 
     (void)chmod(ini, 0666);
-    ok(!load_from(dir, "broken", &err) && strstr(err.text, "broken.ini can be changed by"),
+    ok(!load_from(dir, "broken", &err) &&
+           strstr(err.text, "broken.ini can be changed by"),
        "%s", err.text);
 }
 

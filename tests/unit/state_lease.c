@@ -53,6 +53,30 @@ static void live_links_name_the_worker(struct scratch *s)
     ok(live_get(&s->site, "evil", &run, &index, got, &err) < 0, "nonsense is refused");
 }
 
+static void what_was_not_seen_is_not_replaced(struct scratch *s)
+{
+    struct repx_err err = {0};
+    char *run = NULL, keys[3][27], got[27];
+    size_t index = 0;
+
+    for (unsigned i = 0; i < 3; i++)
+        submission_key(RUN_ID, "t", "main", i, keys[i]);
+    const struct live_link a = {RUN_ID, 1, keys[0]}, b = {RUN_ID, 2, keys[1]};
+    ok(live_take(&s->site, "t", &a, "", &err) == 1, "nobody was there: taken");
+    ok(live_take(&s->site, "t", &b, "", &err) == 0, "but not where somebody is by now");
+    ok(live_take(&s->site, "t", &b, keys[2], &err) == 0, "nor where it is another");
+    ok(live_get(&s->site, "t", &run, &index, got, &err) == 1 && index == 1,
+       "which stays");
+    free(run);
+    ok(live_take(&s->site, "t", &b, keys[0], &err) == 1, "what was seen is replaced");
+    ok(live_get(&s->site, "t", &run, &index, got, &err) == 1 && index == 2, "by that");
+    free(run);
+    live_clear(&s->site, "t", RUN_ID, NULL);
+    ok(live_take(&s->site, "t", &a, keys[1], &err) == 1,
+       "what has gone is no hindrance");
+    live_clear(&s->site, "t", RUN_ID, NULL);
+}
+
 static void a_lease_has_one_holder(struct scratch *s)
 {
     struct repx_err err = {0};
@@ -179,6 +203,7 @@ int main(void)
     scratch_open(&s);
     a_claim_is_made_once(&s);
     live_links_name_the_worker(&s);
+    what_was_not_seen_is_not_replaced(&s);
     a_lease_has_one_holder(&s);
     a_dead_holder_is_followed(&s);
     elsewhere_the_age_decides(&s);

@@ -7,6 +7,7 @@
 
 #define RUN1 "20260101T000000Z-aaaaaaaa"
 #define RUN2 "20260101T000000Z-bbbbbbbb"
+#define RUN3 "20260101T000000Z-cccccccc"
 #define EVENTS1 ".repx/runs/" RUN1 "/events/"
 
 static struct repx_err err;
@@ -298,6 +299,124 @@ static void a_journal_that_cannot_be_written(void)
     scratch_close(&s);
 }
 
+/* Everything that a purge of old files may take of a run, but not its plan. */
+static void journal_lost(void)
+{
+    struct scratch s;
+    scratch_open(&s);
+
+    scratch_run(&s, RUN1, "fake", 100, NULL);
+    scratch_run(&s, RUN2, "fake", 100, NULL);
+    ok(submit(&s, RUN1, 0) == 0 && scratch_count(&s, "queue", "\n") == 100,
+       "100 jobs are queued");
+    REPX_AUTO_FREE char *purge =
+        repx_format("cd %s/.repx && rm -rf runs/%s/journal.* runs/%s/events/* sub/*/id",
+                    s.base, RUN1, RUN1);
+    ok(system(purge) == 0, "journal, events and claims are lost");
+    ok(submit(&s, RUN1, 0) == 0 && scratch_count(&s, "queue", "\n") == 100,
+       "the run again: none is submitted twice");
+    ok(events(&s, RUN1, "submitted") == 100, "and each is known again");
+    ok(submit(&s, RUN2, 0) == 0 && scratch_count(&s, "queue", "\n") == 100 &&
+           events(&s, RUN2, "taken") == 100,
+       "nor does another run");
+    scratch_close(&s);
+}
+
+static pid_t submit_from(struct scratch *s, const char *host, const char *run)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        free(s->site.host);
+        s->site.host = repx_strdup(host);
+        _exit(submit(s, run, 0) < 0);
+    }
+    return pid;
+}
+
+static void two_machines(void)
+{
+    static const char *const second[] = {RUN1, RUN2};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct scratch s;
+        int one = 1, two = 1;
+        scratch_open(&s);
+        scratch_run(&s, RUN1, "fake", 30, NULL);
+        scratch_run(&s, RUN2, "fake", 30, NULL);
+        pid_t a = submit_from(&s, "machine-a", RUN1);
+        pid_t b = submit_from(&s, "machine-b", second[i]);
+        (void)waitpid(a, &one, 0);
+        (void)waitpid(b, &two, 0);
+        ok(one == 0 && two == 0, "two machines submit at once");
+        ok(scratch_count(&s, "queue", "\n") == 30, "each job once (%s)",
+           i ? "two runs" : "the same run");
+        scratch_close(&s);
+    }
+}
+
+/* The scheduler comes back without a job, and gives its id to another. */
+static void forgotten(void)
+{
+    struct scratch s;
+    char key[27];
+    json_t *claim = NULL;
+    scratch_open(&s);
+
+    scratch_run(&s, RUN1, "fake", 2, NULL);
+    scratch_run(&s, RUN2, "fake", 2, NULL);
+    ok(submit(&s, RUN1, 0) == 0, "two jobs are queued");
+    submission_key(RUN1, "job-0", "main", 0, key);
+    REPX_AUTO_FREE char *forget =
+        repx_format("grep -v %s %s/queue > %s/q; mv %s/q %s/queue", key, s.base, s.base,
+                    s.base, s.base);
+    ok(system(forget) == 0 && submit(&s, RUN2, 0) == 0, "one is forgotten");
+    ok(events(&s, RUN2, "submitted") == 1 && events(&s, RUN2, "taken") == 1,
+       "it is submitted anew, the other one is not");
+    REPX_AUTO_FREE char *id = repx_format("f-%s", key);
+    submission_key(RUN2, "job-0", "main", 0, key);
+    /* the new unit starts under the old one's id */
+    (void)claim_make(&s.site, key, CLAIM_JOB, "fake", id, &claim, NULL);
+    ok(strcmp(json_string_value(json_object_get(claim, "id")), id) != 0,
+       "a unit with another id than its key was given does not run");
+    json_decref(claim);
+    scratch_close(&s);
+}
+
+static void other_key(struct scratch *s, const char *run)
+{
+    REPX_AUTO_FREE char *change = repx_format(
+        "sed -i 's/\"key\":\"000/\"key\":\"111/' %s/.repx/runs/%s/plan", s->base, run);
+
+    ok(system(change) == 0, "%s: another work key", run);
+}
+
+/* Other work on a job that somebody works on comes after that. */
+static void second_work_key(void)
+{
+    struct scratch s;
+    char key[27];
+    scratch_open(&s);
+
+    scratch_run(&s, RUN1, "fake", 1, NULL);
+    scratch_run(&s, RUN2, "fake", 1, NULL);
+    scratch_run(&s, RUN3, "fake", 1, NULL);
+    other_key(&s, RUN2);
+    other_key(&s, RUN3);
+    ok(submit(&s, RUN1, 0) == 0 && submit(&s, RUN2, 0) == 0, "both are submitted");
+    submission_key(RUN1, "job-0", "main", 0, key);
+    REPX_AUTO_FREE char *dep =
+        repx_format("\"deps\":[{\"type\":\"any\",\"id\":\"f-%s\"}]", key);
+    ok(scratch_count(&s, "queue", "\n") == 2 && scratch_count(&s, "requests", dep) == 1,
+       "the second after the first");
+    ok(submit(&s, RUN3, 0) == 0 && events(&s, RUN3, "taken") == 1 &&
+           scratch_count(&s, "queue", "\n") == 2,
+       "a third run with the second's work follows that");
+    ok(submit(&s, RUN2, 0) == 0 && scratch_count(&s, "queue", "\n") == 2,
+       "the second again: nothing more");
+    scratch_close(&s);
+}
+
 int main(void)
 {
     a_chain_runs_once();
@@ -311,5 +430,9 @@ int main(void)
     lost();
     the_result_is_there();
     a_journal_that_cannot_be_written();
+    journal_lost();
+    two_machines();
+    forgotten();
+    second_work_key();
     return tap_end();
 }

@@ -144,7 +144,7 @@ int ge_resources(const struct gridengine *g, struct repx_args *a,
     REPX_AUTO_FREE char *seconds = repx_format("%lld", (long long)r->time);
 
     if (numbers_ok(r, err) < 0 || slots(g, a, r->cpus, err) < 0 ||
-        memory(g, a, r->memory, r->cpus, err) < 0 ||
+        memory(g, a, repx_memory_per_node(r), r->cpus, err) < 0 ||
         text(a, "-q", "the queue", r->queue, err) < 0 ||
         text(a, "-P", "the account", r->account, err) < 0 ||
         text(a, "-l", "the constraint", r->constraint, err) < 0)

@@ -2,7 +2,7 @@
 /* gridengine.c: jobs go to Grid Engine by its own commands: qsub, qstat, qalter, qdel,
  * qacct. A job is recognised by its name, which ends with ".KEY": qstat and qacct show it
  * whole. What Grid Engine has no word for, a dependency on success, is seen to by the
- * job's own script (submit.c, records.c). */
+ * job's own script (kit/records.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +82,8 @@ static void ge_close(void *self)
 {
     struct gridengine *g = self;
 
+    if (!g)
+        return;
     free(g->records);
     free(g->user);
     free(g);
@@ -150,6 +152,8 @@ static const struct repx_scheduler_ops ops = {
     .find = ge_find,
     .cancel = ge_cancel,
     .amend = ge_amend,
+    .ended = ge_ended,
+    .honours = 0, /* the site's keys decide */
 };
 
 static const struct repx_field fields[] = {

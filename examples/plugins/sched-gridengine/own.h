@@ -3,9 +3,10 @@
 #ifndef GRIDENGINE_OWN_H
 #define GRIDENGINE_OWN_H
 
+#include <kit/records.h>
 #include <kit/scheduler.h>
 
-#define GE_ID_SIZE 21
+#define GE_ID_SIZE REPX_ID_SIZE
 
 struct gridengine {
     const struct repx_host *host;
@@ -32,26 +33,6 @@ int ge_run(const struct gridengine *g, const struct repx_args *a, struct repx_ru
 int ge_fail(const struct repx_run *run, const char *command, struct repx_err *err);
 /* Does it say that the qmaster was not reached or did not answer? */
 int ge_unreachable(const char *errors);
-
-/* ---- records.c: what Grid Engine forgets or never knew ----
- *
- * A unit's working directory holds ge.id, ge.array (count), ge.deps (what must have ended
- * well before it runs) and, from its script, ge.end or ge.end.INDEX (exit status, or
- * "dependency"). Links lead there: key/KEY from before it is submitted, id/ID from then
- * on. Links whose directory is gone are removed now and then. */
-
-/* Before qsub. 1 when this key was prepared before, by whoever that was. */
-int ge_prepare(const struct gridengine *g, const struct repx_unit *u,
-               const struct repx_buf *deps, struct repx_err *err);
-int ge_accepted(const struct gridengine *g, const struct repx_unit *u, const char *id,
-                struct repx_err *err);
-/* Replace ge.deps of a unit that waits. */
-int ge_deps_write(const struct gridengine *g, const char *key,
-                  const struct repx_buf *deps, struct repx_err *err);
-int ge_deps_read(const struct gridengine *g, const char *key, struct repx_buf *deps);
-/* A unit that Grid Engine knows no more: 1 with its id and state, 0. */
-int ge_remembered(const struct gridengine *g, const char *key, char id[GE_ID_SIZE],
-                  uint32_t *state);
 
 /* ---- submit.c, query.c: the vtable ---- */
 int32_t ge_submit(void *self, const struct repx_unit *units, uint64_t count,

@@ -80,6 +80,7 @@ static void tell_row(void *ctx, const struct ge_row *row)
         .index = row->index,
         .state = row->state,
         .exit = row->exit,
+        .memory = row->memory,
         .reason = row->reason,
         .node = row->node,
     };
@@ -148,7 +149,7 @@ static void look_up(void *ctx, const char *key)
     char id[GE_ID_SIZE];
     uint32_t state;
 
-    if (ge_remembered(f->g, key, id, &state))
+    if (repx_records_find(f->g->records, key, id, &state))
         repx_search_note(&f->search, key, id, state);
 }
 

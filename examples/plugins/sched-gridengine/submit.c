@@ -2,7 +2,7 @@
 /* submit.c: one qsub a unit, script on its standard input.
  *
  * Grid Engine lets a job go when those it waits for have ended, well or not. So the script
- * looks for itself whether they ended well (records.c), and only then runs the unit. */
+ * looks for itself whether they ended well (kit/records.h), and only then runs the unit. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +25,7 @@ struct submission {
 
 /* ---- dependencies ---- */
 
-/* What a unit waits for: ids for -hold_jid and -hold_jid_ad, and lines of ge.deps. */
+/* What a unit waits for: ids for -hold_jid and -hold_jid_ad, and lines of repx.deps. */
 struct waits {
     struct repx_buf ids, by_task, lines;
 };
@@ -78,46 +78,6 @@ static void add_waits(struct repx_args *a, const struct waits *w, int by_task)
 
 /* ---- the script ---- */
 
-/* met FILE: does it say that something ended well? It may come late (NFS), so whoever does
- * not see it looks again, for half a minute in all. */
-static const char looks[] =
-    "repx_tries=0\n"
-    "repx_met() {\n"
-    "\twhile :; do\n"
-    "\t\tif [ -s \"$1\" ] && read -r repx_end <\"$1\"; then\n"
-    "\t\t\t[ \"$repx_end\" = 0 ]\n"
-    "\t\t\treturn\n"
-    "\t\tfi\n"
-    "\t\trepx_tries=$((repx_tries + 1))\n"
-    "\t\t[ $repx_tries -le 30 ] || return 1\n"
-    "\t\tls \"${1%/*}/\" >/dev/null 2>&1\n"
-    "\t\tsleep 1\n"
-    "\tdone\n"
-    "}\n"
-    "repx_all() {\n"
-    "\tread -r repx_count 2>/dev/null <\"$1/ge.array\" || repx_count=0\n"
-    "\t[ \"$repx_count\" -gt 0 ] || { repx_met \"$1/ge.end\"; return; }\n"
-    "\trepx_at=0\n"
-    "\twhile [ $repx_at -lt \"$repx_count\" ]; do\n"
-    "\t\trepx_met \"$1/ge.end.$repx_at\" || return 1\n"
-    "\t\trepx_at=$((repx_at + 1))\n"
-    "\tdone\n"
-    "}\n"
-    "repx_deps() {\n"
-    "\twhile read -r repx_how repx_id; do\n"
-    "\t\trepx_dir=$repx_ids/${repx_id%%_*}\n"
-    "\t\tcase $repx_how.$repx_id in\n"
-    "\t\tok.*_*) repx_met \"$repx_dir/ge.end.${repx_id#*_}\" ;;\n"
-    "\t\tok.*) repx_all \"$repx_dir\" ;;\n"
-    "\t\t*) repx_met \"$repx_dir/ge.end$repx_dot\" ;;\n"
-    "\t\tesac || return 1\n"
-    "\tdone\n"
-    "}\n"
-    "repx_ended() {\n"
-    "\techo \"$1\" >\"ge.end$repx_dot.new\" &&\n"
-    "\t\tmv \"ge.end$repx_dot.new\" \"ge.end$repx_dot\"\n"
-    "}\n";
-
 /* What a job needs to reach the qmaster again: a scatter submits from where it runs. */
 static const char *const handed_on[] = {
     "PATH",
@@ -153,32 +113,10 @@ static void put_environment(const struct gridengine *g, struct repx_buf *to)
 static void build_script(const struct gridengine *g, const struct repx_unit *u,
                          struct repx_buf *to)
 {
-    repx_buf_str(to, "cd ");
-    repx_buf_shell(to, u->workdir);
-    repx_buf_str(to,
-                 " || exit 127\nexec >>\"ge.out${SGE_TASK_ID:+.$SGE_TASK_ID}\" 2>&1\n");
     put_environment(g, to);
-    repx_buf_str(to, "repx_ids=");
-    REPX_AUTO_FREE char *ids = repx_format("%s/id", g->records);
-    repx_buf_shell(to, ids);
-    repx_buf_str(to, "\nREPX_UNIT=$JOB_ID\nexport REPX_UNIT\n");
-    repx_buf_str(to, u->array ? "REPX_INDEX=$((SGE_TASK_ID - 1))\nexport REPX_INDEX\n"
-                                "repx_dot=.$REPX_INDEX\n"
-                              : "unset REPX_INDEX\nrepx_dot=\n");
-    /* qsub's answer may have been lost: so the job itself says that it is there */
+    repx_records_script(g->records, u, "$JOB_ID", "$((SGE_TASK_ID - 1))", to);
+    /* to Grid Engine 99 means again, and 100 an error of its own */
     repx_buf_str(to,
-                 "[ -s ge.id ] || echo \"$JOB_ID\" >ge.id\n"
-                 "[ -d \"$repx_ids/$JOB_ID/\" ] || "
-                 "ln -sn \"$PWD\" \"$repx_ids/$JOB_ID\" 2>/dev/null\n");
-    repx_buf_str(to, looks);
-    repx_buf_str(to,
-                 "repx_deps <ge.deps || { repx_ended dependency; exit 1; }\n"
-                 /* signals reach the unit, and this shell sees its end */
-                 "trap : HUP INT QUIT TERM USR1 USR2 XCPU\n(\n");
-    repx_unit_program(u, to);
-    repx_buf_str(to,
-                 ")\nrepx_status=$?\nrepx_ended $repx_status\n"
-                 /* to Grid Engine 99 means again, and 100 an error of its own */
                  "case $repx_status in 99 | 100) exit 98 ;; esac\n"
                  "exit $repx_status\n");
 }
@@ -287,11 +225,9 @@ static void try_qsub(const struct submission *s, struct repx_args *a,
 /* Somebody has submitted this key before: then that is the unit. */
 static int is_there(struct submission *s, const struct repx_unit *u, struct answer *a)
 {
-    struct repx_buf none = {0};
     uint32_t state;
 
-    (void)none;
-    if (!ge_remembered(s->g, u->key, a->id, &state))
+    if (!repx_records_find(s->g->records, u->key, a->id, &state))
         return 0;
     a->result = REPX_SUBMIT_ACCEPTED;
     return 1;
@@ -308,7 +244,7 @@ static int submit_unit(struct submission *s, const struct repx_unit *u,
         build_args(s, u, &a, err) < 0 ||
         waits_for(&w, &s->batch, u->deps, u->dep_count, u->dep_stride, err) < 0)
         return -1;
-    int rc = ge_prepare(s->g, u, &w.lines, err);
+    int rc = repx_records_prepare(s->g->records, u, &w.lines, err);
     if (rc < 0)
         return -1;
     if (rc == 1 && is_there(s, u, answer))
@@ -317,7 +253,7 @@ static int submit_unit(struct submission *s, const struct repx_unit *u,
     try_qsub(s, &a, &w, &script, answer);
     /* it is submitted, whatever becomes of the note of that: the job makes its own */
     if (answer->result == REPX_SUBMIT_ACCEPTED)
-        (void)ge_accepted(s->g, u, answer->id, NULL);
+        (void)repx_records_accepted(s->g->records, u, answer->id, NULL);
     return 0;
 }
 
@@ -392,6 +328,7 @@ int32_t ge_amend(void *self, const char *id, const struct repx_dep *deps,
                  uint64_t count, uint64_t stride, int64_t deadline_ms,
                  struct repx_err *err)
 {
+    struct gridengine *g = self;
     struct waits w __attribute__((cleanup(waits_free))) = {0};
     struct repx_buf before REPX_AUTO_BUF = {0};
     char key[REPX_KEY_SIZE];
@@ -403,11 +340,11 @@ int32_t ge_amend(void *self, const char *id, const struct repx_dep *deps,
     int there = ge_key_of(self, id, key, deadline_ms, err);
     if (there == 0)
         return repx_fail(err, REPX_E_NOENT, "job %s is not in the queue", id);
-    if (there < 0 || ge_deps_read(self, key, &before) < 0 ||
-        ge_deps_write(self, key, &w.lines, err) < 0)
+    if (there < 0 || repx_records_deps_read(g->records, key, &before) < 0 ||
+        repx_records_deps(g->records, key, &w.lines, err) < 0)
         return -1;
     int rc = ask_qalter(self, id, &w, deadline_ms, err);
     if (rc < 0 && (!err || err->code != REPX_E_TIMEOUT)) /* it still waits as before */
-        (void)ge_deps_write(self, key, &before, NULL);
+        (void)repx_records_deps(g->records, key, &before, NULL);
     return rc;
 }

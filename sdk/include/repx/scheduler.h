@@ -33,7 +33,24 @@ struct repx_resources {
      * native.NAME of a rule. */
     const char *const *native;
     uint64_t native_count;
+    int64_t memory_per_cpu; /* bytes, in place of memory; REPX_UNSET or 0: unset */
 };
+
+/* Which of them a plugin honours: bits of struct repx_scheduler_ops. */
+#define REPX_HONOURS_CPUS 1u
+#define REPX_HONOURS_MEMORY 2u
+#define REPX_HONOURS_MEMORY_PER_CPU 4u
+#define REPX_HONOURS_TIME 8u
+#define REPX_HONOURS_NODES 16u
+#define REPX_HONOURS_TASKS 32u
+#define REPX_HONOURS_GPUS 64u
+#define REPX_HONOURS_QUEUE 128u
+#define REPX_HONOURS_ACCOUNT 256u
+#define REPX_HONOURS_QOS 512u
+#define REPX_HONOURS_CONSTRAINT 1024u
+#define REPX_HONOURS_EXCLUSIVE 2048u
+#define REPX_HONOURS_NATIVE 4096u
+#define REPX_HONOURS_ALL 8191u
 
 #define REPX_DEP_OK 1   /* afterok: every index ended well */
 #define REPX_DEP_ANY 2  /* afterany: ended in whatever way */
@@ -131,6 +148,9 @@ struct repx_limits {
     /* 1: "ID_INDEX" names one index of an array in dependencies and in cancel. Only then
      * are jobs that others depend on put into arrays. */
     int64_t index_ids;
+    /* Characters that a name may have beside letters and digits; NULL: any printable. */
+    const char *name_chars;
+    int64_t lanes; /* calls that may be at work at the same time; 0: one */
 };
 
 struct repx_scheduler_ops {
@@ -180,6 +200,10 @@ struct repx_scheduler_ops {
      * May be NULL. A site that keeps none is REPX_E_UNSUPPORTED. By one query, or two. */
     int32_t (*ended)(void *self, int64_t since, const struct repx_status_sink *sink,
                      int64_t deadline_ms, struct repx_err *err);
+
+    /* REPX_HONOURS_*: the resources that this scheduler honours. One that is set and is not
+     * among them is refused before check is asked. 0: check decides alone. */
+    uint64_t honours;
 };
 
 #ifdef __cplusplus

@@ -44,6 +44,7 @@ build() { # KIND-NAME SOURCE
 		-Wl,--exclude-libs,ALL -Wl,-z,defs -Wl,--gc-sections -ffunction-sections -I "$work" $(pkg-config --cflags repx-plugin) \
 		-o "$to/$1.so" "$work/$2" $(pkg-config --libs repx-plugin)
 	"$(pkg-config --variable=manifest repx-plugin)" "$to/$1.so"
+	sed -i '1i # SPDX-License-Identifier: MIT' "$to/$1.ini"
 }
 mkdir -p "$to"
 build transport-local local.c

@@ -197,10 +197,40 @@ static int send_wanted(const struct repx_sync_host *sync, const struct files *fi
     return 0;
 }
 
+/* For the user: how much is there, under whatever name. */
+static int tell_what_is_there(const struct repx_sync_host *sync,
+                              const struct files *files, struct repx_err *err)
+{
+    uint8_t *digests = calloc(files->count, REPX_DIGEST_LEN);
+    uint8_t *bits = calloc(files->count / 8 + 1, 1);
+    uint64_t n = 0, there = 0;
+    char text[80];
+
+    if (!digests || !bits)
+        abort();
+    for (size_t i = 0; i < files->count; i++) {
+        if (files->list[i].entry.kind == REPX_ENTRY_FILE)
+            memcpy(digests + n++ * REPX_DIGEST_LEN, files->list[i].entry.digest,
+                   REPX_DIGEST_LEN);
+    }
+    int rc = sync->have(sync->ctx, digests, n, bits, err);
+    for (uint64_t i = 0; i < n; i++)
+        there += bits[i / 8] >> (i % 8) & 1;
+    free(digests);
+    free(bits);
+    if (rc < 0)
+        return -1;
+    (void)snprintf(text, sizeof(text), "%llu of %llu files are there",
+                   (unsigned long long)there, (unsigned long long)n);
+    sync->host->log(sync->host->ctx, REPX_LOG_INFO, text);
+    return 0;
+}
+
 static int bring(const struct repx_sync_host *sync, struct files *files,
                  struct repx_err *err)
 {
-    if (place(sync, files, err) < 0 || sync->lacking(sync->ctx, want, files, err) < 0)
+    if (tell_what_is_there(sync, files, err) < 0 || place(sync, files, err) < 0 ||
+        sync->lacking(sync->ctx, want, files, err) < 0)
         return -1;
     if (files->stranger)
         return fail(err, REPX_E_CORRUPT, "the target wants what was not declared");
