@@ -163,11 +163,12 @@ static int memory_and_time(struct args *a, const struct repx_resources *r,
         args_fmt(a, "--mem=%lldM", (long long)mebibytes);
     }
     if (r->memory_per_cpu > 0) {
-        if (r->memory != REPX_UNSET)
+        int64_t mebibytes = (r->memory_per_cpu - 1) / 1048576 + 1;
+        if (r->memory != REPX_UNSET) {
             return repx_fail(err, REPX_E_USAGE,
                              "memory is per node or per CPU, not both");
-        args_fmt(a, "--mem-per-cpu=%lldM",
-                 (long long)((r->memory_per_cpu - 1) / 1048576 + 1));
+        }
+        args_fmt(a, "--mem-per-cpu=%lldM", (long long)mebibytes);
     }
     if (r->time == -2) {
         args_add(a, "--time=UNLIMITED");

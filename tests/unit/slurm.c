@@ -267,6 +267,13 @@ static void resources(void)
     r.time = -2;
     REPX_AUTO_FREE char *unlimited = options(&r);
     is(unlimited, "--time=UNLIMITED", "no limit");
+    r = unset;
+    r.memory_per_cpu = (1 << 20) + 1;
+    REPX_AUTO_FREE char *per_cpu = options(&r);
+    is(per_cpu, "--mem-per-cpu=2M", "memory per CPU");
+    r.memory = 1 << 20;
+    ok(options(&r) == NULL, "memory per node and per CPU at once is refused");
+    r = unset;
     r.cpus = 0;
     ok(options(&r) == NULL, "no CPUs is refused");
     r = unset;
