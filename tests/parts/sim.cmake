@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-# Submission in a simulated world: core/agent/submission.h and nothing else of the program.
+# Submission in a simulated world: core/agent/submission.h and truth.h, nothing else of the program.
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/sim/*.c)
 file(GLOB machine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/agent/submission*.c)
-add_executable(sim ${sim_sources} ${machine_sources})
+add_executable(sim ${sim_sources} ${machine_sources}
+  ${PROJECT_SOURCE_DIR}/core/agent/truth.c)
 target_include_directories(sim PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(sim PRIVATE repx_flags)
 if(REPX_SANITIZE)

@@ -2,6 +2,9 @@
 /* client.c: a client: submits a run, and perhaps follows it to its end. */
 #include <string.h>
 
+#include <repx/scheduler.h>
+
+#include "core/agent/truth.h"
 #include "sim.h"
 
 #define ASK_MS 10000
@@ -67,33 +70,40 @@ static void end_lost(struct follower *f, int job)
     live_drop(job, f->run, -1); /* a link of the run that it was taken by stays */
 }
 
-static enum facts_row row_of(enum facts_row rows[KEYS_MAX][JOBS_MAX],
-                             const struct job_state *s, int job)
+static struct testimony testimony_of(const struct follower *f, int job, int64_t gone)
 {
-    int element = element_of(s->key - 1, job);
+    int key = f->state[job].key - 1, element = element_of(key, job);
+    uint32_t state = element < 0 ? 0 : slurm_state_of(key, element);
+    struct testimony t = {.started = f->state[job].started,
+                          .state = state,
+                          .gone_ms = gone ? now - gone : -1,
+                          .lost_ms = TRUTH_LOST_MS};
 
-    return element < 0 ? ROW_ABSENT : rows[s->key - 1][element];
+    if (state == REPX_STATE_NODE && one_in(2))
+        t.said = "node failure";
+    return t;
 }
 
-static void missing(struct follower *f, int job, enum facts_row row)
+static int goes_on(uint32_t state)
+{
+    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
+}
+
+static void missing(struct follower *f, int job)
 {
     int key = f->state[job].key - 1;
-    int said = row == ROW_OVER && one_in(4) && slurm_killed(key, element_of(key, job));
     int64_t *gone = f->gone + job;
+    struct testimony t = testimony_of(f, job, 0);
 
-    if (row == ROW_ALIVE || key != f->key[job])
+    if (goes_on(t.state) || key != f->key[job])
         *gone = 0;
     f->key[job] = key;
-    switch (submission_missing(row, 0, *gone ? now - *gone : -1, said)) {
-    case MISSING_NOT:
-        break;
-    case MISSING_SINCE:
-        *gone = *gone ? *gone : now;
-        break;
-    case MISSING_LOST:
+    if (!goes_on(t.state) && !*gone)
+        *gone = now;
+    t = testimony_of(f, job, *gone);
+    struct truth truth = truth_of(&t);
+    if (truth.verdict == TRUTH_LOST || truth.verdict == TRUTH_CANCELLED)
         end_lost(f, job);
-        break;
-    }
 }
 
 /* Another run works on it: is that over? */
@@ -110,8 +120,7 @@ static int taken(struct follower *f, int job)
 
 static void look_harder(struct follower *f)
 {
-    static enum facts_row rows[KEYS_MAX][JOBS_MAX];
-    int rc = slurm_status(rows);
+    int rc = slurm_status();
 
     events_read(f->run, f->state);
     for (int j = 0; j < plan.jobs; j++) {
@@ -120,7 +129,8 @@ static void look_harder(struct follower *f)
             continue;
         if (s->taken && taken(f, j))
             continue;
-        missing(f, j, rc < 0 ? ROW_FAILED : row_of(rows, s, j));
+        if (rc == 0) /* a question that failed is no answer */
+            missing(f, j);
     }
 }
 

@@ -188,13 +188,13 @@ enum handover_saw slurm_submit(int key, const struct dep *deps, int count, int *
 int slurm_find(const int *keys, int count, enum facts_row *rows, int *ids);
 void slurm_cancel(int id);
 void slurm_amend(int id, const struct dep *deps, int count);
-/* The row of one element of a key in the queue; no row: ROW_ABSENT. -1: it failed. */
-int slurm_status(enum facts_row rows[KEYS_MAX][JOBS_MAX]);
+/* The queue as a whole. -1: the question failed; else what it says of one element of a key:
+ * REPX_STATE_*, 0: it does not know it. */
+int slurm_status(void);
+uint32_t slurm_state_of(int key, int element);
 void slurm_reset(void);
 void slurm_tick(void);
 int64_t slurm_next(void); /* when something may happen; INT64_MAX: nothing */
-/* Does it say that it killed it? */
-int slurm_killed(int key, int element);
 void slurm_process_over(struct proc *p);
 void slurm_crash(void); /* what was accepted just now is forgotten, ids come again */
 void slurm_hang(int64_t until);

@@ -4,6 +4,8 @@
  * satisfied dependency, runs a unit again while its first process goes on. */
 #include <string.h>
 
+#include <repx/scheduler.h>
+
 #include "sim.h"
 
 #define DEAF_MS 20000 /* how long a call waits for an answer */
@@ -190,23 +192,35 @@ int slurm_find(const int *keys, int count, enum facts_row *rows, int *ids)
     return 0;
 }
 
-int slurm_status(enum facts_row rows[KEYS_MAX][JOBS_MAX])
+int slurm_status(void)
 {
     sim_step("asks for the queue");
-    if (!answers())
-        return -1;
-    for (int k = 0; k < fs.key_count; k++) {
-        for (int i = 0; i < JOBS_MAX; i++)
-            rows[k][i] = ROW_ABSENT;
-    }
+    return answers() ? 0 : -1;
+}
+
+static uint32_t element_state(const struct element *e)
+{
+    if (e->state != U_OVER)
+        return e->state == U_PENDING ? REPX_STATE_PENDING : REPX_STATE_RUNNING;
+    if (e->killed)
+        return REPX_STATE_NODE;
+    if (!e->pid)
+        return REPX_STATE_CANCELED;
+    return e->ok ? REPX_STATE_DONE : REPX_STATE_FAILED;
+}
+
+uint32_t slurm_state_of(int key, int element)
+{
+    uint32_t state = 0;
+
     for (int k = 0; k < unit_count; k++) {
         const struct unit *u = units + k;
-        for (int i = 0; i < u->count && !forgotten(u); i++) {
-            if (rows[u->key][i] != ROW_ALIVE)
-                rows[u->key][i] = u->e[i].state == U_OVER ? ROW_OVER : ROW_ALIVE;
-        }
+        if (u->key != key || forgotten(u) || element >= u->count)
+            continue;
+        if (state != REPX_STATE_PENDING && state != REPX_STATE_RUNNING)
+            state = element_state(u->e + element);
     }
-    return 0;
+    return state;
 }
 
 static void element_over(struct unit *u, int i, int ok)
@@ -394,14 +408,4 @@ void slurm_node_fails(int host, int zombies)
             element_over(u, p->element, 0);
         }
     }
-}
-
-int slurm_killed(int key, int element)
-{
-    for (int k = 0; k < unit_count; k++) {
-        if (units[k].key == key && element < units[k].count &&
-            units[k].e[element].killed)
-            return 1;
-    }
-    return 0;
 }
