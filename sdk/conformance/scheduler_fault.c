@@ -56,7 +56,8 @@ static void one_submit_fault(struct trial *t, size_t i)
     const char *result = helper_text(&t->h, 0, "result");
     int told = t->h.is_clean && t->h.count == 1 && *result &&
                strstr(submits[i].allowed, result) != NULL;
-    (void)check(rc == 0 && told && t->h.ms < (limit_of(submits[i].kind) + 5) * 1000,
+    (void)check(rc == 0 && told &&
+                    t->h.ms < (limit_of(submits[i].kind) + 5) * INT64_C(1000),
                 "%s is answered as %s, was \"%s\" (status %d)", submits[i].sentence,
                 submits[i].allowed, result, rc);
     if (strcmp(submits[i].kind, "refused") == 0)

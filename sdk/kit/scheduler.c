@@ -159,6 +159,7 @@ static void add_native(struct repx_args *a, const char *option)
     repx_args_add(a, value);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): as the header has it */
 int repx_args_native(struct repx_args *a, const struct repx_resources *r,
                      const char *program, const char *const *reserved,
                      struct repx_err *err)

@@ -36,20 +36,29 @@ static void put(struct repx_stream *s, char c)
         repx_buf_char(&s->text, c);
 }
 
+static void put_byte(struct repx_stream *s, uint32_t byte)
+{
+    const unsigned char one = (unsigned char)byte;
+    char c;
+
+    memcpy(&c, &one, 1);
+    put(s, c);
+}
+
 /* A code point as UTF-8; halves of pairs and zero become '?'. */
 static void put_code(struct repx_stream *s, uint32_t c)
 {
     if (c == 0 || (c >= 0xd800 && c < 0xe000)) {
         put(s, '?');
     } else if (c < 0x80) {
-        put(s, (char)c);
+        put_byte(s, c);
     } else if (c < 0x800) {
-        put(s, (char)(0xc0 | (c >> 6)));
-        put(s, (char)(0x80 | (c & 0x3f)));
+        put_byte(s, 0xc0 | (c >> 6));
+        put_byte(s, 0x80 | (c & 0x3f));
     } else {
-        put(s, (char)(0xe0 | (c >> 12)));
-        put(s, (char)(0x80 | ((c >> 6) & 0x3f)));
-        put(s, (char)(0x80 | (c & 0x3f)));
+        put_byte(s, 0xe0 | (c >> 12));
+        put_byte(s, 0x80 | ((c >> 6) & 0x3f));
+        put_byte(s, 0x80 | (c & 0x3f));
     }
 }
 
@@ -66,6 +75,7 @@ static void text_ends(struct repx_stream *s)
     repx_buf_add(key, repx_buf_text(&s->text), s->text.len < 256 ? s->text.len : 256);
 }
 
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one state after the other */
 static void in_text(struct repx_stream *s, char c)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -119,13 +129,13 @@ static void close_level(struct repx_stream *s, char c)
     s->done |= s->depth == 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): one character after the other */
 static void between(struct repx_stream *s, char c)
 {
     if (strchr(" \t\r\n", c) && c)
         return;
-    if (s->done) {
-        s->bad = 1; /* something comes after the end */
-    } else if (c == '{' || c == '[') {
+    s->bad |= s->done; /* something comes after the end */
+    if (c == '{' || c == '[') {
         open_level(s, c);
     } else if (c == '}' || c == ']') {
         close_level(s, c);

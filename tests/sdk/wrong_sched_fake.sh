@@ -21,7 +21,7 @@ wrong() {
 	if [ $status -eq 1 ] && grep -q "^not ok [0-9]* - .*$sentence" <<<"$said"; then
 		echo "ok - $name fails on: $sentence" >"$dir/$name.said"
 	else
-		{ echo "not ok - $name should fail on: $sentence"; sed 's/^/# /' <<<"$said" | grep -v '^# ok' | tail -n 20; } >"$dir/$name.said"
+		{ echo "not ok - $name should fail on: $sentence"; grep -v '^ok' <<<"$said" | tail -n 20 | while IFS= read -r line; do echo "# $line"; done; } >"$dir/$name.said"
 	fi
 }
 

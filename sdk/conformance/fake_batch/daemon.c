@@ -93,7 +93,9 @@ static void load(struct daemon *d)
         look_again(d, id);
     if (last <= d->count)
         return;
-    d->jobs = repx_grow(d->jobs, (size_t)last, sizeof(*d->jobs));
+    d->jobs = repx_grow(
+        d->jobs, (size_t)last,
+        sizeof(struct fake_job *)); /* NOLINT(bugprone-sizeof-expression): pointers */
     for (; d->count < last; d->count++)
         d->jobs[d->count] = fake_read(d->dir, d->count + 1);
 }
@@ -161,6 +163,7 @@ static int met_index(const struct fake_index *s, int type)
     return s->state == FAKE_DONE ? 1 : -1;
 }
 
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): index by index */
 static int met(const struct daemon *d, const struct fake_dep *dep, size_t at)
 {
     const struct fake_job *job =

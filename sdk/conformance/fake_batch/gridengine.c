@@ -105,7 +105,7 @@ static void job_rows(struct fake_call *call, const struct fake_job *job)
                  state == FAKE_RUNNING ? "all.q@fake1" : "");
         if (job->count)
             fake_say(call, "      <tasks>%lld</tasks>\n",
-                     (long long)(job->first + (int64_t)i));
+                     (long long)job->first + (long long)i);
         fake_say(call, "    </job_list>\n");
     }
 }
@@ -189,7 +189,7 @@ static void account_rows(struct fake_call *call, const struct fake_job *job)
                  "jobname      %s\njobnumber    %lld\n",
                  job->name ? job->name : "STDIN", (long long)job->id);
         if (job->count) {
-            fake_say(call, "taskid       %lld\n", (long long)(job->first + (int64_t)i));
+            fake_say(call, "taskid       %lld\n", (long long)job->first + (long long)i);
         } else {
             fake_say(call, "taskid       undefined\n");
         }

@@ -114,7 +114,7 @@ static void job_rows(struct fake_call *call, const struct fake_job *job)
         char index[32] = "", name[32] = "", code[16] = "";
         if (job->count) {
             (void)snprintf(index, sizeof(index), "%lld",
-                           (long long)(job->first + (int64_t)i));
+                           (long long)job->first + (long long)i);
             (void)snprintf(name, sizeof(name), "[%s]", index);
         }
         if (s->state == FAKE_FAILED)

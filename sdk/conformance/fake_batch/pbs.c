@@ -180,7 +180,7 @@ static void job_rows(struct fake_call *call, const struct fake_job *job)
     put_job(call, job, id, open ? 'B' : 'F', NULL);
     for (size_t i = 0; i < FAKE_WIDTH(job); i++) {
         (void)snprintf(id, sizeof(id), "%lld[%lld]." SERVER, (long long)job->id,
-                       (long long)(job->first + (int64_t)i));
+                       (long long)job->first + (long long)i);
         put_job(call, job, id, letter(job, job->states[i].state), job->states + i);
     }
 }
