@@ -46,8 +46,8 @@ static int log_open(struct site *site, const char *scheduler)
             fd = openat(site->state_fd, path, flags, 0666);
     }
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > FILE_MAX) {
-        REPX_AUTO_FREE char *old = repx_format("%s.old", path);
-        (void)renameat(site->state_fd, path, site->state_fd, old);
+        REPX_AUTO_FREE char *aside = repx_format("%s.old", path);
+        (void)renameat(site->state_fd, path, site->state_fd, aside);
     }
     return fd;
 }
@@ -122,7 +122,7 @@ static void read_one(int dir, const char *name, int recent,
         at += n;
     }
     /* what begins in the middle of a line is no record */
-    const char *first = from ? memchr(b.data, '\n', b.len) : NULL;
+    const char *first = from && b.len ? memchr(b.data, '\n', b.len) : NULL;
     read_lines(&b, first ? (size_t)(first - b.data) + 1 : 0, each, ctx);
 }
 
