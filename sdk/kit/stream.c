@@ -94,14 +94,18 @@ static void in_text(struct repx_stream *s, char c)
             s->hex = 4;
             s->unit = 0;
         } else {
-            put(s, at ? to[at - from] : c);
+            if (at)
+                c = to[at - from];
+            put(s, c);
         }
     } else if (c == '\\') {
         s->escape = 1;
     } else if (c == '"') {
         text_ends(s);
     } else {
-        put(s, c ? c : '?');
+        if (!c)
+            c = '?';
+        put(s, c);
     }
 }
 

@@ -50,9 +50,10 @@ void fake_fault_take(struct fake_call *call, int verb, struct fake_fault *fault)
     char *at = b.data, *line;
     while ((line = strtok_r(at, "\n", &at)) != NULL)
         taken |= take_line(line, verbs[verb], fault, &rest);
-    if (taken)
+    if (taken) {
         (void)repx_write_file(call->dir, "fault", repx_buf_text(&rest), rest.len, 0644,
                               NULL);
+    }
 }
 
 /* Until somebody ends us; our pid is told, so that it can be seen that somebody did. */

@@ -103,9 +103,10 @@ static void job_rows(struct fake_call *call, const struct fake_job *job)
                  : job->dep_count      ? "hqw"
                                        : "qw",
                  state == FAKE_RUNNING ? "all.q@fake1" : "");
-        if (job->count)
+        if (job->count) {
             fake_say(call, "      <tasks>%lld</tasks>\n",
                      (long long)job->first + (long long)i);
+        }
         fake_say(call, "    </job_list>\n");
     }
 }

@@ -83,9 +83,10 @@ static int run_bsub(struct fake_call *call)
     job->stays = 1;
     if (rc == 0)
         rc = fake_submit(call, job, &call->in);
-    if (rc == 0)
+    if (rc == 0) {
         fake_say(call, "Job <%lld> is submitted to default queue <normal>.\n",
                  (long long)job->id);
+    }
     fake_job_free(job);
     return rc < 0 ? 255 : 0;
 }
@@ -192,9 +193,10 @@ static int run_bmod(struct fake_call *call)
         take_id(*call->argv, &id, &index);
         job = fake_read(call->dir, id);
     }
-    if (!job)
+    if (!job) {
         return fake_refuse(call, 255, "Job <%lld>: No matching job found",
                            (long long)id);
+    }
     free(job->deps);
     job->deps = change.deps;
     job->dep_count = change.dep_count;

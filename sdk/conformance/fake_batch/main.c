@@ -40,9 +40,10 @@ void fake_say(struct fake_call *call, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (n > 0)
+    if (n > 0) {
         repx_buf_add(&call->out, text,
                      (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+    }
     if (call->out.len > OUT_PIECE && !call->keep_out)
         write_out(call);
 }

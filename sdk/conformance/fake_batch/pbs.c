@@ -107,9 +107,10 @@ static int run_qsub(struct fake_call *call)
 
     if (rc == 0)
         rc = fake_submit(call, job, &call->in);
-    if (rc == 0)
+    if (rc == 0) {
         fake_say(call, "%lld%s." SERVER "\n", (long long)job->id,
                  job->count ? "[]" : "");
+    }
     fake_job_free(job);
     return rc < 0 ? -rc : 0;
 }

@@ -81,10 +81,11 @@ static int take_deps(struct fake_call *call, struct fake_job *job, const char *t
         }
         char *end;
         struct fake_dep d = {type, strtoll(text, &end, 10), -1};
-        if (end == text || !type)
+        if (end == text || !type) {
             return fake_refuse(call, -1,
                                "sbatch: error: Batch job submission failed: Job "
                                "dependency problem");
+        }
         if (*end == '_')
             d.index = strtoll(end + 1, &end, 10);
         job->deps = repx_grow(job->deps, job->dep_count + 1, sizeof(d));
