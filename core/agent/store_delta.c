@@ -77,15 +77,15 @@ static void consider_role(struct store *s, struct near *best, const char *name,
     const char *role = strchr(leaf, '-');
     REPX_AUTO_FREE char *collection = repx_strndup(name, (size_t)(leaf - name));
     int fd = role ? store_walk(s->site->base_fd, collection, 0) : -1;
-    REPX_AUTO_CLOSE int list =
-        fd < 0 ? -1 : store_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
+    int list = fd < 0 ? -1 : store_openat(fd, ".", O_RDONLY | O_DIRECTORY, 0);
     DIR *d = list < 0 ? NULL : fdopendir(list);
     int looked = 0;
 
     repx_close_fd(&fd);
-    if (!d)
+    if (!d) {
+        repx_close_fd(&list);
         return;
-    list = -1;
+    }
     for (struct dirent *e = readdir(d); e && looked < LOOK_AT_MOST; e = readdir(d)) {
         const char *other = strchr(e->d_name, '-');
         if (!other || strcmp(other, role) != 0)

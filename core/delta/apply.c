@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _POSIX_C_SOURCE 200809L /* pread */
 #include "delta_own.h"
 
 #include <errno.h>
@@ -22,9 +21,9 @@ static rs_result copy(void *ctx, rs_long_t pos, size_t *len, void **buf)
 
     if (pos < 0)
         return RS_CORRUPT;
-    do
+    do {
         n = pread(a->basis, *buf, *len, (off_t)pos);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && errno == EINTR);
     if (n < 0)
         return RS_IO_ERROR;
     if (n == 0)

@@ -40,13 +40,14 @@ struct delta_source {
     int64_t (*read)(void *ctx, uint64_t offset, void *to, uint64_t len,
                     struct repx_err *err);
     uint64_t length;
+    uint64_t most; /* a delta longer than that is none */
 };
 
 /* The delta that leads from the signature's file to the source. 0; 1 when it would be longer
  * than `most` (then `to` got a part of it) or the signature is good for nothing; -1 when the
  * source or `to` fails. */
 int delta_make(const void *signature, size_t n, const struct delta_source *source,
-               uint64_t most, delta_sink *to, void *ctx, struct repx_err *err);
+               delta_sink *to, void *ctx, struct repx_err *err);
 
 /* Read the delta from one file and what it copies from the other. Fails when the delta makes
  * no sense or makes more than `length` bytes. */

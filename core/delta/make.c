@@ -89,9 +89,9 @@ static int pass_on(void *ctx, const void *bytes, size_t n, struct repx_err *err)
 }
 
 int delta_make(const void *signature, size_t n, const struct delta_source *source,
-               uint64_t most, delta_sink *to, void *ctx, struct repx_err *err)
+               delta_sink *to, void *ctx, struct repx_err *err)
 {
-    struct making m = {.source = source, .to = to, .ctx = ctx, .left = most};
+    struct making m = {.source = source, .to = to, .ctx = ctx, .left = source->most};
     struct repx_err why = {0};
     rs_signature_t *sums = load(signature, n);
 

@@ -11,6 +11,10 @@
 struct run {
     rs_buffers_t io;
     char *in, *out;
+    delta_fill *fill;
+    void *fill_ctx;
+    delta_sink *to;
+    void *ctx;
 };
 
 static int fail(struct repx_err *err, rs_result why)
@@ -19,11 +23,11 @@ static int fail(struct repx_err *err, rs_result why)
 }
 
 /* More input, behind what is left of the last. */
-static int refill(struct run *r, delta_fill *fill, void *fill_ctx, struct repx_err *err)
+static int refill(struct run *r, struct repx_err *err)
 {
     if (r->io.avail_in || r->io.eof_in)
         return 0;
-    int64_t n = fill(fill_ctx, r->in, DELTA_STEP, err);
+    int64_t n = r->fill(r->fill_ctx, r->in, DELTA_STEP, err);
     if (n < 0)
         return -1;
     r->io.next_in = r->in;
@@ -32,21 +36,20 @@ static int refill(struct run *r, delta_fill *fill, void *fill_ctx, struct repx_e
     return 0;
 }
 
-static int drain(struct run *r, delta_sink *to, void *ctx, struct repx_err *err)
+static int drain(struct run *r, struct repx_err *err)
 {
     size_t n = DELTA_STEP - r->io.avail_out;
 
     r->io.next_out = r->out;
     r->io.avail_out = DELTA_STEP;
-    return n ? to(ctx, r->out, n, err) : 0;
+    return n ? r->to(r->ctx, r->out, n, err) : 0;
 }
 
 /* The library must take or make something in each turn, or it would go on for ever. */
-static int turns(struct run *r, rs_job_t *job, delta_fill *fill, void *fill_ctx,
-                 delta_sink *to, void *ctx, struct repx_err *err)
+static int turns(struct run *r, rs_job_t *job, struct repx_err *err)
 {
     for (int idle = 0; idle < 2;) {
-        if (refill(r, fill, fill_ctx, err) < 0)
+        if (refill(r, err) < 0)
             return -1;
         size_t before = r->io.avail_in;
         int ended = r->io.eof_in;
@@ -54,7 +57,7 @@ static int turns(struct run *r, rs_job_t *job, delta_fill *fill, void *fill_ctx,
         int moved = r->io.avail_in != before || r->io.avail_out != DELTA_STEP;
         if (result != RS_DONE && result != RS_BLOCKED)
             return fail(err, result);
-        if (drain(r, to, ctx, err) < 0)
+        if (drain(r, err) < 0)
             return -1;
         if (result == RS_DONE)
             return 0;
@@ -66,12 +69,17 @@ static int turns(struct run *r, rs_job_t *job, delta_fill *fill, void *fill_ctx,
 int delta_run(rs_job_t *job, delta_fill *fill, void *fill_ctx, delta_sink *to,
               void *ctx, struct repx_err *err)
 {
-    struct run r = {.in = repx_alloc(DELTA_STEP), .out = repx_alloc(DELTA_STEP)};
+    struct run r = {.in = repx_alloc(DELTA_STEP),
+                    .out = repx_alloc(DELTA_STEP),
+                    .fill = fill,
+                    .fill_ctx = fill_ctx,
+                    .to = to,
+                    .ctx = ctx};
 
     rs_trace_to(NULL); /* it would write to stderr */
     r.io.next_out = r.out;
     r.io.avail_out = DELTA_STEP;
-    int rc = turns(&r, job, fill, fill_ctx, to, ctx, err);
+    int rc = turns(&r, job, err);
     free(r.in);
     free(r.out);
     return rc;

@@ -55,10 +55,9 @@ static int send_end(const struct place *p, struct repx_err *err)
 static int send_one(struct place *p, uint64_t length, const struct repx_buf *signature,
                     struct repx_err *err)
 {
-    const struct delta_source source = {p, read_place, length};
+    const struct delta_source source = {p, read_place, length, PAYS(length)};
     REPX_AUTO_BUF struct repx_buf kept = {0};
-    int rc = delta_make(signature->data, signature->len, &source, PAYS(length), keep,
-                        &kept, err);
+    int rc = delta_make(signature->data, signature->len, &source, keep, &kept, err);
 
     if (rc != 0)
         return rc < 0 ? -1 : 0;
@@ -66,8 +65,7 @@ static int send_one(struct place *p, uint64_t length, const struct repx_buf *sig
         rc = send_part(p, kept.data, kept.len, err);
     } else {
         repx_buf_free(&kept);
-        rc = delta_make(signature->data, signature->len, &source, PAYS(length),
-                        send_part, p, err);
+        rc = delta_make(signature->data, signature->len, &source, send_part, p, err);
         if (rc == 1)
             rc = repx_fail(err, REPX_E_CORRUPT, "changed while it was sent; run again");
     }

@@ -31,10 +31,10 @@ static int64_t read_some(void *ctx, uint64_t offset, void *to, uint64_t len,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct delta_source source = {NULL, read_some, LENGTH};
+    const struct delta_source source = {NULL, read_some, LENGTH, LENGTH};
     struct repx_err err = {0};
     uint64_t made = 0;
 
-    (void)delta_make(data, size, &source, LENGTH, count, &made, &err);
+    (void)delta_make(data, size, &source, count, &made, &err);
     return 0;
 }

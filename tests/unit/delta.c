@@ -77,11 +77,10 @@ static int apply(const struct repx_buf *delta, const struct repx_buf *basis,
 static int make(const struct repx_buf *signature, struct repx_buf *to, uint64_t most,
                 struct repx_buf *delta)
 {
-    const struct delta_source source = {to, read_buf, to->len};
+    const struct delta_source source = {to, read_buf, to->len, most};
     struct repx_err err = {0};
 
-    return delta_make(signature->data, signature->len, &source, most, collect, delta,
-                      &err);
+    return delta_make(signature->data, signature->len, &source, collect, delta, &err);
 }
 
 static void sign(const struct repx_buf *of, struct repx_buf *signature)

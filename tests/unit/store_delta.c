@@ -51,7 +51,7 @@ static int delta_for(struct store *s, const struct file *f, struct repx_buf *del
 {
     REPX_AUTO_BUF struct repx_buf signature = {0};
     REPX_AUTO_FREE char *text = repx_strdup(f->text);
-    const struct delta_source source = {text, read_text, strlen(text)};
+    const struct delta_source source = {text, read_text, strlen(text), strlen(text)};
     struct digest d = digest_of_file(f);
     struct repx_err err = {0};
     uint64_t length;
@@ -60,8 +60,7 @@ static int delta_for(struct store *s, const struct file *f, struct repx_buf *del
     if (fd < 0 || delta_signature(fd, length, collect, &signature, &err) < 0)
         return -1;
     (void)close(fd);
-    return delta_make(signature.data, signature.len, &source, source.length, collect,
-                      delta, &err);
+    return delta_make(signature.data, signature.len, &source, collect, delta, &err);
 }
 
 static int patch(struct store *s, const struct file *f, const struct repx_buf *delta,
