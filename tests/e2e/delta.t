@@ -50,7 +50,7 @@ change() {
 sync() { repx run r --lab lab --stale rerun --json | jq '.bytes_sent + .bytes_received'; }
 # by_rsync: likewise, for the same change.
 by_rsync() {
-	rsync -a --no-whole-file --stats "$BIG" copy/ | tr -d , |
+	rsync -aI --no-whole-file --stats "$BIG" copy/ | tr -d , |
 		sed -n 's/^Total bytes \(sent\|received\): //p' | paste -sd + | bc
 }
 # arrives HOW: the change arrives, for at most 1.3 times rsync's bytes. 40 kB are the job's own:
