@@ -14,7 +14,7 @@ export JOBS='0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-one-1.1 1a1b2c3d4f5g6h7i8j9k0l1m2n
 # make SEED: the Lab, with files of every size; of the seed before, most is the same.
 make() {
 	mkdir -p lab/{lab,revision,readme,host-tools/none/bin}
-	python3 - "$1" $JOBS <<-'PY'
+	python3 - "$1" "$JOBS" <<-'PY'
 	import hashlib, json, os, random, sys
 	seed, jobs = int(sys.argv[1]), sys.argv[2:]
 	files, runs = [], {}
@@ -82,6 +82,7 @@ right() {
 kill_one() { # TARGET WHAT CLIENT
 	case $2 in
 	client) kill -KILL "$3" ;;
+	# shellcheck disable=SC2086
 	agent) pids=$(agents_of "$1") && { [[ -z $pids ]] || kill -KILL $pids; } ;;
 	connection) if [[ $1 == local ]]; then kill -KILL "$3"; else "$TESTBED" drop-ssh "$TB_DIR"; fi ;;
 	esac

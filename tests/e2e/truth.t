@@ -5,7 +5,7 @@
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
 
-export WATCH=${WATCH:-60} JOBS=${JOBS:-1000}
+export WATCH=${WATCH:-45} JOBS=${JOBS:-500}
 requires sshd slurm
 start_cluster --set MaxArraySize=1001 --set MessageTimeout=5 \
 	--set JobAcctGatherParams=OverMemoryKill --set JobAcctGatherFrequency=task=2
