@@ -14,7 +14,8 @@ export JOBS='0a1b2c3d4f5g6h7i8j9k0l1m2n3p4q5r-one-1.1 1a1b2c3d4f5g6h7i8j9k0l1m2n
 # make SEED: the Lab, with files of every size; of the seed before, most is the same.
 make() {
 	mkdir -p lab/{lab,revision,readme,host-tools/none/bin}
-	python3 - "$1" "$JOBS" <<-'PY'
+	# shellcheck disable=SC2086
+	python3 - "$1" $JOBS <<-'PY'
 	import hashlib, json, os, random, sys
 	seed, jobs = int(sys.argv[1]), sys.argv[2:]
 	files, runs = [], {}
@@ -80,9 +81,9 @@ right() {
 	echo "$((seed))" | cmp - "$(store_of "$1")/outputs/${JOBS%% *}/out/o"
 }
 kill_one() { # TARGET WHAT CLIENT
+	# shellcheck disable=SC2086
 	case $2 in
 	client) kill -KILL "$3" ;;
-	# shellcheck disable=SC2086
 	agent) pids=$(agents_of "$1") && { [[ -z $pids ]] || kill -KILL $pids; } ;;
 	connection) if [[ $1 == local ]]; then kill -KILL "$3"; else "$TESTBED" drop-ssh "$TB_DIR"; fi ;;
 	esac
@@ -95,8 +96,10 @@ round() { # TARGET WHAT MS
 	wait "$client" || status=$?
 	# nobody writes any more when the next run begins, or it would look as slow as it is
 	within 30 eval '[[ -z $(agents_of "'"$1"'") ]]'
-	whole "$1" && timeout 120 repx run r --lab lab --target "$1" --stale rerun >again 2>&1 ||
-		{ cat out again; return 1; }
+	if ! whole "$1" || ! timeout 120 repx run r --lab lab --target "$1" --stale rerun >again 2>&1; then
+		cat out again
+		return 1
+	fi
 	right "$1" || { cat out again; return 1; }
 }
 export -f make sums store_of agents_of run whole right kill_one round
