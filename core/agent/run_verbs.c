@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/agent/run_verbs.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <kit/alloc.h>
 
@@ -16,11 +19,22 @@ struct run_call {
     int64_t options, offset;
 };
 
+/* A submission that was begun goes on to its end when the session is lost: what it has not
+ * handed over yet, nobody else would. Only a cancel ends it. */
+static void outlive_session(void)
+{
+    (void)prctl(PR_SET_PDEATHSIG, 0);
+    (void)signal(SIGPIPE, SIG_IGN); /* nobody may be listening any more */
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)setsid();
+}
+
 static int submit_worker(struct site *site, void *arg, int out, struct repx_buf *fields,
                          struct repx_err *err)
 {
     const struct run_call *r = arg;
 
+    outlive_session();
     return submit_run(site, r->run, (unsigned)r->options, out, fields, err);
 }
 

@@ -83,9 +83,10 @@ json_t *submission_deps(const struct submission *s, size_t i)
             add_producer(deps, p, counts);
     }
     /* other work on the same job comes first */
-    if (s->jobs[i].after)
+    if (s->jobs[i].after) {
         (void)json_array_append_new(deps,
                                     submission_dep("any", s->jobs[i].after, NULL));
+    }
     json_decref(counts);
     return deps;
 }

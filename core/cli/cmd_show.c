@@ -185,11 +185,38 @@ static void say_json(struct cli *cli, const struct lab_job *job,
     ui_say("%s", repx_buf_text(&b));
 }
 
+static void say_status(const struct job_status *s)
+{
+    const char *means =
+        s->reason && s->status == JOB_QUEUED ? status_waiting(s->reason) : NULL;
+    REPX_AUTO_FREE char *why = means       ? repx_format(" - %s (%s)", means, s->reason)
+                               : s->reason ? repx_format(" - %s", s->reason)
+                                           : repx_strdup("");
+
+    ui_say("Status: %s%s%s", status_word(s), why,
+           s->stale ? " (made by another version of the job)" : "");
+}
+
+static int say_places(struct cli *cli, const char *id, const struct job_status *s,
+                      struct repx_err *err)
+{
+    const char *base = target_base(cli->target);
+    const char *yet = s->has_output ? "" : " (expected)";
+
+    ui_say("\nPaths:");
+    ui_say("  output: %s/outputs/%s/out%s", base, id, yet);
+    ui_say("  logs: %s/outputs/%s/repx%s", base, id, yet);
+    if (say_files(cli->target, "Log Files", id, "repx", err) < 0)
+        return -1;
+    return say_files(cli->target, "Output Files", id, "out", err);
+}
+
 static int show_job(struct cli *cli, const void *args, char **words, int count,
                     struct repx_err *err)
 {
     const struct show_args *a = args;
     size_t index;
+    int rc = 0;
 
     (void)count;
     if (open_both(cli, words[0], &index, err) < 0)
@@ -199,36 +226,19 @@ static int show_job(struct cli *cli, const void *args, char **words, int count,
         return -1;
     const struct lab_job *job = &cli->lab->jobs[index];
     const struct lab_run *run = job_run(cli->lab, index);
-    const struct job_status *s = &all[index];
-    const char *base = target_base(cli->target);
-    int rc = 0;
 
     if (a->json) {
-        say_json(cli, job, run, s);
+        say_json(cli, job, run, &all[index]);
     } else {
         ui_say("Job: %s", job->id);
         ui_say("Name: %s", job->name ? job->name : "-");
         ui_say("Run: %s", run ? run->name : "-");
-        const char *means =
-            s->reason && s->status == JOB_QUEUED ? status_waiting(s->reason) : NULL;
-        ui_say("Status: %s%s%s%s%s%s%s", status_word(s), s->reason ? " - " : "",
-               means       ? means
-               : s->reason ? s->reason
-                           : "",
-               means ? " (" : "", means ? s->reason : "", means ? ")" : "",
-               s->stale ? " (made by another version of the job)" : "");
+        say_status(&all[index]);
         ui_say("Stage Type: %s", type_words[job->type]);
         say_params(job);
         say_resources(job);
         say_graph(cli->lab, job);
-        ui_say("\nPaths:");
-        ui_say("  output: %s/outputs/%s/out%s", base, job->id,
-               s->has_output ? "" : " (expected)");
-        ui_say("  logs: %s/outputs/%s/repx%s", base, job->id,
-               s->has_output ? "" : " (expected)");
-        rc = say_files(cli->target, "Log Files", job->id, "repx", err);
-        if (rc == 0)
-            rc = say_files(cli->target, "Output Files", job->id, "out", err);
+        rc = say_places(cli, job->id, &all[index], err);
     }
     jobs_status_free(all, cli->lab);
     return rc;

@@ -58,9 +58,10 @@ static void say_verbs(const struct json *told)
 {
     const struct json *v = json_first(json_get(told, "verbs"));
 
-    if (v)
+    if (v) {
         ui_say("\n  %-10s %8s %9s %8s %9s %10s %10s", "Question", "Calls", "Commands",
                "Failed", "Timed out", "Median", "Longest");
+    }
     for (; v; v = json_next(v)) {
         char median[32], most[32];
         REPX_AUTO_FREE char *name = status_clean(json_key(v));
