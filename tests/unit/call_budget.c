@@ -4,7 +4,7 @@
 #include "tap.h"
 
 #define NOW 1000000000
-#define S 1000
+#define S INT64_C(1000)
 
 static const struct {
     const char *what;

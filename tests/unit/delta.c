@@ -117,7 +117,8 @@ static void grow_at_the_end(struct repx_buf *to, const struct repx_buf *from)
 static void scatter(struct repx_buf *to, const struct repx_buf *from)
 {
     repx_buf_add(to, from->data, from->len);
-    for (size_t at = 4096 * 37; at + 4096 <= to->len; at += (size_t)4096 * 100) {
+    for (size_t at = (size_t)4096 * 37; at + 4096 <= to->len;
+         at += (size_t)4096 * 100) {
         for (size_t i = 0; i < 4096; i++)
             to->data[at + i] = (char)next_byte();
     }

@@ -93,7 +93,8 @@ static void a_large_file_changes(void)
     REPX_AUTO_BUF struct repx_buf delta = {0};
     struct repx_err err = {0};
 
-    memcpy(new + SIZE / 2, "something else", 14);
+    static const char other[] = {'s', 'o', 'm', 'e', ' ', 'e', 'l', 's', 'e'};
+    memcpy(new + SIZE / 2, other, sizeof(other));
     site_make();
     ok(transfer(JOB, before, 2) == 2, "a large file and a small one");
     struct store *s = opened();

@@ -277,7 +277,7 @@ static void feeders_end(void)
     size_t longest = 0;
 
     for (unsigned seed = 1; seed < 2000; seed++) {
-        struct feeder f = feeder_begin((enum feeder_who)(seed % 4), seed & 8);
+        struct feeder f = feeder_begin((enum feeder_who)(seed % 4), (seed & 8) != 0);
         unsigned x = seed;
         size_t n = 0;
         for (; n < 5000 && !feeder_over(&f); n++) {

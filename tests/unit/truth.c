@@ -125,7 +125,8 @@ static void always(void)
 
     for (uint32_t state = 0; state <= REPX_STATE_ENDED; state++) {
         for (unsigned k = 0; k < 64; k++) {
-            struct testimony t = {.started = k & 1, .state = state, .marked = k >> 5};
+            struct testimony t = {
+                .started = (k & 1) != 0, .state = state, .marked = k >= 32};
             t.word = words[k >> 1 & 3];
             t.said = saids[k >> 3 & 3];
             t.said_may_return = (k >> 3 & 3) > 1;
