@@ -7,7 +7,8 @@ BUILD_PACKAGES="build-essential cmake ninja-build pkg-config libarchive-dev libc
 	libinih-dev libjansson-dev libssh2-1-dev libb2-dev librsync-dev libtomlplusplus-dev
 	libzstd-dev nettle-dev openssh-client"
 TEST_PACKAGES="abigail-tools clang clang-format clang-tidy shellcheck bubblewrap busybox-static csh fish jq
-	openssh-server openssl man-db munge slurm-client slurmctld slurmd slurm-wlm procps rsync strace util-linux python3
+	openssh-server openssl man-db munge slurm-client slurmctld slurmd slurm-wlm slurmdbd mariadb-server-core
+	mariadb-client-core procps rsync strace util-linux python3
 	podman runc uidmap charliecloud-runtime gridengine-master gridengine-exec gridengine-client
 	msmtp-mta"
 

@@ -74,6 +74,10 @@ void call_fork(struct call *c,
                              struct repx_buf *fields, struct repx_err *err),
                void *arg);
 
+/* The worker goes on when the session ends or is lost; only a cancel ends it. It must see to
+ * its signals itself. */
+void call_outlives(struct call *c);
+
 /* ---- main programs ---- */
 int session_main(int argc, char **argv);
 int job_main(int argc, char **argv);

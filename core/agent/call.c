@@ -27,6 +27,7 @@ struct child {
     pid_t pid; /* 0: none */
     int out, result;
     int ended, status;
+    int outlives; /* the session */
     struct repx_buf answer;
 };
 
@@ -264,6 +265,11 @@ void call_fork(struct call *c,
     c->session->children++;
 }
 
+void call_outlives(struct call *c)
+{
+    c->child.outlives = 1;
+}
+
 static void close_end(int *fd)
 {
     repx_close_fd(fd);
@@ -479,6 +485,10 @@ void calls_finish(struct agent_session *s)
     for (size_t i = 0; i < CALL_BUCKETS; i++) {
         for (struct call *c = s->calls[i]; c; c = c->next) {
             c->done = 1;
+            if (c->child.pid && c->child.outlives) {
+                c->child.pid = 0;
+                s->children--;
+            }
             stop_child(&c->child);
         }
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/agent/run_verbs.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -23,6 +24,10 @@ struct run_call {
  * handed over yet, nobody else would. Only a cancel ends it. */
 static void outlive_session(void)
 {
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    if (null >= 0)
+        (void)dup2(null, STDERR_FILENO); /* sshd would wait for who holds it */
     (void)prctl(PR_SET_PDEATHSIG, 0);
     (void)signal(SIGPIPE, SIG_IGN); /* nobody may be listening any more */
     (void)signal(SIGHUP, SIG_IGN);
@@ -76,7 +81,10 @@ static int run_call_begin(struct call *c, const void *msg, size_t n,
 
 static int submit_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
 {
-    return run_call_begin(c, msg, n, submit_worker, err);
+    if (run_call_begin(c, msg, n, submit_worker, err) < 0)
+        return -1;
+    call_outlives(c);
+    return 0;
 }
 
 static int watch_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)

@@ -51,7 +51,7 @@ sync() { repx run r --lab lab --stale rerun --json | jq '.bytes_sent + .bytes_re
 # by_rsync: likewise, for the same change.
 by_rsync() {
 	rsync -aI --no-whole-file --stats "$BIG" copy/ | tr -d , |
-		sed -n 's/^Total bytes \(sent\|received\): //p' | paste -sd + | bc
+		sed -n 's/^Total bytes \(sent\|received\): //p' | awk '{ n += $1 } END { print n }'
 }
 # arrives HOW: the change arrives, for at most 1.3 times rsync's bytes. 40 kB are the job's own:
 # two frames of greeting, its plan and its events.

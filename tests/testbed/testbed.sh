@@ -47,7 +47,7 @@ usage() {
 
 PACKAGES=(slurm-wlm slurm-client slurmctld slurmd munge openssh-server openssh-client
 	procps util-linux perl-base)
-DBD_PACKAGES=(slurmdbd mariadb-server)
+DBD_PACKAGES=(slurmdbd mariadb-server-core mariadb-client-core)
 
 SELF=$(readlink -f "${BASH_SOURCE[0]}")
 HERE=${SELF%/*}
