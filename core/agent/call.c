@@ -478,6 +478,15 @@ void calls_sweep(struct agent_session *s)
         sweep_bucket(&s->calls[i]);
 }
 
+static void stop_or_leave(struct call *c)
+{
+    if (c->child.pid && c->child.outlives) {
+        c->child.pid = 0;
+        c->session->children--;
+    }
+    stop_child(&c->child);
+}
+
 void calls_finish(struct agent_session *s)
 {
     const struct timespec step = {.tv_nsec = 10 * 1000000L};
@@ -485,11 +494,7 @@ void calls_finish(struct agent_session *s)
     for (size_t i = 0; i < CALL_BUCKETS; i++) {
         for (struct call *c = s->calls[i]; c; c = c->next) {
             c->done = 1;
-            if (c->child.pid && c->child.outlives) {
-                c->child.pid = 0;
-                s->children--;
-            }
-            stop_child(&c->child);
+            stop_or_leave(c);
         }
     }
     calls_sweep(s);

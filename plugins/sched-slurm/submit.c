@@ -98,6 +98,18 @@ static int add_dependencies(const struct submission *s, const struct repx_unit *
     return rc;
 }
 
+/* Relative to chdir, which is short; but Slurm looks for patterns in chdir, too, so one with
+ * '%' in it is given here in full, where it can be written "%%". */
+static void add_output(struct args *a, const struct repx_unit *u)
+{
+    const char *leaf = u->array ? "slurm-%a.out" : "slurm.out";
+    REPX_AUTO_BUF struct repx_buf path = {0};
+
+    for (const char *p = strchr(u->workdir, '%') ? u->workdir : ""; *p; p++)
+        repx_buf_fmt(&path, *p == '%' ? "%c%%" : "%c", *p);
+    args_fmt(a, "--output=%s%s%s", repx_buf_text(&path), path.len ? "/" : "", leaf);
+}
+
 static int build_args(const struct submission *s, const struct repx_unit *u,
                       struct args *a, struct repx_err *err)
 {
@@ -116,8 +128,7 @@ static int build_args(const struct submission *s, const struct repx_unit *u,
     args_fmt(a, "--job-name=%s", u->name);
     args_fmt(a, "--comment=repx1:%s", u->key);
     args_fmt(a, "--chdir=%s", u->workdir);
-    /* relative to chdir: a pattern may not hold a path with '%' in it */
-    args_add(a, u->array ? "--output=slurm-%a.out" : "--output=slurm.out");
+    add_output(a, u);
     args_add(a, "--open-mode=append");
     args_add(a, "--export=ALL");
     /* After a lost node Slurm runs the job again under the same id, perhaps beside the
