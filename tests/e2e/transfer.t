@@ -77,7 +77,7 @@ check 'cut at random bytes, over libssh2: at most 1.1 times the bytes' 'cut queu
 check 'and over openssh' 'cut piped'
 
 check 'sshd is killed on the way: the next run sends the rest' '
-	fresh_agent piped && { run big piped & client=$!; } &&
+	fresh_agent piped && { run big piped --fault drop-after=16000000 & client=$!; } &&
 	within 20 eval "test \$(find \"$TB_BASE/.repx/stage\" -size +8M 2>/dev/null | wc -l) -gt 0" &&
 	"$TESTBED" drop-ssh "$cluster" && { wait "$client" && echo "it was too fast" || true; } &&
 	run big piped && echo "$(wire) bytes more" && test "$(wire)" -lt $((SIZE * 1048576 - 6000000)) &&
