@@ -5,7 +5,7 @@
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
 
-export WATCH=${WATCH:-45} JOBS=${JOBS:-500}
+export WATCH=${WATCH:-60} JOBS=${JOBS:-500}
 requires sshd slurm
 start_cluster --set MaxArraySize=1001 --set MessageTimeout=5 \
 	--set JobAcctGatherParams=OverMemoryKill --set JobAcctGatherFrequency=task=2
@@ -16,8 +16,8 @@ counts() { status --json >counts.json 2>/dev/null && test -s counts.json && jq -
 
 # ---- what watching costs ----
 
-# What the controller was asked by the user of the target, in all.
-asked() { slurm sdiag | sed -n "s/^[[:space:]]*$TB_SSH_USER .*count:\([0-9]*\).*/\1/p"; }
+# What the controller was asked by the user of the target, in all; of nobody it says nothing.
+asked() { slurm sdiag | sed -n "s/^[[:space:]]*$TB_SSH_USER .*count:\([0-9]*\).*/\1/p" | grep . || echo 0; }
 
 sh "$TESTS/labs/wide.sh" "$JOBS" "$WORK/wide" >/dev/null
 slurm scontrol update partitionname=standard state=down
@@ -35,7 +35,7 @@ asked >asked.out
 export ALLOWED=$((40 * WATCH / 600))
 
 check "a run of $JOBS jobs, waited for and watched for $WATCH s: at most $ALLOWED scheduler calls" '
-	cat asked.out && repx stats cluster && test "$(cat asked.out)" -ge 1 && test "$(cat asked.out)" -le "$ALLOWED"'
+	cat asked.out && repx stats cluster && test "$(cat asked.out)" -le "$ALLOWED"'
 within 240 counts '.ended' >/dev/null
 wait "$waiting" "$watching"
 check 'and who watched saw all of it' '
