@@ -255,9 +255,10 @@ static void job_rows(struct fake_call *call, const struct fake_job *job)
 static int run_squeue(struct fake_call *call)
 {
     static const struct fake_option options[] = {
-        {"--noheader", 0}, {"-h", 0}, {"--user", 1},   {"-u", 1},     {"--states", 1},
-        {"-t", 1},         {"-r", 0}, {"--format", 1}, {"-o", 1},     {"--array", 0},
-        {"--me", 0},       {"-j", 1}, {"--jobs", 1},   {"--sort", 1}, {NULL, 0}};
+        {"--noheader", 0}, {"-h", 0},      {"--user", 1},  {"-u", 1},
+        {"--states", 1},   {"-t", 1},      {"-r", 0},      {"--format", 1},
+        {"-o", 1},         {"--array", 0}, {"--me", 0},    {"-j", 1},
+        {"--jobs", 1},     {"--sort", 1},  {"--local", 0}, {NULL, 0}};
     const char *name, *value;
     int rc;
 
