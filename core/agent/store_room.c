@@ -53,8 +53,9 @@ static void ask_quota(const struct store *s, uint64_t *bytes, uint64_t *inodes)
     if (fstat(s->site->base_fd, &st) < 0)
         return;
     REPX_AUTO_FREE char *device = source_of(st.st_dev);
-    if (!device || quotactl(QCMD(Q_GETQUOTA, USRQUOTA), device, (int)geteuid(),
-                            (char *)(void *)&q) < 0)
+    /* QCMD of an int would shift a bit into the sign */
+    const int command = (int)QCMD((unsigned)Q_GETQUOTA, USRQUOTA);
+    if (!device || quotactl(command, device, (int)geteuid(), (char *)(void *)&q) < 0)
         return;
     at_most(bytes, q.dqb_bhardlimit * UINT64_C(1024), q.dqb_curspace);
     at_most(inodes, q.dqb_ihardlimit, q.dqb_curinodes);

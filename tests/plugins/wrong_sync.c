@@ -18,7 +18,8 @@ REPX_EXPORT const struct repx_plugin *repx_plugin_v0(void);
 
 static const struct repx_sync_host *real;
 static struct repx_sync_host host;
-static void *volatile kept; /* or the compiler leaves out what nobody reads */
+/* or the compiler leaves out what nobody reads */
+static void *volatile kept __attribute__((unused));
 
 #ifdef WRONG_LOSES
 static uint64_t wrong_count(void *ctx)

@@ -45,7 +45,7 @@ int64_t between(int64_t a, int64_t b)
 
 /* ---- telling ---- */
 
-static void tell(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static void tell(const char *fmt, va_list ap)
 {
     char text[256];
 

@@ -60,7 +60,7 @@ static const struct fake_option options[] = {
 static int read_options(struct fake_call *call, struct fake_job *job)
 {
     const char *name, *value;
-    int rc, bad = 0;
+    int rc = 0, bad = 0;
 
     while (!bad && (rc = fake_next(call, options, &name, &value)) > 0) {
         if (strcmp(name, "-J") == 0)
@@ -200,7 +200,7 @@ static int run_bmod(struct fake_call *call)
     free(job->deps);
     job->deps = change.deps;
     job->dep_count = change.dep_count;
-    REPX_AUTO_CLOSE int lock = fake_lock(call->dir, &err);
+    REPX_AUTO_CLOSE int lock __attribute__((unused)) = fake_lock(call->dir, &err);
     if (fake_write(call->dir, job, &err) == 0)
         (void)fake_wake(call->dir, &err);
     fake_job_free(job);

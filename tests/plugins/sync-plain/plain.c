@@ -22,7 +22,8 @@ struct files {
     int stranger; /* the target asked for what was not declared */
 };
 
-static int fail(struct repx_err *err, int32_t code, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static int
+fail(struct repx_err *err, int32_t code, const char *fmt, ...)
 {
     va_list args;
 
