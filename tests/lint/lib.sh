@@ -11,7 +11,7 @@ files() {
 			if [ -f "$f" ]; then echo "$f"; fi
 		done
 	else
-		find . -path './build*' -prune -o -type f -print | sed 's|^\./||' |
+		find . \( -path './build*' -o -name .git \) -prune -o -type f -print | sed 's|^\./||' |
 			while IFS= read -r f; do
 				for pattern; do
 					# shellcheck disable=SC2254
