@@ -61,21 +61,21 @@ again='--repeat until-pass:2'
 # shellcheck disable=SC2086
 part_release() {
 	build release build || return 0
-	tests "gcc: unit tests and fuzz corpora" build -j2 -L 'unit|fuzz'
+	tests "gcc: unit tests and fuzz corpora" build -j4 -L 'unit|fuzz'
 	tests "gcc: sessions with sshd and Slurm (ten minutes)" build -j2 $again -L e2e
 	tests "gcc: headers of the SDK, the conformance kit" build -j2 $again -L 'sdk|conformance'
 }
 
 part_clang() {
 	build clang build-clang || return 0
-	tests "clang: unit tests and fuzz corpora" build-clang -j2 -L 'unit|fuzz'
+	tests "clang: unit tests and fuzz corpora" build-clang -j4 -L 'unit|fuzz'
 	tests "linters; clang-tidy takes a few minutes" build-clang -L lint
 }
 
 # shellcheck disable=SC2086
 part_asan() {
 	build asan build-asan || return 0
-	tests "sanitizers: unit tests and fuzz corpora" build-asan -j2 -L 'unit|fuzz'
+	tests "sanitizers: unit tests and fuzz corpora" build-asan -j4 -L 'unit|fuzz'
 	tests "sanitizers: sessions on the local target" build-asan $again -R '^e2e-(local|broken|failure)$'
 }
 
