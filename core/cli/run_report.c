@@ -407,9 +407,9 @@ int report_end(struct run_report *r, const struct pipeline *p, int rc,
     log_cost(r, p);
     if (p->stale && !p->options->rerun_stale) {
         ui_warn(
-            "%zu results were made by other scripts, parameters or images and were "
-            "kept; `--stale rerun` runs them again",
-            p->stale);
+            "kept %zu %s made by other scripts, parameters or images than these; "
+            "`--stale rerun` runs them again",
+            p->stale, p->stale == 1 ? "result" : "results");
     }
     if (rc < 0)
         return -1;
