@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "ini.h"
 
-#include <fcntl.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>
-#include <kit/file.h>
-
-#define INI_FILE_MAX 16777216
 
 /* inih's handler gets no line number in Debian's build, so the reader counts lines: the
  * handler runs right after its line was read. */
@@ -96,18 +92,4 @@ int ini_each_text(const char *path, const char *text, size_t n,
                          "%s:%d: neither a [section] nor name = value", path, bad);
     }
     return 0;
-}
-
-int ini_each(const char *path,
-             int (*each)(void *ctx, const char *section, const char *name,
-                         const char *value, int line, struct repx_err *err),
-             void *ctx, struct repx_err *err)
-{
-    struct repx_buf text = {0};
-    int rc = repx_read_file(AT_FDCWD, path, INI_FILE_MAX, &text, err);
-
-    if (rc == 0)
-        rc = ini_each_text(path, repx_buf_text(&text), text.len, each, ctx, err);
-    repx_buf_free(&text);
-    return rc;
 }

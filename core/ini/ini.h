@@ -10,14 +10,9 @@
 /* Longest line that inih reads whole; a longer one is refused, never cut. */
 #define INI_LINE 198
 
-/* Call `each` for every "name = value" in order; section is "" before the first one. A
- * value that goes on in indented lines arrives as several calls with the same name. `each`
- * returns 0, or -1 with *err, which gets "FILE:LINE: " in front. */
-int ini_each(const char *path,
-             int (*each)(void *ctx, const char *section, const char *name,
-                         const char *value, int line, struct repx_err *err),
-             void *ctx, struct repx_err *err);
-/* The same over text in memory; `path` is for messages. */
+/* Call `each` for every "name = value" of the text in order; section is "" before the first
+ * one. A value that goes on in indented lines arrives as several calls with the same name.
+ * `each` returns 0, or -1 with *err, which gets "FILE:LINE: " in front; `path` is that FILE. */
 int ini_each_text(const char *path, const char *text, size_t n,
                   int (*each)(void *ctx, const char *section, const char *name,
                               const char *value, int line, struct repx_err *err),

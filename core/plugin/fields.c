@@ -24,11 +24,6 @@ struct fields {
     size_t count;
 };
 
-int64_t fields_duration(const char *text)
-{
-    return repx_value_duration(text);
-}
-
 /* What a text that is no number of the field's type should be. */
 static const char *wanted(uint32_t type)
 {

@@ -16,7 +16,4 @@ void fields_destroy(struct fields *f);
 const char *fields_text(const struct fields *f, const char *key, uint64_t index);
 int fields_number(const struct fields *f, const char *key, int64_t *value);
 
-/* "250ms", "30s", "5m", "1h", "2d", "0": milliseconds, or -1. */
-int64_t fields_duration(const char *text);
-
 #endif

@@ -113,7 +113,6 @@ void fake_each(struct fake_call *call,
 int fake_submit(struct fake_call *call, struct fake_job *job,
                 const struct repx_buf *script);
 int fake_is_over(int32_t state);
-char *fake_words(char **argv, size_t count); /* joined by blanks; caller frees */
 
 /* ---- products ---- */
 

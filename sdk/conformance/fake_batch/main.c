@@ -84,15 +84,6 @@ int fake_next(struct fake_call *call, const struct fake_option *options,
     return fake_refuse(call, -1, "unrecognized option '%s'", word);
 }
 
-char *fake_words(char **argv, size_t count)
-{
-    struct repx_buf b = {0};
-
-    for (size_t i = 0; i < count && argv[i]; i++)
-        repx_buf_fmt(&b, "%s%s", i ? " " : "", argv[i]);
-    return repx_buf_detach(&b);
-}
-
 static void make_up(struct fake_call *call, uint64_t rows,
                     void (*each)(struct fake_call *, const struct fake_job *))
 {
