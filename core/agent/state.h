@@ -91,6 +91,8 @@ int claim_make(struct site *site, const char *key, int by, const char *sched,
                const char *id, json_t **claim, struct repx_err *err);
 json_t *claim_read(struct site *site, const char *key,
                    struct repx_err *err); /* or NULL, NOENT */
+int claim_there(const struct site *site,
+                const char *key); /* is there one, of any kind? */
 
 /* Take S/lease/<name>, waiting up to wait_ms. *epoch gets its number. */
 int lease_take(struct site *site, const char *name, int64_t wait_ms, uint64_t *epoch,

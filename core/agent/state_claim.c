@@ -143,6 +143,13 @@ json_t *claim_read(struct site *site, const char *key, struct repx_err *err)
     return claim_parse(repx_buf_text(&b), b.len, err);
 }
 
+int claim_there(const struct site *site, const char *key)
+{
+    REPX_AUTO_FREE char *path = repx_format("sub/%s/id", key);
+
+    return state_key_ok(key) && faccessat(site->state_fd, path, F_OK, 0) == 0;
+}
+
 static const char *claim_word(int by)
 {
     if (by == CLAIM_VOID)

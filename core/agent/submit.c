@@ -141,12 +141,29 @@ static size_t blocker(const struct submission *s, size_t i)
     return i;
 }
 
+/* Its scatter is on its way, and only the gather went missing: never both again, or the
+ * scatter would be at work twice. 1, 0 when there is no such scatter, -1. */
+static int add_gather(struct submission *s, size_t i, struct repx_err *err)
+{
+    int missing = s->jobs[i].missing && s->nodes != NODES_NO;
+    REPX_AUTO_FREE char *scatter = missing ? submission_alive(s, i, "scatter") : NULL;
+
+    s->jobs[i].missing = 0; /* what comes after this was withdrawn, if it is there */
+    if (!scatter)
+        return 0;
+    json_t *deps = json_pack("[o]", submission_dep("ok", scatter, NULL));
+    return submission_add(s, i, "gather", 0, deps, err) < 0 ? -1 : 1;
+}
+
 static int add_scattered(struct submission *s, size_t i, struct repx_err *err)
 {
     struct decided *d = s->jobs + i;
 
     if (s->nodes == NODES_NO && request_there(s->site, s->run->id, i))
         return submission_branches(s, i, err);
+    int rc = add_gather(s, i, err);
+    if (rc)
+        return rc < 0 ? -1 : 0;
     if (submission_add(s, i, "scatter", 0, submission_deps(s, i), err) < 0)
         return -1;
     d->halfway = s->nodes == NODES_NO && s->has_backstop;

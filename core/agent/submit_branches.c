@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* submit_branches.c: the steps of a scatter-gather job, submitted when their number is
  * known: by the scatter's supervisor, where it runs. */
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <repx/scheduler.h>
 
@@ -17,52 +15,8 @@
 
 #define LEASE_WAIT_MS 600000
 #define AMEND_MS 60000
-#define GATHER_TRIES 30 /* of a second: its submitter may not have the answer yet */
 
 /* ---- the gather, which was submitted together with the scatter ---- */
-
-static char *known_id(struct submission *s, const char *key)
-{
-    json_t *claim = claim_read(s->site, key, NULL);
-    const char *id = state_text(claim, "id", "");
-    char *found = *id ? repx_strdup(id) : NULL;
-
-    json_decref(claim);
-    if (found)
-        return found;
-    json_t *keys = json_pack("[s]", key);
-    json_t *rows = submission_find(s, keys, NULL);
-    const char *row =
-        json_string_value(json_object_get(json_object_get(rows, key), "id"));
-    found = repx_strdup(row);
-    json_decref(rows);
-    json_decref(keys);
-    return found;
-}
-
-/* Id of the gather's unit; caller frees. */
-static char *gather_id(struct submission *s, size_t index, struct repx_err *err)
-{
-    const char *job = state_text(s->plan[index], "id", "");
-    REPX_AUTO_FREE char *run = NULL;
-    char key[27];
-    size_t at;
-
-    if (live_get(s->site, job, &run, &at, key, err) <= 0 ||
-        strcmp(run, s->run->id) != 0) {
-        (void)repx_fail(err, REPX_E_FAILED, "%s: run %s works on it no more", job,
-                        s->run->id);
-        return NULL;
-    }
-    for (int i = 0; i < GATHER_TRIES; i++) {
-        char *id = known_id(s, key);
-        if (id)
-            return id;
-        (void)poll(NULL, 0, 1000);
-    }
-    (void)repx_fail(err, REPX_E_FAILED, "%s: the unit of its gather is not known", job);
-    return NULL;
-}
 
 /* deps is stolen. */
 static int amend_gather(struct submission *s, const char *gather, json_t *deps,
@@ -74,33 +28,6 @@ static int amend_gather(struct submission *s, const char *gather, json_t *deps,
 }
 
 /* ---- steps ---- */
-
-/* The unit of an earlier call for this step, if it is still on its way. */
-static char *step_alive(struct submission *s, const char *job, const char *phase)
-{
-    char key[27], last[27] = "";
-    struct stat st;
-
-    for (unsigned g = 0; g < 10000; g++) {
-        submission_key(s->run->id, job, phase, g, key);
-        REPX_AUTO_FREE char *path = repx_format("%s/sub/%s", s->site->state, key);
-        if (stat(path, &st) < 0)
-            break;
-        memcpy(last, key, sizeof(last));
-    }
-    if (!last[0])
-        return NULL;
-    json_t *keys = json_pack("[s]", last);
-    json_t *rows = submission_find(s, keys, NULL);
-    const json_t *row = json_object_get(rows, last);
-    uint32_t state = scheduler_state(state_text(row, "state", "ended"));
-    char *id = state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING
-                   ? repx_strdup(state_text(row, "id", NULL))
-                   : NULL;
-    json_decref(rows);
-    json_decref(keys);
-    return id;
-}
 
 /* A step's dependencies: index by index on the steps before it. NULL: one of these has
  * not been added yet. keys: phase -> key of what is in the batch. */
@@ -135,7 +62,7 @@ static int add_part(struct submission *s, size_t index, const char *phase,
 
     if (!deps)
         return 0;
-    char *alive = step_alive(s, state_text(s->plan[index], "id", ""), part);
+    char *alive = submission_alive(s, index, part);
     if (alive) {
         (void)json_object_set_new(s->steps, part, json_string(alive));
         free(alive);
@@ -152,6 +79,7 @@ static int add_part(struct submission *s, size_t index, const char *phase,
 /* Branches of one scatter, in parts that the scheduler takes as arrays. */
 struct branches {
     size_t index, count, most;
+    const char *scatter; /* its key */
 };
 
 static int add_step(struct submission *s, const struct branches *b, const char *phase,
@@ -211,6 +139,17 @@ static json_t *sink_deps(const struct submission *s, const struct branches *b)
     return deps;
 }
 
+/* The same where there is no branch: the scatter's own end. */
+static json_t *scatter_deps(const struct submission *s, const struct branches *b)
+{
+    json_t *claim = claim_read(s->site, b->scatter, NULL);
+    json_t *deps =
+        json_pack("[o]", submission_dep("ok", state_text(claim, "id", ""), NULL));
+
+    json_decref(claim);
+    return deps;
+}
+
 static int steps_hand_over(struct submission *s, struct branches *b,
                            struct repx_err *err)
 {
@@ -236,15 +175,20 @@ static int not_taken(const struct submission *s, const struct branches *b,
 static int branches_submit(struct submission *s, struct branches *b,
                            struct repx_err *err)
 {
-    s->plan[b->index] = run_plan(s->run, b->index, err);
-    REPX_AUTO_FREE char *gather =
-        s->plan[b->index] ? gather_id(s, b->index, err) : NULL;
-    if (!gather || steps_hand_over(s, b, err) < 0)
+    REPX_AUTO_FREE char *gather = NULL;
+    int known = submission_gather_find(s, b->index, &gather, err);
+
+    if (known < 0 || (b->count && steps_hand_over(s, b, err) < 0))
         return -1;
-    json_t *deps = sink_deps(s, b);
-    if (deps)
+    json_t *deps = b->count || known ? sink_deps(s, b) : scatter_deps(s, b);
+    if (!deps)
+        return s->nodes == NODES_NO ? 1 : not_taken(s, b, err);
+    if (!known)
+        return submission_gather_submit(s, b->index, deps, err);
+    if (b->count)
         return amend_gather(s, gather, deps, err);
-    return s->nodes == NODES_NO ? 1 : not_taken(s, b, err);
+    json_decref(deps);
+    return 0;
 }
 
 /* Does the scatter alone stand for the job? Then no gather waits for the scatter's end. */
@@ -280,7 +224,7 @@ static int leave_request(struct submission *s, size_t index, struct repx_err *er
 int submit_branches(struct site *site, struct run *run, size_t index, const char *key,
                     size_t branches, struct repx_err *err)
 {
-    struct branches b = {.index = index, .count = branches};
+    struct branches b = {.index = index, .count = branches, .scatter = key};
     struct submission s;
     uint64_t epoch;
 
@@ -291,7 +235,11 @@ int submit_branches(struct site *site, struct run *run, size_t index, const char
     s.on_node = 1;
     int is_local = rc == 0 && strcmp(s.scheduler.name, "local") == 0;
     int left = rc == 0 && !is_local && s.nodes == NODES_NO;
-    if (rc == 0 && !left && branches > 0) {
+    if (rc == 0)
+        s.plan[index] = run_plan(run, index, err);
+    if (rc == 0 && !s.plan[index])
+        rc = -1;
+    if (rc == 0 && !left && (branches > 0 || !submission_gather_claimed(&s, index))) {
         rc = lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err);
         if (rc == 0) {
             rc = branches_submit(&s, &b, err);

@@ -23,6 +23,7 @@ struct live {
     int64_t element; /* of an array of jobs in that run, or -1 */
     int other_work;  /* with another work key */
     int second;      /* it waits itself for other work, and comes after that */
+    int trusted;     /* it is there: the scheduler is not asked */
 };
 
 struct lives {
@@ -339,11 +340,14 @@ static int look_behind(struct submission *s, struct live *l, struct repx_err *er
 }
 
 /* One that feeds on does not ask for what the run has submitted: who watches finds out what
- * is lost. */
+ * is lost. Of a scatter-gather what is known may be the scatter's doing, and whoever handed
+ * the gather over may have died before it wrote down its id, or before it asked for it. */
 static int is_trusted(const struct submission *s, const struct live *l)
 {
     return s->trust && strcmp(l->run, s->run->id) == 0 &&
-           s->state.status[l->job] != JOB_UNKNOWN;
+           s->state.status[l->job] != JOB_UNKNOWN &&
+           (strcmp(state_text(s->plan[l->job], "type", ""), "scatter-gather") != 0 ||
+            claim_there(s->site, l->key));
 }
 
 static int judge_live(struct submission *s, struct live *l, const json_t *row,
@@ -356,7 +360,7 @@ static int judge_live(struct submission *s, struct live *l, const json_t *row,
         .claim = claim_fact(claim),
         .maker_alive = claim ? record_alive(s->site, claim) : 0,
         .other_scheduler = *by && strcmp(by, s->scheduler.name) != 0,
-        .row = is_trusted(s, l) ? ROW_ALIVE : row_fact(row),
+        .row = l->trusted ? ROW_ALIVE : row_fact(row),
     };
     const json_t *const seen[2] = {claim, row};
     enum verdict verdict = submission_judge(&submission_rules_all, &facts);
@@ -387,6 +391,7 @@ static int decide_live(struct submission *s, struct live *l, const json_t *found
     /* it may have ended after its result was looked for */
     if (rc == 0 && d->what == DECIDE_NEW && !d->after && !decide_ended(s, l->job))
         rc = decide_done(s, l->job, err);
+    d->missing = d->what == DECIDE_NEW && strcmp(l->run, s->run->id) == 0;
     return rc < 0 ? -1 : 0;
 }
 
@@ -427,7 +432,8 @@ int submission_decide(struct submission *s, struct repx_err *err)
     for (size_t i = s->run->count; rc == 0 && i-- > 0;)
         rc = decide_one(s, i, &lives, err);
     for (size_t i = 0; i < lives.count; i++) {
-        if (!is_trusted(s, lives.items + i))
+        lives.items[i].trusted = is_trusted(s, lives.items + i);
+        if (!lives.items[i].trusted)
             (void)json_array_append_new(keys, json_string(lives.items[i].key));
     }
     json_t *found = rc == 0 ? submission_find(s, keys, err) : NULL;

@@ -32,6 +32,7 @@ struct decided {
     int needed;     /* wanted, or a job that is to run uses it */
     int halfway;    /* only its scatter was handed over: the rest is a client's */
     int anew;       /* what this run has submitted for it cannot start */
+    int missing;    /* S/live names a unit of this run for it, and that is not there */
     unsigned tries; /* keys of it that the scheduler knew nothing of */
     char *after;    /* unit of other work on the same id, which comes first; or NULL */
     char *scatter;  /* scatter-gather: id of what was submitted for the first phase */
@@ -141,6 +142,20 @@ int submit_may(struct submission *s, size_t i, struct repx_err *err);
 /* Jobs may not submit jobs, and this one's scatter is done: its branches and its gather
  * come into the batch. */
 int submission_branches(struct submission *s, size_t job, struct repx_err *err);
+
+/* ---- submit_gather.c ---- */
+/* Id of the unit of that part of the job in this run that is on its way, by what the
+ * scheduler says; NULL: there is none. Caller frees. */
+char *submission_alive(struct submission *s, size_t index, const char *part);
+/* Under the lease: the gather that S/live names for the job. 1 with *id (caller frees); 0: it
+ * was never submitted, and its key is void now; -1. */
+int submission_gather_find(struct submission *s, size_t index, char **id,
+                           struct repx_err *err);
+/* Has whoever submitted it, or the gather itself, said what it goes by? */
+int submission_gather_claimed(struct submission *s, size_t index);
+/* Submit the gather alone. deps is stolen. */
+int submission_gather_submit(struct submission *s, size_t index, json_t *deps,
+                             struct repx_err *err);
 
 /* ---- submit_deps.c ---- */
 /* What job i waits for: its producers' units, as far as these have not ended. All jobs of an

@@ -88,5 +88,5 @@ check "the same with a DAG of $((JOBS / 3 * 3)) jobs" '
 	as_user rm -rf "$TB_BASE" && killed_at_once dag && within ${PATIENCE:-60} all_there'
 check 'what fails keeps those that follow from running' '
 	as_user rm -rf "$TB_BASE" && printf "#!/bin/sh\nexit 3\n" >dag/s.sh && repx lab pack dag -o bad &&
-	repx run dag --lab bad --target grid >out 2>&1; within 60 no_jobs && cat out &&
+	repx run dag --lab bad --target grid >out 2>&1; within ${PATIENCE:-60} no_jobs && cat out &&
 	test -z "$(find "$TB_BASE/outputs" -name SUCCESS)" && test "$(find "$TB_BASE/outputs" -name FAIL | wc -l)" -eq $((JOBS / 3))'

@@ -32,6 +32,11 @@ target_compile_definitions(test-submit PRIVATE SCHED_LOCAL="$<TARGET_FILE:${loca
   REPX_TEST_ARCH="${REPX_ARCH}")
 add_dependencies(test-submit ${local_helper})
 
+repx_unit_test(submit_gather agent_sched)
+target_compile_definitions(test-submit_gather PRIVATE
+  SCHED_LOCAL="$<TARGET_FILE:${local_helper}>" REPX_TEST_ARCH="${REPX_ARCH}")
+add_dependencies(test-submit_gather ${local_helper})
+
 repx_unit_test(submit_array agent_sched)
 target_compile_definitions(test-submit_array PRIVATE
   SCHED_LOCAL="$<TARGET_FILE:${local_helper}>" REPX_TEST_ARCH="${REPX_ARCH}")

@@ -82,6 +82,7 @@ static const char scheduler_script[] =
     "  case $input in *$k*|*scope*) echo \"{\\\"v\\\":1,\\\"key\\\":\\\"$k\\\","
     "\\\"id\\\":\\\"f-$k\\\",\\\"state\\\":\\\"pending\\\"}\" ;; esac\n"
     "done < \"$B/queue\" ;;\n"
+    "amend) echo \"$input\" >> \"$B/amended\" ;;\n"
     "esac\n"
     "exit 0\n";
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* submit_gather.c: what became of the units of a scatter-gather job that somebody submitted
+ * before: who did that may have died on the way. */
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <repx/scheduler.h>
+
+#include <kit/alloc.h>
+
+#include "core/agent/state_check.h"
+#include "core/agent/submit_own.h"
+
+#define GATHER_TRIES 15 /* while the scheduler cannot be asked */
+
+char *submission_alive(struct submission *s, size_t index, const char *part)
+{
+    const char *job = state_text(s->plan[index], "id", "");
+    char key[27], last[27] = "";
+    struct stat st;
+
+    for (unsigned g = 0; g < 10000; g++) {
+        submission_key(s->run->id, job, part, g, key);
+        REPX_AUTO_FREE char *path = repx_format("%s/sub/%s", s->site->state, key);
+        if (stat(path, &st) < 0)
+            break;
+        memcpy(last, key, sizeof(last));
+    }
+    if (!last[0])
+        return NULL;
+    json_t *keys = json_pack("[s]", last);
+    json_t *rows = submission_find(s, keys, NULL);
+    const json_t *row = json_object_get(rows, last);
+    uint32_t state = scheduler_state(state_text(row, "state", "ended"));
+    char *id = state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING
+                   ? repx_strdup(state_text(row, "id", NULL))
+                   : NULL;
+    json_decref(rows);
+    json_decref(keys);
+    return id;
+}
+
+/* The id of a key's unit: 1 with *id, 0 nobody knows it, -1 nobody could be asked. */
+static int unit_known(struct submission *s, const char *key, char **id,
+                      struct repx_err *err)
+{
+    json_t *claim = claim_read(s->site, key, NULL);
+    const char *claimed = state_text(claim, "id", "");
+
+    *id = *claimed ? repx_strdup(claimed) : NULL;
+    json_decref(claim);
+    if (*id)
+        return 1;
+    json_t *keys = json_pack("[s]", key);
+    json_t *rows = submission_find(s, keys, err);
+    *id = repx_strdup(
+        json_string_value(json_object_get(json_object_get(rows, key), "id")));
+    json_decref(keys);
+    if (!rows)
+        return -1;
+    json_decref(rows);
+    return *id != NULL;
+}
+
+/* Whoever was to submit it died first, since the lease is ours: should it be there after
+ * all, it will not run. 1 when it is and got its claim before that. */
+static int gather_void(struct submission *s, const char *key, char **id,
+                       struct repx_err *err)
+{
+    json_t *claim = NULL;
+    int rc = claim_make(s->site, key, CLAIM_VOID, s->scheduler.name, "", &claim, err);
+
+    if (rc == 1)
+        journal_line(s, "void", key, NULL);
+    if (rc == 0 && strcmp(state_text(claim, "by", ""), "void") != 0)
+        *id = repx_strdup(state_text(claim, "id", ""));
+    json_decref(claim);
+    return rc < 0 ? -1 : *id != NULL;
+}
+
+int submission_gather_find(struct submission *s, size_t index, char **id,
+                           struct repx_err *err)
+{
+    const char *job = state_text(s->plan[index], "id", "");
+    REPX_AUTO_FREE char *run = NULL;
+    char *key = s->jobs[index].seen;
+    struct repx_err why = {0};
+    int known = -1;
+    size_t at;
+
+    if (live_get(s->site, job, &run, &at, key, err) <= 0 ||
+        strcmp(run, s->run->id) != 0) {
+        return repx_fail(err, REPX_E_FAILED, "%s: run %s works on it no more", job,
+                         s->run->id);
+    }
+    for (int i = 0, absent = 0; i < GATHER_TRIES && absent < HANDOVER_LOOKS; i++) {
+        if (i)
+            (void)poll(NULL, 0, HANDOVER_LOOK_MS);
+        known = unit_known(s, key, id, &why);
+        if (known == 1)
+            return 1;
+        absent += known == 0;
+    }
+    if (known == 0)
+        return gather_void(s, key, id, err);
+    return repx_fail(err, REPX_E_FAILED, "%s: the unit of its gather is not known: %s",
+                     job, why.text);
+}
+
+int submission_gather_claimed(struct submission *s, size_t index)
+{
+    REPX_AUTO_FREE char *run = NULL;
+    char key[27];
+    size_t at;
+
+    const char *job = state_text(s->plan[index], "id", "");
+
+    return live_get(s->site, job, &run, &at, key, NULL) <= 0 ||
+           claim_there(s->site, key);
+}
+
+int submission_gather_submit(struct submission *s, size_t index, json_t *deps,
+                             struct repx_err *err)
+{
+    if (submission_add(s, index, "gather", 0, deps, err) < 0 ||
+        submission_flush(s, err) < 0)
+        return -1;
+    if (s->jobs[index].what == DECIDE_OURS)
+        return 0;
+    return repx_fail(err, REPX_E_FAILED, "the scheduler did not take the gather: %s",
+                     s->room ? s->room : "no reason given");
+}
