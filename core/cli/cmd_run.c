@@ -232,7 +232,9 @@ static int run_main(struct cli *cli, const void *args, char **words, int count,
     rc = check_scheduler(cli, w.scheduler, err);
     if (rc)
         return rc;
-    if (check_store(w.args, w.target, err) < 0 || cli_lab(cli, err) < 0)
+    if (check_store(w.args, w.target, err) < 0 ||
+        plugins_check_keys(cli->paths, w.target, w.scheduler, err) < 0 ||
+        cli_lab(cli, err) < 0)
         return -1;
     rc = make_plan(&w, words, count, err);
     if (rc == 0 && !w.plan->count) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* check.c: resources of the plan's jobs, shown to the scheduler plugin before submission. */
+/* check.c: what the scheduler plugin and the others think of what the user wrote: their keys,
+ * and the resources of the plan's jobs. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,34 @@ static int check_jobs(const struct pipeline *p, const struct repx_scheduler_ops 
             if (check_phase(p->plan, i, job->exes[e].name, ops, self, err) < 0)
                 return repx_wrap(err, "job %s", job->id);
         }
+    }
+    return 0;
+}
+
+int plugins_check_keys(const struct plugin_paths *paths,
+                       const struct config_target *target, const char *scheduler,
+                       struct repx_err *err)
+{
+    const struct {
+        uint32_t kind;
+        const char *name;
+    } used[] = {{REPX_KIND_SCHEDULER, scheduler},
+                {REPX_KIND_SYNC, target->bootstrap},
+                {REPX_KIND_SYNC, target->lab},
+                {REPX_KIND_SYNC, target->image}};
+
+    for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++) {
+        REPX_AUTO_FREE char *own =
+            repx_format("%s-%s", plugin_kind_word(used[i].kind), used[i].name);
+        const struct plugin *plugin =
+            plugin_load(paths, used[i].kind, used[i].name, err);
+        const char *table = used[i].kind == REPX_KIND_SCHEDULER ? used[i].name : own;
+        struct host *host =
+            plugin ? host_create(plugin, config_table_find(target, table), NULL, err)
+                   : NULL;
+        if (!host)
+            return -1;
+        host_destroy(host);
     }
     return 0;
 }

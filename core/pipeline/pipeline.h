@@ -84,6 +84,12 @@ int64_t pipeline_now(void); /* ms of a clock that only goes on */
 int pipeline_helper(struct target *target, const char *scheduler, char **file,
                     char **remote, struct digest *digest, struct repx_err *err);
 
+/* The keys of the plugins that a run on that target uses, of its transport aside (which is
+ * chosen when it connects): "FILE:LINE: ...", before anybody is contacted. */
+int plugins_check_keys(const struct plugin_paths *paths,
+                       const struct config_target *target, const char *scheduler,
+                       struct repx_err *err);
+
 /* Show the resources of every job that is to run to the scheduler plugin (check.c). */
 int scheduler_check_plan(const struct pipeline *p, struct repx_err *err);
 

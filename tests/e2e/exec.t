@@ -26,8 +26,8 @@ all_done() { [[ $(succeeded) == 16 ]]; }
 export -f run succeeded
 
 config 'jobs = 3'
-check 'a missing or unknown key is told before anything is submitted' '
-	must_fail run 2>err; grep "config.toml:.*jobs.*no such key" err'
+check 'a missing or unknown key is told before anything is done' '
+	must_fail run 2>err; grep "config.toml:.*jobs.*no such key" err && test ! -e "$BASE"'
 config ''
 check 'the key is needed' 'must_fail run 2>err; grep "sched-exec needs the key helper" err'
 config 'helper = "bin/background.py"'
@@ -48,3 +48,8 @@ check 'what is still at work is asked of the scheduler that has it, and not subm
 	rm -rf "$BASE/outputs" && run >first; run | grep "Submitted 0 jobs"'
 within 60 all_done
 check 'running again finds all complete' 'run | grep "already complete"'
+config "helper = \"$SCRIPT\"
+hepler = 1"
+check 'a wrong key is told even then, and where it stands' '
+	must_fail run 2>err; cat err; test "$(grep -c ERROR err)" -eq 1 &&
+	grep "config.toml:5: hepler: sched-exec has no such key; did you mean .helper" err'
