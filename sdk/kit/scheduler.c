@@ -192,14 +192,14 @@ char *repx_said(const char *errors, const char *lead)
     struct repx_buf b = {0};
     size_t skip = lead ? strlen(lead) : 0;
 
-    while (*errors && b.len < MESSAGE_MAX) {
+    while (*errors && b.len + 2 < MESSAGE_MAX) {
         size_t n = strcspn(errors, "\r\n");
         size_t from = n >= skip && skip && strncmp(errors, lead, skip) == 0 ? skip : 0;
         size_t length = n - from;
         if (length > LINE_MAX_LEN)
             length = LINE_MAX_LEN;
-        if (length > MESSAGE_MAX - b.len)
-            length = MESSAGE_MAX - b.len;
+        if (length > MESSAGE_MAX - 2 - b.len)
+            length = MESSAGE_MAX - 2 - b.len;
         if (length)
             repx_buf_fmt(&b, "%s%.*s", b.len ? "; " : "", (int)length, errors + from);
         errors += n + (errors[n] != 0);
@@ -218,6 +218,10 @@ int repx_says(const char *text, const char *const *phrases)
 
 static void give_line(struct repx_lines *l, char *line, size_t n)
 {
+    if (l->skipping) { /* the end of one that is too long */
+        l->skipping = 0;
+        return;
+    }
     line[n] = 0;
     l->count++;
     l->line(l->ctx, line);
@@ -227,6 +231,8 @@ void repx_lines_take(void *lines, const char *bytes, uint64_t n)
 {
     struct repx_lines *l = lines;
 
+    if (!n)
+        return;
     repx_buf_add(&l->rest, bytes, n);
     char *at = l->rest.data, *stop = at + l->rest.len, *end;
     while ((end = memchr(at, '\n', (size_t)(stop - at))) != NULL) {
@@ -234,13 +240,15 @@ void repx_lines_take(void *lines, const char *bytes, uint64_t n)
         at = end + 1;
     }
     repx_buf_drop(&l->rest, (size_t)(at - l->rest.data));
-    if (l->rest.len > PIECE_MAX) /* no line of any scheduler */
+    if (l->rest.len > PIECE_MAX) {
         l->rest.len = 0;
+        l->skipping = l->skipped = 1;
+    }
 }
 
 int repx_lines_end(struct repx_lines *l)
 {
-    int cut = l->rest.len > 0;
+    int cut = l->rest.len > 0 || l->skipping || l->skipped;
 
     repx_buf_free(&l->rest);
     return cut ? -1 : 0;

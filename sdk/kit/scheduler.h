@@ -57,12 +57,14 @@ int repx_says(const char *text, const char *const *phrases);
 
 /* Lines of an answer that comes in pieces: repx_lines_take is a struct repx_run's output.
  * A line is handed on without its newline, may be changed, and is gone afterwards. What is
- * left without a newline at the end was cut off: repx_lines_end says so (-1). */
+ * left without a newline at the end was cut off, and a line of more than a megabyte is left
+ * out, being none of any scheduler: repx_lines_end says so (-1). */
 struct repx_lines {
     void (*line)(void *ctx, char *line);
     void *ctx;
     uint64_t count;
     struct repx_buf rest;
+    int skipping, skipped; /* one that is too long; and one was */
 };
 void repx_lines_take(void *lines, const char *bytes, uint64_t n);
 int repx_lines_end(struct repx_lines *lines);
