@@ -98,8 +98,9 @@ static int send_entry(const struct repx_sync_host *sync, uint64_t i,
         return 0;
     if (sync->source_entry(sync->ctx, i, &e, err) < 0)
         return -1;
+    REPX_AUTO_FREE char *path = repx_strdup(e.path); /* lent until the next service */
     int rc = send_one(&p, e.length, &signature, err);
-    return rc < 0 ? repx_wrap(err, "%s", e.path) : rc;
+    return rc < 0 ? repx_wrap(err, "%s", path) : rc;
 }
 
 int64_t delta_send(const struct repx_sync_host *sync, const uint64_t *entries,

@@ -59,6 +59,7 @@ void scheduler_checks(struct conform *c); /* scheduler.c */
 void resource_checks(struct conform *c);  /* resources.c */
 void scheduler_faults(struct conform *c); /* scheduler_fault.c, with --fake */
 void sync_checks(struct conform *c);      /* sync.c */
+void delta_checks(struct conform *c);     /* sync_delta.c */
 void bootstrap_checks(struct conform *c); /* bootstrap.c */
 
 #endif

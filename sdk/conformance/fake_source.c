@@ -9,6 +9,7 @@
 #include "core/wire/digest.h"
 
 #define LARGE 300000
+#define VERY_LARGE 3000001
 
 static struct fake_file *add(struct fake_source *s, uint32_t kind, char *path)
 {
@@ -104,14 +105,39 @@ void fake_source_make(struct fake_source *s, uint32_t phase, unsigned jobs,
     }
 }
 
+size_t fake_source_large(struct fake_source *s, uint32_t phase)
+{
+    if (phase == REPX_PHASE_LAB) {
+        add_file(s, repx_strdup("jobs/1mz8s3yq0r5bj7c4k9xn2wpl6dvhgf1a-9/large"), 9,
+                 VERY_LARGE);
+    } else {
+        (void)add(s, REPX_ENTRY_DIR, repx_strdup("images/large-1.0"));
+        add_file(s, repx_strdup("images/large-1.0/manifest.json"), 99, 300);
+        add_link(s, repx_strdup("images/large-1.0/l/layer.tar"),
+                 "../../../store/large-layer.tar");
+        add_file(s, repx_strdup("store/large-layer.tar"), 98, VERY_LARGE);
+    }
+    return s->count - 1;
+}
+
+/* Content that repeats itself nowhere. */
+static uint64_t mixed(uint64_t n)
+{
+    n = (n + UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+    n = (n ^ (n >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return n ^ (n >> 31);
+}
+
 size_t fake_source_bytes(const struct fake_file *f, uint64_t offset, char *to,
                          size_t len)
 {
     uint64_t left = offset < f->entry.length ? f->entry.length - offset : 0;
     size_t n = left < len ? (size_t)left : len;
 
-    for (size_t i = 0; i < n; i++)
-        to[i] = (char)((uint64_t)f->seed * 131 + (offset + i) * 31 / 8 + f->seed / 251);
+    for (size_t i = 0; i < n; i++) {
+        to[i] = (char)(mixed((uint64_t)f->seed << 40 | (offset + i) / 8) >>
+                       (offset + i) % 8 * 8);
+    }
     return n;
 }
 

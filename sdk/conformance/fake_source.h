@@ -22,6 +22,8 @@ struct fake_source {
  * to that phase. */
 void fake_source_make(struct fake_source *s, uint32_t phase, unsigned jobs,
                       unsigned each);
+/* One more, worth a delta; returns its number. Not of phase bootstrap. */
+size_t fake_source_large(struct fake_source *s, uint32_t phase);
 /* Bytes of a file from an offset: how many. */
 size_t fake_source_bytes(const struct fake_file *f, uint64_t offset, char *to,
                          size_t len);

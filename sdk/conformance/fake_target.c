@@ -10,6 +10,7 @@
 #include <kit/err.h>
 
 #include "core/wire/digest.h"
+#include "fake_delta.h"
 
 #define PUTS_AHEAD 64 /* what a host takes before it has to wait */
 
@@ -19,15 +20,7 @@ struct fake_stood {
     uint8_t digest[REPX_DIGEST_LEN];
 };
 
-struct fake_object {
-    uint8_t digest[REPX_DIGEST_LEN];
-    uint32_t executable;
-    uint64_t length;
-    int here, asked, wanted;
-};
-
-static void __attribute__((format(printf, 2, 3)))
-breach(struct fake_target *t, const char *fmt, ...)
+void fake_breach(struct fake_target *t, const char *fmt, ...)
 {
     va_list args;
 
@@ -39,7 +32,7 @@ breach(struct fake_target *t, const char *fmt, ...)
 }
 
 /* Every service begins here. What was lent by the one before is taken away. */
-static int begin(struct fake_target *t, enum fake_call call, struct repx_err *err)
+int fake_begin(struct fake_target *t, enum fake_call call, struct repx_err *err)
 {
     free(t->lent_path);
     free(t->lent_link);
@@ -68,6 +61,14 @@ static struct fake_object *object(const struct fake_target *t, const uint8_t *di
     return NULL;
 }
 
+struct fake_object *fake_object_of(const struct fake_target *t, uint64_t entry)
+{
+    const struct repx_entry *e =
+        entry < t->source->count ? &t->source->files[entry].entry : NULL;
+
+    return e && e->kind == REPX_ENTRY_FILE ? object(t, e->digest, e->executable) : NULL;
+}
+
 /* ---- the source ---- */
 
 static uint64_t source_count(void *ctx)
@@ -81,15 +82,15 @@ static int32_t source_entry(void *ctx, uint64_t i, struct repx_entry *entry,
     struct fake_target *t = ctx;
     uint64_t size = entry->size;
 
-    if (begin(t, FAKE_ENTRY, err) < 0)
+    if (fake_begin(t, FAKE_ENTRY, err) < 0)
         return -1;
     if (size != sizeof(*entry)) {
-        breach(t, "source_entry is given an entry that says it is %llu bytes",
-               (unsigned long long)size);
+        fake_breach(t, "source_entry is given an entry that says it is %llu bytes",
+                    (unsigned long long)size);
     }
     if (i >= t->source->count) {
-        breach(t, "entry %llu of %zu was asked for", (unsigned long long)i,
-               t->source->count);
+        fake_breach(t, "entry %llu of %zu was asked for", (unsigned long long)i,
+                    t->source->count);
         return repx_fail(err, REPX_E_USAGE, "there is no such entry");
     }
     const struct fake_file *f = &t->source->files[i];
@@ -107,7 +108,7 @@ static int64_t source_read(void *ctx, uint64_t i, uint64_t offset, void *to,
     struct fake_target *t = ctx;
 
     if (i >= t->source->count || t->source->files[i].entry.kind != REPX_ENTRY_FILE) {
-        breach(t, "what is no file was read");
+        fake_breach(t, "what is no file was read");
         return repx_fail(err, REPX_E_USAGE, "entry %llu is no file",
                          (unsigned long long)i);
     }
@@ -140,16 +141,17 @@ static void check_entry(struct fake_target *t, const struct repx_tree *tree,
                         const struct repx_entry *e, const char *name)
 {
     if (!e->path || !path_is_good(e->path) || (!*e->path && tree->count != 1)) {
-        breach(t, "%s: an entry has the path \"%s\"", name,
-               e->path ? e->path : "(null)");
+        fake_breach(t, "%s: an entry has the path \"%s\"", name,
+                    e->path ? e->path : "(null)");
     }
     if (e->kind < REPX_ENTRY_FILE || e->kind > REPX_ENTRY_LINK)
-        breach(t, "%s: an entry has the kind %u", name, e->kind);
+        fake_breach(t, "%s: an entry has the kind %u", name, e->kind);
     if (e->kind == REPX_ENTRY_LINK && (!e->link || e->link[0] == '/'))
-        breach(t, "%s: a link is not relative", name);
+        fake_breach(t, "%s: a link is not relative", name);
     if (e->kind == REPX_ENTRY_FILE && !object(t, e->digest, e->executable)) {
-        breach(t, "%s/%s: content or mode are not those of any entry of the source",
-               name, e->path ? e->path : "");
+        fake_breach(t,
+                    "%s/%s: content or mode are not those of any entry of the source",
+                    name, e->path ? e->path : "");
     }
 }
 
@@ -158,11 +160,11 @@ static int32_t place(void *ctx, const struct repx_tree *tree, const char *name,
 {
     struct fake_target *t = ctx;
 
-    if (begin(t, FAKE_PLACE, err) < 0)
+    if (fake_begin(t, FAKE_PLACE, err) < 0)
         return -1;
     if ((strncmp(name, "artifacts/", 10) != 0 && strncmp(name, "bin/", 4) != 0) ||
         !path_is_good(name))
-        breach(t, "a tree is placed at %s", name);
+        fake_breach(t, "a tree is placed at %s", name);
     for (uint64_t i = 0; i < tree->count; i++) {
         struct repx_entry e = entry_at(tree, i);
         check_entry(t, tree, &e, name);
@@ -190,8 +192,9 @@ static int32_t lacking(void *ctx,
     struct fake_target *t = ctx;
 
     t->trips++;
-    if (begin(t, FAKE_LACKING, err) < 0)
+    if (fake_begin(t, FAKE_LACKING, err) < 0)
         return -1;
+    fake_delta_ended(t, "lacking");
     for (size_t i = 0; i < t->object_count; i++) {
         struct fake_object *o = &t->objects[i];
         if (!o->wanted || o->here)
@@ -208,20 +211,18 @@ static int32_t put(void *ctx, uint64_t i, struct repx_err *err)
 
     if (t->cancel_at && t->calls[FAKE_PUT] + 1 == t->cancel_at)
         cancel_set(t->c, 1);
-    if (begin(t, FAKE_PUT, err) < 0)
+    if (fake_begin(t, FAKE_PUT, err) < 0)
         return -1;
+    fake_delta_ended(t, "put");
     if (t->cancel_at && t->calls[FAKE_PUT] >= t->cancel_at + PUTS_AHEAD)
         return repx_fail(err, REPX_E_CANCELED, "the user said stop");
-    const struct repx_entry *e =
-        i < t->source->count ? &t->source->files[i].entry : NULL;
-    struct fake_object *o =
-        e && e->kind == REPX_ENTRY_FILE ? object(t, e->digest, e->executable) : NULL;
+    struct fake_object *o = fake_object_of(t, i);
     if (!o)
-        breach(t, "put(%llu): is no file of the source", (unsigned long long)i);
+        fake_breach(t, "put(%llu): is no file of the source", (unsigned long long)i);
     if (o && o->here)
-        breach(t, "%s is sent, and the target has it", t->source->files[i].path);
+        fake_breach(t, "%s is sent, and the target has it", t->source->files[i].path);
     if (o && !o->asked)
-        breach(t, "%s is sent, and was not asked for", t->source->files[i].path);
+        fake_breach(t, "%s is sent, and was not asked for", t->source->files[i].path);
     if (o)
         o->here = 1;
     return o ? 0 : repx_fail(err, REPX_E_USAGE, "only files are sent");
@@ -241,10 +242,11 @@ static int32_t verify(void *ctx, struct repx_err *err)
     struct fake_target *t = ctx;
 
     t->trips++;
-    if (begin(t, FAKE_VERIFY, err) < 0)
+    if (fake_begin(t, FAKE_VERIFY, err) < 0)
         return -1;
+    fake_delta_ended(t, "verify");
     if (outstanding(t)) {
-        breach(t, "verify is called, and not all that is lacking was sent");
+        fake_breach(t, "verify is called, and not all that is lacking was sent");
         return repx_fail(err, REPX_E_CORRUPT, "something is missing");
     }
     return 0;
@@ -259,7 +261,7 @@ static int32_t known(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
 
     t->trips++;
     t->known_asked = 1;
-    if (begin(t, FAKE_KNOWN, err) < 0)
+    if (fake_begin(t, FAKE_KNOWN, err) < 0)
         return -1;
     return t->remembers && memcmp(t->set, digest, REPX_DIGEST_LEN) == 0;
 }
@@ -270,10 +272,10 @@ static int32_t remember(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
     struct fake_target *t = ctx;
 
     t->trips++;
-    if (begin(t, FAKE_REMEMBER, err) < 0)
+    if (fake_begin(t, FAKE_REMEMBER, err) < 0)
         return -1;
     if (outstanding(t) || !t->calls[FAKE_VERIFY])
-        breach(t, "a set is remembered that was not verified");
+        fake_breach(t, "a set is remembered that was not verified");
     t->remembers = 1;
     memcpy(t->set, digest, REPX_DIGEST_LEN);
     return 0;
@@ -313,7 +315,7 @@ static int32_t tree_digest(void *ctx, const struct repx_tree *tree,
         repx_array((size_t)tree->count + 1, sizeof(struct repx_entry));
     struct digest d;
 
-    if (begin(ctx, FAKE_DIGEST, err) < 0)
+    if (fake_begin(ctx, FAKE_DIGEST, err) < 0)
         return -1;
     for (uint64_t i = 0; i < tree->count; i++)
         all[i] = entry_at(tree, i);
@@ -394,6 +396,7 @@ void fake_target_free(struct fake_target *t)
 {
     forget_stood(t);
     free(t->objects);
+    fake_delta_free(t->delta);
     free(t->lent_path);
     free(t->lent_link);
 }

@@ -18,10 +18,13 @@ enum fake_call {
     FAKE_PUT,
     FAKE_VERIFY,
     FAKE_DIGEST,
+    FAKE_SIGNATURE,
+    FAKE_PATCH,
     FAKE_CALLS
 };
 
 struct fake_stood; /* what was placed */
+struct fake_delta; /* fake_delta.h */
 
 struct fake_target {
     struct conform *c;
@@ -42,7 +45,22 @@ struct fake_target {
     size_t object_count;
     char *lent_path, *lent_link; /* of the last source_entry: gone at the next call */
     uint8_t set[REPX_DIGEST_LEN];
+    struct fake_delta *delta; /* NULL: deltas are not offered */
 };
+
+struct fake_object {
+    uint8_t digest[REPX_DIGEST_LEN];
+    uint32_t executable;
+    uint64_t length;
+    int here, asked, wanted;
+};
+
+/* For the services: each begins so, -1 when it is to fail; the first thing that the contract
+ * does not allow; the object of a file of the source, or NULL. */
+int fake_begin(struct fake_target *t, enum fake_call call, struct repx_err *err);
+void fake_breach(struct fake_target *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+struct fake_object *fake_object_of(const struct fake_target *t, uint64_t entry);
 
 /* An empty target with that source. */
 void fake_target_init(struct fake_target *t, struct conform *c,

@@ -47,16 +47,8 @@ static void requests_that_are_none(struct trial *t)
 
 static void answers_without_units(struct trial *t)
 {
-    static const char *const names[] = {"array_max", "submit_max", "script_max",
-                                        "name_max", "remembers_s"};
-    int rc = helper_call(&t->h, "limits", "", CALL_S), fine = 1;
+    int rc = helper_call(&t->h, "status", "", CALL_S);
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        fine &= helper_number(&t->h, 0, names[i], -1) >= -1;
-    int64_t poll_ms = helper_number(&t->h, 0, "poll_ms", 1000);
-    (void)check(rc == 0 && t->h.is_clean && t->h.count == 1 && fine && poll_ms > 0,
-                "limits: one line of numbers from -1 on");
-    rc = helper_call(&t->h, "status", "", CALL_S);
     (void)check(rc == 0 && t->h.is_clean, "status answers, with rows or none");
     rc = helper_call(&t->h, "find", "\"keys\":[\"kconformnobodyhasthisone\"]", CALL_S);
     (void)check(rc == 0 && t->h.count == 0, "a key that nobody has gets no answer");
@@ -301,6 +293,7 @@ static void units(struct trial *t)
 {
     requests_that_are_none(t);
     answers_without_units(t);
+    scheduler_limits(t);
     one_unit(t);
     an_array(t);
     dependencies(t);

@@ -250,6 +250,7 @@ void sync_checks(struct conform *c)
     later_host(c, &source);
     scale(c);
     leaks(c, &source);
+    delta_checks(c);
     fake_source_free(&source);
     around_end(around);
     untested("a transfer to a real target: run a Lab through it (repx-sync(3))");

@@ -42,6 +42,7 @@ int trial_found_as(struct trial *t, const char *key, const char *id);
 char *trial_find(struct trial *t, const char *key);
 
 void scheduler_arrays(struct trial *t); /* scheduler_array.c */
+void scheduler_limits(struct trial *t); /* scheduler_limits.c */
 void scheduler_odd(struct trial *t);    /* scheduler_odd.c */
 void scheduler_many(struct trial *t);   /* scheduler_many.c, with --fake */
 

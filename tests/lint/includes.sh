@@ -40,7 +40,7 @@ c_files | grep -v '^tests/' | xargs grep -nHE '^ *# *include *[<"]' |
 				else if (rank[to[2]] > rank[path[2]]) bad("is above " path[2])
 			}
 			if (inner ~ /^(plugins|tests)\//) bad("is not for core")
-		} else if ($1 ~ /^sdk\/conformance\// && inner ~ /^core\/(config|json|plugin|wire)\//) {
+		} else if ($1 ~ /^sdk\/conformance\// && inner ~ /^core\/(config|delta|json|plugin|wire)\//) {
 			# loads plugins as the core does; no author includes it
 		} else if ($1 ~ /^plugins\/sync-/ && inner ~ /^core\/delta\/delta\.h$/) {
 			# an archive of its own, so that the client has no librsync

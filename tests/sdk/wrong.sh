@@ -75,6 +75,9 @@ wrong chdir 'as they were; changed: the working directory'
 wrong signal 'as they were; changed: signals'
 wrong environment 'as they were; changed: the environment'
 wrong prints 'nothing is printed here I am'
+plugin=sync-lab
+wrong trusts 'a file that its delta did not become is put whole'
+wrong unended 'all is brought to a target that offers deltas .* a delta is not ended'
 plugin=sched-exec
 wrong boast 'check accepts what the plugin says it honours'
 wrong zero 'check accepts a job that asks for nothing'
