@@ -37,6 +37,8 @@ static void take(struct account *a, const struct budget_call *c)
     least = least < a->units ? least : a->units;
     a->units -= cost * WHOLE;
     a->units = a->units > least ? a->units : least;
+    if (c->beside)
+        return;
     if (c->timed_out) {
         a->level += a->level < BUDGET_LEVEL_MAX;
     } else {
@@ -57,6 +59,8 @@ struct budget budget_of(const struct budget_call *calls, size_t count, int64_t n
         take(&a, calls + i);
         b.minute += age <= 60000 ? calls[i].cost : 0;
         b.ten += age <= 600000 ? calls[i].cost : 0;
+        if (calls[i].beside)
+            continue;
         b.silent = calls[i].timed_out;
         pause_until = calls[i].timed_out
                           ? calls[i].t + ((int64_t)BUDGET_PAUSE_MS << (a.level - 1))

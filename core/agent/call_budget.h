@@ -21,6 +21,7 @@ struct budget_call {
     int64_t cost;  /* commands that it ran */
     int timed_out; /* no answer came in time */
     int must;      /* no question: it submitted, cancelled, looked a key up */
+    int beside; /* not answered by the controller (accounts): tells nothing of its pace */
 };
 
 struct budget {

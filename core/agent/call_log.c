@@ -183,6 +183,7 @@ static void on_record(void *ctx, const json_t *record)
         .cost = call_log_cost(record),
         .timed_out = strcmp(state_text(record, "was", ""), outcomes[2]) == 0,
         .must = strcmp(verb, "status") != 0 && strcmp(verb, "ended") != 0,
+        .beside = strcmp(verb, "ended") == 0,
     };
 }
 
@@ -208,7 +209,7 @@ struct budget call_log_budget(struct site *site, const char *scheduler)
 struct counting {
     const char *verb;
     int64_t since, n;
-    int failed;
+    unsigned was;
 };
 
 static void on_counted(void *ctx, const json_t *record)
@@ -219,15 +220,18 @@ static void on_counted(void *ctx, const json_t *record)
         strcmp(state_text(record, "verb", ""), c->verb) != 0)
         return;
     c->n++;
-    c->failed |= strcmp(state_text(record, "was", ""), outcomes[0]) != 0;
+    for (unsigned k = 0; k < sizeof(outcomes) / sizeof(outcomes[0]); k++) {
+        if (strcmp(state_text(record, "was", ""), outcomes[k]) == 0)
+            c->was |= 1u << k;
+    }
 }
 
 int64_t call_log_asked(struct site *site, const char *scheduler, const char *verb,
-                       int64_t within_ms, int *failed)
+                       int64_t within_ms, unsigned *was)
 {
     struct counting c = {verb, state_now_ms() - within_ms, 0, 0};
 
     call_log_read(site, scheduler, 1, on_counted, &c);
-    *failed = c.failed;
+    *was = c.was;
     return c.n;
 }

@@ -34,9 +34,9 @@ void call_log_read(struct site *site, const char *scheduler, int recent,
 /* Commands that a record stands for, at least 1. */
 int64_t call_log_cost(const json_t *record);
 
-/* Calls of a verb within the last so many ms; *failed: one of them got no answer. */
+/* Calls of a verb within the last so many ms; *was gets bit 1 << CALL_* of each outcome. */
 int64_t call_log_asked(struct site *site, const char *scheduler, const char *verb,
-                       int64_t within_ms, int *failed);
+                       int64_t within_ms, unsigned *was);
 
 struct budget call_log_budget(struct site *site, const char *scheduler);
 

@@ -25,8 +25,9 @@ struct summary {
     struct event_reader *reader;
     int64_t *started, *ended; /* t per job, 0: not yet */
     int64_t *submitted;       /* t of the newest submission, 0: none */
-    int64_t *index;           /* within an array of jobs, else -1 */
-    char (*keys)[27];         /* of the unit of each job, "" before */
+    int64_t *left;    /* t when it left the queue without a record of its end, or 0 */
+    int64_t *index;   /* within an array of jobs, else -1 */
+    char (*keys)[27]; /* of the unit of each job, "" before */
     size_t first[SUMMARY_FIRST], first_count;
     size_t before;    /* complete when the run was submitted */
     json_t *waiting;  /* the scheduler's reason -> how many jobs; NULL: never asked */

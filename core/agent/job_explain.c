@@ -225,6 +225,10 @@ static void put_state(const struct explaining *x, json_t *answer)
 
     (void)json_object_set_new(answer, "status", json_integer(state->status[i]));
     (void)json_object_set_new(answer, "ended", json_boolean(state->terminal[i]));
+    if (!state->terminal[i] && x->s.left[i]) {
+        (void)json_object_set_new(answer, "left_queue_t",
+                                  json_integer((json_int_t)x->s.left[i]));
+    }
     if (!reason)
         return;
     if (state->status[i] == JOB_BLOCKED && strtoul(reason, NULL, 10) == i) {

@@ -16,6 +16,7 @@
 #include "core/agent/jobs_cancel_own.h"
 #include "core/agent/run_verbs.h"
 #include "core/agent/state_check.h"
+#include "core/agent/units_end.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -125,10 +126,10 @@ static void mark_shared(struct ending *e, const json_t *others)
     }
 }
 
-/* Ids of units that serve chosen jobs, and no others. */
+/* Units that serve chosen jobs, and no others. */
 static json_t *units_to_end(struct ending *e)
 {
-    json_t *others = json_object(), *mine = json_object(), *ids = json_array(), *u;
+    json_t *others = json_object(), *mine = json_object(), *units = json_array(), *u;
     size_t at;
 
     json_array_foreach(e->units, at, u)
@@ -136,31 +137,29 @@ static json_t *units_to_end(struct ending *e)
         size_t i = (size_t)state_int(u, "i", 0);
         if (e->state.terminal[i])
             continue;
-        (void)json_object_set_new(e->chosen[i] ? mine : others, state_text(u, "id", ""),
-                                  json_true());
+        (void)json_object_set(e->chosen[i] ? mine : others, state_text(u, "id", ""), u);
     }
     for (void *m = json_object_iter(mine); m; m = json_object_iter_next(mine, m)) {
         const char *id = json_object_iter_key(m);
         if (!json_object_get(others, id))
-            (void)json_array_append_new(ids, json_string(id));
+            (void)json_array_append(units, json_object_iter_value(m));
     }
     mark_shared(e, others);
     json_decref(others);
     json_decref(mine);
-    return ids;
+    return units;
 }
 
-static int ask_units(struct ending *e, json_t *ids, struct repx_err *err)
+static int ask_units(struct ending *e, json_t *units, struct repx_err *err)
 {
     struct scheduler s;
 
-    e->asked = json_array_size(ids);
+    e->asked = json_array_size(units);
     if (e->asked == 0)
         return 0;
     if (scheduler_open(&s, e->site, e->run->record, err) < 0)
         return -1;
-    int rc = scheduler_call(&s, "cancel", json_pack("{s:O}", "ids", ids), CANCEL_MS,
-                            NULL, NULL, err);
+    int rc = units_end(&s, json_incref(units), CANCEL_MS, err);
     scheduler_close(&s);
     return rc;
 }
@@ -239,15 +238,15 @@ static int end_part(struct ending *e, struct repx_err *err)
     uint64_t epoch;
     int held = lease_take(e->site, "feed", SUBMITTER_MS, &epoch, NULL) == 0;
     int rc = ending_poll(e, err);
-    json_t *ids = rc == 0 ? units_to_end(e) : json_array();
+    json_t *units = rc == 0 ? units_to_end(e) : json_array();
 
     if (rc == 0)
         rc = mark_units(e, err);
     if (rc == 0)
-        rc = ask_units(e, ids, err);
+        rc = ask_units(e, units, err);
     if (rc == 0)
         rc = tell_waiting(e, err);
-    json_decref(ids);
+    json_decref(units);
     if (held)
         lease_drop(e->site, "feed");
     return rc;

@@ -25,6 +25,16 @@ int queue_over(uint32_t state)
     return state >= REPX_STATE_DONE && state <= REPX_STATE_ENDED;
 }
 
+const char *queue_word(const char *recorded, const char *word)
+{
+    static const char *const dull[] = {"BeginTime", "Resources", "Priority", "None"};
+    int tells = word && *word;
+
+    for (size_t i = 0; tells && i < sizeof(dull) / sizeof(dull[0]); i++)
+        tells = strcmp(word, dull[i]) != 0;
+    return recorded && *recorded && !tells ? recorded : word;
+}
+
 int queue_holds(const char *indices, int64_t index)
 {
     for (const char *at = indices; at && *at;) {

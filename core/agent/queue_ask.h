@@ -31,6 +31,10 @@ const json_t *queue_row(const struct queue *q, const char *key, int64_t index);
 /* Does "3-7,9" hold this index? */
 int queue_holds(const char *indices, int64_t index);
 
+/* Why a job waits that has a row in the queue: the scheduler's word, or why it was put back
+ * (`recorded`, NULL: it was not) where that tells more. */
+const char *queue_word(const char *recorded, const char *word);
+
 /* Is it gone from the queue, by that state (REPX_STATE_*)? */
 int queue_over(uint32_t state);
 

@@ -40,7 +40,9 @@ static void take_rows(struct summary *s, const struct queue *q)
         if (!row || queue_over(state)) {
             s->gone += s->submitted[i] < q->t;
         } else if (state == REPX_STATE_PENDING) {
-            const char *why = state_text(row, "reason", "");
+            const char *back =
+                s->state.status[i] == JOB_QUEUED ? s->state.reason[i] : NULL;
+            const char *why = queue_word(back, state_text(row, "reason", ""));
             count_word(waiting, *why ? why : "waiting");
         }
     }

@@ -11,6 +11,7 @@
 #include "core/agent/follow.h"
 #include "core/agent/run_watch.h"
 #include "core/agent/state_check.h"
+#include "core/agent/truth.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -113,7 +114,8 @@ static int look_once(struct summary *s, struct repx_err *err)
     for (size_t i = 0; !open && i < s->run->count; i++) {
         const char *reason = s->state.reason[i];
         open = s->state.status[i] == JOB_QUEUED || s->state.status[i] == JOB_RUNNING ||
-               (reason && strcmp(reason, CANCELLED_OUTSIDE) == 0);
+               (reason && (strcmp(reason, CANCELLED_OUTSIDE) == 0 ||
+                           strcmp(reason, TRUTH_NOBODY) == 0));
     }
     if (open)
         run_look(s->site, s->run->id, QUEUE_PERSON_MS);

@@ -27,6 +27,7 @@ int summary_open(struct summary *s, struct site *site, struct run *run,
     s->started = repx_array(run->count + 1, sizeof(*s->started));
     s->ended = repx_array(run->count + 1, sizeof(*s->ended));
     s->submitted = repx_array(run->count + 1, sizeof(*s->submitted));
+    s->left = repx_array(run->count + 1, sizeof(*s->left));
     s->index = repx_array(run->count + 1, sizeof(*s->index));
     s->keys = repx_array(run->count + 1, sizeof(*s->keys));
     s->reader = event_reader_open(site, run, err);
@@ -39,6 +40,7 @@ void summary_close(struct summary *s)
     free(s->started);
     free(s->ended);
     free(s->submitted);
+    free(s->left);
     free(s->index);
     free(s->keys);
     event_reader_close(s->reader);
@@ -79,6 +81,11 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
     if ((strcmp(what, "submitted") == 0 || strcmp(what, "taken") == 0) &&
         strncmp(state_text(event, "phase", "main"), "step-", 5) != 0)
         note_key(s, i, event);
+    if (strcmp(what, "gone") == 0) {
+        s->left[i] = s->left[i] ? s->left[i] : state_int(event, "t", 0);
+    } else {
+        s->left[i] = 0;
+    }
     if (strcmp(what, "done") == 0)
         s->before += !was;
     if (s->state.status[i] == JOB_RUNNING && strcmp(what, "start") == 0 &&
@@ -217,6 +224,23 @@ static json_t *blockers(const struct summary *s)
     return list;
 }
 
+/* Those that the scheduler never starts, since what they wait for cannot come. */
+static json_t *never_come(const struct summary *s)
+{
+    json_t *first = NULL;
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->run->count; i++) {
+        const char *by = s->state.reason[i];
+        if (s->state.status[i] != JOB_BLOCKED || !by || strtoul(by, NULL, 10) != i)
+            continue;
+        if (n++ == 0)
+            first = job_named(s, i);
+    }
+    return json_pack("{s:I,s:o}", "count", (json_int_t)n, "first",
+                     first ? first : json_null());
+}
+
 /* Longest running first. */
 static json_t *oldest(const struct summary *s)
 {
@@ -290,6 +314,7 @@ json_t *summary_json(const struct summary *s)
     (void)json_object_set_new(j, "failures", failure_reasons(s));
     (void)json_object_set_new(j, "failed_first", first_failures(s));
     (void)json_object_set_new(j, "blocked_by", blockers(s));
+    (void)json_object_set_new(j, "never_satisfied", never_come(s));
     (void)json_object_set_new(j, "oldest_running", oldest(s));
     (void)json_object_set(j, "waiting", s->waiting ? s->waiting : json_null());
     (void)json_object_set_new(j, "room", without_room(s));

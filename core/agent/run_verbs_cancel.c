@@ -10,6 +10,7 @@
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
 #include "core/agent/submit.h"
+#include "core/agent/units_end.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -18,7 +19,7 @@
 
 struct cancellation {
     struct run_state state;
-    json_t *ids; /* object: id -> index of its job */
+    json_t *units; /* object: id -> {"id", "key", "i"} */
 };
 
 static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
@@ -28,8 +29,11 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
 
     (void)line, (void)n;
     run_state_event(&c->state, event);
-    if (strcmp(state_text(event, "e", ""), "submitted") == 0 && id && *id)
-        (void)json_object_set(c->ids, id, json_object_get(event, "i"));
+    if (strcmp(state_text(event, "e", ""), "submitted") != 0 || !id || !*id)
+        return;
+    json_t *unit = unit_named(id, state_text(event, "key", ""));
+    (void)json_object_set(unit, "i", json_object_get(event, "i"));
+    (void)json_object_set_new(c->units, id, unit);
 }
 
 static int mark(struct site *site, const struct run *run, struct repx_err *err)
@@ -42,31 +46,31 @@ static int mark(struct site *site, const struct run *run, struct repx_err *err)
                            text ? strlen(text) : 2, 0666, err);
 }
 
-/* Ids of units whose job has not ended. */
-static json_t *ids_left(const struct cancellation *c)
+/* Units whose job has not ended. */
+static json_t *units_left(const struct cancellation *c)
 {
     json_t *list = json_array();
 
-    for (void *at = json_object_iter(c->ids); at;
-         at = json_object_iter_next(c->ids, at)) {
-        size_t i = (size_t)json_integer_value(json_object_iter_value(at));
+    for (void *at = json_object_iter(c->units); at;
+         at = json_object_iter_next(c->units, at)) {
+        json_t *unit = json_object_iter_value(at);
+        size_t i = (size_t)state_int(unit, "i", 0);
         if (i < c->state.count && !c->state.terminal[i])
-            (void)json_array_append_new(list, json_string(json_object_iter_key(at)));
+            (void)json_array_append(list, unit);
     }
     return list;
 }
 
-static int cancel_units(struct site *site, const struct run *run, json_t *ids,
+static int cancel_units(struct site *site, const struct run *run, json_t *units,
                         struct repx_err *err)
 {
     struct scheduler s;
 
-    if (json_array_size(ids) == 0)
+    if (json_array_size(units) == 0)
         return 0;
     if (scheduler_open(&s, site, run->record, err) < 0)
         return -1;
-    int rc = scheduler_call(&s, "cancel", json_pack("{s:O}", "ids", ids), CANCEL_MS,
-                            NULL, NULL, err);
+    int rc = units_end(&s, json_incref(units), CANCEL_MS, err);
     scheduler_close(&s);
     return rc;
 }
@@ -100,15 +104,15 @@ static int cancel_all(struct site *site, struct run *run, struct cancellation *c
     struct event_reader *r = event_reader_open(site, run, err);
     int64_t n = r ? event_reader_poll(r, on_event, c, err) : -1;
 
-    json_t *ids = ids_left(c);
-    int rc = n < 0 ? -1 : cancel_units(site, run, ids, err);
+    json_t *units = units_left(c);
+    int rc = n < 0 ? -1 : cancel_units(site, run, units, err);
     /* what started while the scheduler was asked is told by its own supervisor */
     if (rc == 0 && event_reader_poll(r, on_event, c, err) < 0)
         rc = -1;
     if (rc == 0)
         rc = tell(site, run, c, err);
-    msg_put_number(fields, F_COUNT, (int64_t)json_array_size(ids));
-    json_decref(ids);
+    msg_put_number(fields, F_COUNT, (int64_t)json_array_size(units));
+    json_decref(units);
     event_reader_close(r);
     return rc;
 }
@@ -121,7 +125,7 @@ int run_cancel(struct site *site, const char *run_id, struct repx_buf *fields,
 
     if (!run)
         return -1;
-    struct cancellation c = {.ids = json_object()};
+    struct cancellation c = {.units = json_object()};
     run_state_init(&c.state, run->count);
     int rc = mark(site, run, err);
     int held = rc == 0 && lease_take(site, "feed", SUBMITTER_MS, &epoch, NULL) == 0;
@@ -131,7 +135,7 @@ int run_cancel(struct site *site, const char *run_id, struct repx_buf *fields,
     }
     if (held)
         lease_drop(site, "feed");
-    json_decref(c.ids);
+    json_decref(c.units);
     run_state_finish(&c.state);
     run_close(run);
     return rc;

@@ -13,6 +13,7 @@
 #include "core/agent/run_verbs.h"
 #include "core/agent/state_check.h"
 #include "core/agent/submit.h"
+#include "core/agent/units_end.h"
 #include "core/agent/waiting.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
@@ -50,11 +51,13 @@ static void note(struct watch *w, const json_t *event)
         memcpy(j->key, key, sizeof(j->key));
         j->index = state_int(event, "index", -1);
         j->submitted = state_int(event, "t", 0);
-        j->gone = j->ran = 0;
+        j->gone = j->ran = j->unasked = 0;
         j->state = 0;
         free(j->taken);
         j->taken = NULL;
     }
+    if (strcmp(what, "lost") == 0 || strcmp(what, "explained") == 0)
+        j->unasked = state_true(event, "unasked") ? state_int(event, "t", 0) : 0;
     if (strcmp(what, "start") == 0) {
         j->ran = start_seen(state_int(event, "t", 0));
         j->gone = 0;
@@ -64,7 +67,8 @@ static void note(struct watch *w, const json_t *event)
     if (strcmp(what, "submitted") == 0 && strncmp(phase, "step-", 5) == 0) {
         if (!j->steps)
             j->steps = json_array();
-        (void)json_array_append(j->steps, json_object_get(event, "id"));
+        (void)json_array_append_new(
+            j->steps, unit_named(state_text(event, "id", ""), key ? key : ""));
     }
     if (strcmp(what, "taken") == 0) {
         free(j->taken);
@@ -231,7 +235,7 @@ static int explain_rest(struct watch *w, struct repx_err *err)
 
     while (w->has_scheduler && !w->is_local && !w->broken) {
         left = watch_explain(w, err);
-        if (left <= 0 || repx_now_ms() >= until)
+        if (left <= 0 || repx_now_ms() >= until || w->accounts > until)
             break;
         watch_accounts(w);
         left = watch_explain(w, err);

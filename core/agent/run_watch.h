@@ -17,7 +17,8 @@ struct watched {
     uint32_t state;    /* REPX_STATE_* of the last answer; 0: no row */
     char *word;        /* the scheduler's own for it, or NULL */
     char *by;          /* who cancelled it, as accounts tell; or NULL */
-    json_t *steps;     /* ids of the units of its branches, or NULL */
+    int64_t unasked; /* t of its LOST, told while no accounts could be asked; else 0 */
+    json_t *steps;   /* the units of its branches, {"id", "key"}, or NULL */
 };
 
 struct watch {
@@ -31,6 +32,7 @@ struct watch {
     int64_t compared;   /* t of the answer that the jobs were compared with */
     int64_t taken_at;   /* monotonic, when jobs of other runs were looked at */
     int64_t accounts;   /* monotonic, when the accounts may be asked again; -1: none */
+    int64_t told; /* ms since 1970, when they were asked and answered; 0: not yet */
     int has_scheduler;
     int is_local;
     int64_t skip; /* event lines that the caller has */
@@ -45,13 +47,18 @@ int64_t watch_poll(struct watch *w, struct repx_err *err);
 /* See how the scheduler sees all that has not ended, by an answer of at most that age if
  * one can be had, and write ends that nobody else can (docs/truth.md). */
 int watch_lost(struct watch *w, int64_t max_age_ms, struct repx_err *err);
+/* How a job that left the queue ended, as far as anybody knows; static, or the job's. */
+const char *watch_reason(struct watch *w, size_t i);
 
 /* ---- run_watch_accounts.c ---- */
 /* Ask the accounts about what left the queue unexplained, not too often. */
 void watch_accounts(struct watch *w);
-/* Write who cancelled what was cancelled outside repx, as far as accounts tell. Returns
- * how many of those are left that they may still tell, or -1. */
+/* Write who cancelled what was cancelled outside repx, and how ended what was LOST while
+ * the accounts did not answer, as far as they tell by now. Returns how many of those are
+ * left that they may still tell, or -1. */
 int64_t watch_explain(struct watch *w, struct repx_err *err);
+/* There may be accounts, and they have not answered since the job left the queue. */
+int watch_unasked(const struct watch *w, size_t i);
 
 /* ---- run_watch_taken.c ---- */
 /* Look at jobs that another run works on. */

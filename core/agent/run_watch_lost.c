@@ -11,6 +11,7 @@
 #include "core/agent/state_check.h"
 #include "core/agent/truth.h"
 #include "core/agent/unit_said.h"
+#include "core/agent/units_end.h"
 #include "core/wire/verbs.h"
 
 #define CANCEL_MS 60000
@@ -83,20 +84,14 @@ static struct testimony testimony_of(struct watch *w, size_t i, int64_t now)
 
 /* ---- what is written then ---- */
 
-static void cancel_ids(struct watch *w, json_t *ids)
-{
-    if (json_array_size(ids)) {
-        (void)scheduler_call(&w->scheduler, "cancel", json_pack("{s:O}", "ids", ids),
-                             CANCEL_MS, NULL, NULL, NULL);
-    }
-}
-
 static json_t *lost_event(struct watch *w, size_t i, const char *reason)
 {
     int64_t used = unit_said(w->site, w->jobs[i].key, w->jobs[i].index).used;
     json_t *event =
         json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e", "lost", "reason", reason);
 
+    if (strcmp(reason, TRUTH_NOBODY) == 0 && watch_unasked(w, i))
+        (void)json_object_set_new(event, "unasked", json_true());
     if (used)
         (void)json_object_set_new(event, "mem", json_integer((json_int_t)used));
     return event;
@@ -107,10 +102,9 @@ static json_t *never_event(struct watch *w, size_t i)
 {
     const json_t *row = queue_row(&w->queue, w->jobs[i].key, w->jobs[i].index);
     char *unit = array_unit(state_text(row, "id", ""), w->jobs[i].index);
-    json_t *ids = json_pack("[s]", unit);
+    json_t *units = json_pack("[o]", unit_named(unit, w->jobs[i].key));
 
-    cancel_ids(w, ids);
-    json_decref(ids);
+    (void)units_end(&w->scheduler, units, CANCEL_MS, NULL);
     free(unit);
     return json_pack("{s:I,s:s,s:I,s:s}", "i", (json_int_t)i, "e", "blocked", "by",
                      (json_int_t)i, "reason", "dependency never satisfied");
@@ -120,7 +114,8 @@ static json_t *end_event(struct watch *w, size_t i, const struct truth *truth)
 {
     if (truth->verdict == TRUTH_NEVER)
         return never_event(w, i);
-    cancel_ids(w, w->jobs[i].steps); /* its branches have nobody to gather them */
+    /* its branches have nobody to gather them */
+    (void)units_end(&w->scheduler, json_incref(w->jobs[i].steps), CANCEL_MS, NULL);
     if (truth->verdict == TRUTH_LOST)
         return lost_event(w, i, truth->reason);
     return json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)i, "e", "cancelled", "by",
@@ -162,6 +157,22 @@ static int write_end(struct watch *w, size_t i, const struct truth *truth,
     return event_write(w->site, w->run, event, err);
 }
 
+/* What never started left the queue together with what it waited for: that one's end
+ * comes first, and may be why. */
+static int follows_its_producer(const struct watch *w, size_t i)
+{
+    json_t *plan = w->jobs[i].ran ? NULL : run_plan(w->run, i, NULL);
+    const json_t *deps = json_object_get(plan, "deps");
+    int follows = 0;
+
+    for (size_t k = 0; k < json_array_size(deps); k++) {
+        size_t d = (size_t)json_integer_value(json_array_get(deps, k));
+        follows |= d < i && !w->state.terminal[d] && w->jobs[d].gone;
+    }
+    json_decref(plan);
+    return follows;
+}
+
 static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *err)
 {
     struct watched *j = w->jobs + i;
@@ -169,6 +180,8 @@ static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *er
     struct truth truth = truth_of(&t);
 
     if (truth.verdict == TRUTH_AS_RECORDED || truth.verdict == TRUTH_WAIT)
+        return 0;
+    if (truth.verdict == TRUTH_LOST && follows_its_producer(w, i))
         return 0;
     if (truth.verdict == TRUTH_REQUEUED) {
         j->ran = 0;
@@ -178,6 +191,15 @@ static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *er
                            err);
     }
     return write_end(w, i, &truth, err);
+}
+
+const char *watch_reason(struct watch *w, size_t i)
+{
+    struct testimony t = testimony_of(w, i, INT64_MAX);
+
+    t.started |= w->jobs[i].ran != 0;
+    struct truth truth = truth_of(&t);
+    return truth.reason ? truth.reason : TRUTH_NOBODY;
 }
 
 int watch_lost(struct watch *w, int64_t max_age_ms, struct repx_err *err)

@@ -123,15 +123,21 @@ static void set_reason(struct asked *a, const char *text)
 }
 
 /* It goes on, by the records: the queue's word for it, and how old that is. */
-static void merge_queue(struct asked *a, const struct queue *q)
+static void merge_queue(struct asked *a, const struct queue *q, int64_t left)
 {
     const json_t *row = queue_row(q, a->key, a->at);
     uint32_t state = row ? scheduler_state(state_text(row, "state", "")) : 0;
 
     if (state == REPX_STATE_PENDING && a->status != JOB_RUNNING) {
-        set_reason(a, state_text(row, "reason", NULL));
+        REPX_AUTO_FREE char *before = repx_strdup(a->reason);
+        set_reason(a, queue_word(before, state_text(row, "reason", NULL)));
     } else if (state == REPX_STATE_RUNNING) {
         a->status = JOB_RUNNING;
+    } else if (left && (!row || queue_over(state))) {
+        REPX_AUTO_FREE char *text =
+            repx_format("left the queue %lld s ago, its end is not known yet",
+                        (long long)((state_now_ms() - left) / 1000));
+        set_reason(a, text);
     }
     if (!q->error)
         return;
@@ -154,7 +160,7 @@ static void merge(struct site *site, struct asked *a, const struct summary *s,
     if (!s->state.terminal[i]) {
         a->status = s->state.status[i] == JOB_UNKNOWN ? a->status : s->state.status[i];
         set_reason(a, reason);
-        merge_queue(a, q);
+        merge_queue(a, q, s->left[i]);
         return;
     }
     /* what its supervisor wrote, perhaps just now, counts again */

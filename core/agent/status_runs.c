@@ -10,7 +10,9 @@
 #include <kit/file.h>
 
 #include "core/agent/follow.h"
+#include "core/agent/run_watch.h"
 #include "core/agent/state_check.h"
+#include "core/agent/truth.h"
 #include "core/wire/verbs.h"
 
 #define RUNS_MAX 10
@@ -107,6 +109,18 @@ static void look_at_pair(struct search *s, struct run *run, const struct summary
     }
 }
 
+static int one_is_lost(const struct summary *sum, const json_t *found)
+{
+    for (size_t k = 0; k < json_array_size(found); k++) {
+        const json_t *pair = json_array_get(found, k);
+        size_t i = (size_t)json_integer_value(json_array_get(pair, 0));
+        const char *reason = i < sum->run->count ? sum->state.reason[i] : NULL;
+        if (reason && sum->state.terminal[i] && strcmp(reason, TRUTH_NOBODY) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static void look_at(struct search *s, const char *id, const json_t *found)
 {
     struct run *run = run_open(s->site, id, NULL);
@@ -116,6 +130,10 @@ static void look_at(struct search *s, const char *id, const json_t *found)
         return;
     int rc = summary_open(&sum, s->site, run, NULL);
     if (rc == 0 && summary_poll(&sum, NULL) >= 0) {
+        if (one_is_lost(&sum, found)) { /* accounts may tell by now */
+            run_look(s->site, id, QUEUE_PERSON_MS);
+            (void)summary_poll(&sum, NULL);
+        }
         for (size_t k = 0; k < json_array_size(found); k++)
             look_at_pair(s, run, &sum, json_array_get(found, k));
     }

@@ -9,6 +9,7 @@
 
 #include "core/agent/state_check.h"
 #include "core/agent/submit_feed.h"
+#include "core/agent/units_end.h"
 #include "core/agent/waiting.h"
 
 #define CALL_MS 60000
@@ -156,8 +157,8 @@ void backstop_remove(struct submission *s, struct backstop *b)
     const char *id = state_text(claim, "id", "");
 
     if (*id) {
-        (void)scheduler_call(&s->scheduler, "cancel", json_pack("{s:[s]}", "ids", id),
-                             CALL_MS, NULL, NULL, NULL);
+        json_t *units = json_pack("[o]", unit_named(id, b->key));
+        (void)units_end(&s->scheduler, units, CALL_MS, NULL);
     }
     json_decref(claim);
 }

@@ -9,6 +9,7 @@
 
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
+#include "core/agent/units_end.h"
 
 #define CANCEL_MS 60000
 
@@ -54,11 +55,9 @@ static enum handover_saw make_claim(struct submission *s, struct pending *p, int
 
 static enum handover_saw withdraw(struct submission *s, const struct pending *p)
 {
-    json_t *ids = json_pack("[s]", p->surplus ? p->surplus : "");
+    json_t *units = json_pack("[o]", unit_named(p->surplus ? p->surplus : "", p->key));
 
-    return saw_of(scheduler_call(&s->scheduler, "cancel",
-                                 json_pack("{s:o}", "ids", ids), CANCEL_MS, NULL, NULL,
-                                 NULL));
+    return saw_of(units_end(&s->scheduler, units, CANCEL_MS, NULL));
 }
 
 static enum handover_saw act_on(struct submission *s, size_t at, enum handover_act act,
@@ -133,9 +132,8 @@ static void withdraw_scatter(struct submission *s, const struct pending *p)
 
     if (strcmp(p->phase, "gather") != 0 || !d->scatter)
         return;
-    json_t *ids = json_pack("[s]", d->scatter);
-    (void)scheduler_call(&s->scheduler, "cancel", json_pack("{s:o}", "ids", ids),
-                         CANCEL_MS, NULL, NULL, NULL);
+    json_t *units = json_pack("[o]", unit_named(d->scatter, d->scatter_key));
+    (void)units_end(&s->scheduler, units, CANCEL_MS, NULL);
     free(d->scatter);
     d->scatter = NULL;
 }

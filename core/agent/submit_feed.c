@@ -14,6 +14,7 @@
 #include "core/agent/state_check.h"
 #include "core/agent/submit_feed.h"
 #include "core/agent/submit_own.h"
+#include "core/agent/units_end.h"
 #include "core/agent/waiting.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
@@ -336,8 +337,8 @@ void submit_unfeed(struct site *site, struct run *run)
     waiting_clear(site, run->id);
     wish_take(site, run->id);
     if (*id && scheduler_open(&scheduler, site, run->record, &why) == 0) {
-        (void)scheduler_call(&scheduler, "cancel", json_pack("{s:[s]}", "ids", id),
-                             CANCEL_MS, NULL, NULL, NULL);
+        json_t *units = json_pack("[o]", unit_named(id, w.feeder));
+        (void)units_end(&scheduler, units, CANCEL_MS, NULL);
         scheduler_close(&scheduler);
     }
     json_decref(claim);

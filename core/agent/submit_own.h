@@ -36,7 +36,8 @@ struct decided {
     unsigned tries; /* keys of it that the scheduler knew nothing of */
     char *after;    /* unit of other work on the same id, which comes first; or NULL */
     char *scatter;  /* scatter-gather: id of what was submitted for the first phase */
-    char seen[27];  /* the key that S/live named when it was judged; "": none */
+    char scatter_key[27];
+    char seen[27]; /* the key that S/live named when it was judged; "": none */
 };
 
 /* One unit on its way to the scheduler. */

@@ -73,6 +73,7 @@ static int record_accepted(struct submission *s, const struct pending *p,
     if (strcmp(p->phase, "scatter") == 0) {
         free(s->jobs[p->job].scatter);
         s->jobs[p->job].scatter = repx_strdup(p->id);
+        memcpy(s->jobs[p->job].scatter_key, p->key, sizeof(p->key));
     }
     for (size_t i = 0; rc == 0 && i < pending_count(p); i++)
         rc = accept_job(s, p, pending_job(p, i), p->members ? (int64_t)i : -1, err);

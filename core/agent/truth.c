@@ -80,5 +80,5 @@ struct truth truth_of(const struct testimony *t)
         return (struct truth){TRUTH_LOST, "not started: the scheduler says it failed",
                               "queue"};
     }
-    return (struct truth){TRUTH_LOST, "LOST", "nobody"};
+    return (struct truth){TRUTH_LOST, TRUTH_NOBODY, "nobody"};
 }

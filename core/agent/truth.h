@@ -13,6 +13,7 @@
 #define TRUTH_SAID_MS 5000   /* records of another node may be that late, cause known */
 #define TRUTH_LOST_MS 120000 /* and that late at most (NFS) */
 #define TRUTH_LOST_LOCAL_MS 2000 /* on this machine */
+#define TRUTH_NOBODY "LOST"      /* reason of an end that nobody knows anything of */
 
 /* What the witnesses say of a job that has no end in the records. */
 struct testimony {

@@ -96,6 +96,7 @@ static void say_asked(const struct json *told)
 static void say_waiting(const struct json *told)
 {
     const struct json *producer = json_first(json_get(told, "producers"));
+    char age[32];
 
     if (json_is_true(json_get(told, "ended")))
         return;
@@ -109,6 +110,13 @@ static void say_waiting(const struct json *told)
     for (const struct json *row = json_first(json_get(told, "queue")); row;
          row = json_next(row))
         say_row(row);
+    int64_t left = number_of(told, "left_queue_t", 0);
+    if (left) {
+        ui_say(
+            "  left the queue %s ago without a record of its end, which is awaited "
+            "for two minutes",
+            ui_duration(number_of(told, "now", left) - left, age, sizeof(age)));
+    }
     if (has(told, "queue_error")) {
         REPX_AUTO_FREE char *why = status_clean(text_of(told, "queue_error"));
         ui_say("  the scheduler could not be asked just now: %.300s", why);

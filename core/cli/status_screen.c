@@ -249,10 +249,16 @@ static void put_purged(const struct json *run, struct repx_buf *to)
 static void put_blocked(const struct json *run, struct repx_buf *to)
 {
     const struct json *by = json_first(json_get(run, "blocked_by"));
+    const struct json *never = json_get(run, "never_satisfied");
 
-    if (!by)
+    if (!by && !number_of(never, "count"))
         return;
     repx_buf_str(to, "\nBlocked:\n");
+    if (number_of(never, "count")) {
+        repx_buf_fmt(to, "  %lld by a dependency never satisfied, the first: %s\n",
+                     (long long)number_of(never, "count"),
+                     text_of(json_get(never, "first"), "id"));
+    }
     for (; by; by = json_next(by)) {
         repx_buf_fmt(to, "  %lld by %s\n", (long long)number_of(by, "blocks"),
                      text_of(by, "id"));

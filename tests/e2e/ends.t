@@ -95,6 +95,13 @@ within 20 waits_again pushedagain >/dev/null
 check 'a job that is put back into the queue has no end: it waits again, nothing is blocked by it' '
 	listed queued >out; cat out; grep -- "-again-" out && grep -- "-pushedagain-" out && must_fail grep -- "-again-.*failed" out'
 
+check 'and why it was put back: by preemption, or by hand' '
+	grep -- "-pushedagain-.*preempted by a job of higher priority (preempted)" out && grep -- "-again-.*put back into the queue (requeued)" out &&
+	repx show job "$(jobs_of pushedagain)" --target cluster --lab "$LAB" | grep "Status: QUEUED - again, preempted" &&
+	repx show job "$(jobs_of again)" --json --target cluster --lab "$LAB" | jq -e ".status == \"queued\" and .reason == \"requeued\"" &&
+	status >out; cat out; grep "1 again, preempted by a job of higher priority (preempted)" out && grep "1 again, put back into the queue (requeued)" out &&
+	explain pushedagain >out; cat out; grep "State: queued: preempted" out && explain pushedagain --json | jq -e ".reason == \"preempted\""'
+
 for stage in again pushedagain; do slurm scontrol update "jobid=$(job_id $stage)" StartTime=now; done
 
 check 'a held job is cancelled, and only that one' '
@@ -124,7 +131,8 @@ check 'out of memory: killed by Slurm together with its supervisor, use beside l
 	explain hog | grep "memory when it was killed: .* of 100.0 MiB"'
 check 'a dependency that never comes is told, and out of the queue' '
 	cat blocked.out; grep -- "-never-.*blocked: dependency never satisfied]" blocked.out && test -z "$(job_id never)" &&
-	explain never | grep "State: blocked: dependency never satisfied"'
+	explain never | grep "State: blocked: dependency never satisfied" && status >out; cat out; grep "1 by a dependency never satisfied, the first: .*-never-" out &&
+	status --json | jq -e ".never_satisfied.count == 1" && repx show job "$(jobs_of never)" --json --target cluster --lab "$LAB" | jq -e ".status == \"blocked\" and .reason == \"dependency never satisfied\""'
 check 'blocked, by whom, and out of the queue' '
 	test -z "$(job_id behind)" && status | grep "1 by .*-bad-" && failed_with bad "exit 3" &&
 	grep -- "-behind-.*blocked: .*-bad-" blocked.out && explain behind | grep "because .*-bad-.* did not succeed"'

@@ -140,7 +140,9 @@ for ((n = 1; n <= ${ROUNDS:-5}; n++)); do
 	fault=${faults[RANDOM % ${#faults[@]}]}
 	delay=$((RANDOM % longest)).$((RANDOM % 10)) pause=$((RANDOM % (longest - 1))).$((RANDOM % 10))
 	export base=$TB_WORK/r$n ran=$TB_WORK/r$n/ran
+	begun=$SECONDS
 	check "round $n: $fault after $delay s, for $pause s" 'told "$fault" "$delay" "$pause"'
+	echo "# $fault: $((SECONDS - begun)) s"
 	if [[ $tap_failed -gt 0 && -n ${STOP:-} ]]; then break; fi
 	slurm scancel -u "${TB_SSH_USER:-root}" 2>/dev/null
 	as_user rm -rf "$base"

@@ -25,7 +25,8 @@ set(agent ${PROJECT_SOURCE_DIR}/core/agent)
 file(GLOB submit_sources CONFIGURE_DEPENDS ${agent}/submit*.c ${agent}/run_watch*.c)
 add_library(agent_sched STATIC ${submit_sources} ${agent}/run_verbs_cancel.c
   ${agent}/scheduler_call.c ${agent}/programs.c ${agent}/trust.c ${agent}/call_budget.c
-  ${agent}/call_log.c ${agent}/queue_ask.c ${agent}/truth.c)
+  ${agent}/call_log.c ${agent}/queue_ask.c ${agent}/truth.c
+  ${agent}/units_end.c)
 target_link_libraries(agent_sched PUBLIC agent_exec kit_helper)
 repx_unit_test(submit agent_sched)
 target_compile_definitions(test-submit PRIVATE SCHED_LOCAL="$<TARGET_FILE:${local_helper}>"

@@ -11,17 +11,20 @@
 #define KEY "kaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 /* B/rows: what the queue holds; B/accounts: what accounts hold, absent: none are kept;
- * B/down: the controller does not answer. */
+ * B/down: the controller does not answer; B/silent: the accounts do not. */
 static const char said_script[] =
     "#!/bin/sh\n"
     "B=${0%/bin/*}\n"
-    "cat > /dev/null\n"
+    "input=$(cat)\n"
     "echo \"$1\" >> \"$B/asked\"\n"
     "if [ -e \"$B/down\" ]; then\n"
     "  echo '{\"v\":1,\"error\":{\"code\":5,\"text\":\"Socket timed out\"}}'; exit 1; fi\n"
     "case $1 in\n"
     "status) cat \"$B/rows\" ;;\n"
-    "ended) cat \"$B/accounts\" 2>/dev/null || {\n"
+    "cancel) echo \"$input\" >> \"$B/cancelled\" ;;\n"
+    "ended) if [ -e \"$B/silent\" ]; then\n"
+    "  echo '{\"v\":1,\"error\":{\"code\":5,\"text\":\"slurmdbd is down\"}}'; exit 1; fi\n"
+    "  cat \"$B/accounts\" 2>/dev/null || {\n"
     "  echo '{\"v\":1,\"error\":{\"code\":8,\"text\":\"no accounting\"}}'; exit 1; } ;;\n"
     "esac\n";
 
@@ -189,6 +192,26 @@ static void tables(void)
     }
 }
 
+/* What waited for a lost job left the queue with it: it is blocked, and not lost itself. */
+static void lost_and_blocked(void)
+{
+    static const char *const deps[] = {"[]", "[0]", "[1]"};
+    struct scratch s;
+
+    open_run(&s, 1, "");
+    scratch_run(&s, RUN, "fake", 3, deps);
+    for (int i = 0; i < 3; i++) {
+        REPX_AUTO_FREE char *gone = repx_format("\"i\":%d,\"e\":\"gone\"", i);
+        submitted(&s, i);
+        event(&s, 200, gone);
+    }
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 0), "2 LOST", "a job that is lost");
+    is(is_now(&s, 1), "5 0", "blocks what waited for it and left the queue, too");
+    is(is_now(&s, 2), "5 0", "and what waited for that");
+    scratch_close(&s);
+}
+
 static void elements(void)
 {
     struct scratch s;
@@ -251,6 +274,118 @@ static void manners(void)
     scratch_close(&s);
 }
 
+/* As if the last questions were long ago. */
+static void much_later(const struct scratch *s)
+{
+    REPX_AUTO_FREE char *calls = repx_format("%s/.repx/calls", s->base);
+
+    (void)repx_remove_tree(AT_FDCWD, calls, NULL);
+}
+
+static size_t ended_asked(const struct scratch *s)
+{
+    return scratch_count(s, "asked", "ended");
+}
+
+static void accounts_down(void)
+{
+    struct scratch s;
+
+    open_run(&s, 1, "");
+    submitted(&s, -1);
+    event(&s, 200, "\"i\":0,\"e\":\"start\",\"n\":1");
+    event(&s, 60, "\"i\":0,\"e\":\"gone\"");
+    scratch_put(&s, "silent", "", 0644);
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 0), "4...", "accounts that do not answer end nothing");
+    ok(call_log_budget(&s.site, "fake").wait_ms == 0, "and stop no other question");
+    run_look(&s.site, RUN, 0);
+    ok(ended_asked(&s) == 1, "and are left alone for a minute");
+    event(&s, 200, "\"i\":0,\"e\":\"submitted\",\"key\":\"" KEY "\",\"id\":\"7\"");
+    event(&s, 199, "\"i\":0,\"e\":\"start\",\"n\":1");
+    event(&s, 130, "\"i\":0,\"e\":\"gone\"");
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 0), "2 LOST", "after two minutes it is lost");
+    much_later(&s);
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 0), "2 LOST", "and stays so while they do not answer");
+    (void)unlinkat(s.site.base_fd, "silent", 0);
+    scratch_put(&s, "accounts", ROW(-1, "running", ""), 0644);
+    much_later(&s);
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 0), "2 LOST", "or have not heard of its end themselves");
+    scratch_put(&s, "accounts", ROW(-1, "canceled", ",\"by\":\"root\""), 0644);
+    much_later(&s);
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 0), "2 cancelled by root", "when they are back the truth is shown");
+    size_t asked = ended_asked(&s);
+    much_later(&s);
+    run_look(&s.site, RUN, 0);
+    ok(ended_asked(&s) == asked, "and nobody asks any more");
+    scratch_close(&s);
+}
+
+static void never_known(void)
+{
+    struct scratch s;
+
+    open_run(&s, 1, "");
+    event(&s, 1000, "\"i\":0,\"e\":\"submitted\",\"key\":\"" KEY "\",\"id\":\"7\"");
+    event(&s, 900, "\"i\":0,\"e\":\"gone\"");
+    event(&s, 700, "\"i\":0,\"e\":\"lost\",\"reason\":\"LOST\",\"unasked\":true");
+    scratch_put(&s, "accounts", "", 0644);
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 0), "2 LOST", "what accounts never heard of");
+    ok(ended_asked(&s) == 1, "is asked about");
+    much_later(&s);
+    run_look(&s.site, RUN, 0);
+    ok(ended_asked(&s) == 1, "once");
+    scratch_close(&s);
+}
+
+static const struct {
+    const char *what, *rows;
+    int down, cancelled;
+    const char *now;
+} cancels[] = {
+    {"what waits is taken out of the queue", ROW(-1, "pending", ""), 0, 1,
+     "2 cancelled"},
+    {"an id that is somebody else's by now is left alone",
+     "{\"v\":1,\"id\":\"7\",\"key\":\"kbbbbbbbbbbbbbbbbbbbbbbbbb\",\"index\":-1,"
+     "\"state\":\"pending\"}\n",
+     0, 0, "2 cancelled"},
+    {"so is one that is none of ours: the queue does not even show it", "", 0, 0,
+     "2 cancelled"},
+    {"and one of which the controller tells only the end", ROW(-1, "canceled", ""), 0,
+     0, "2 cancelled"},
+    {"what runs on under another form of its id is ours",
+     "{\"v\":1,\"id\":\"7.host\",\"key\":\"" KEY "\",\"index\":-1,"
+     "\"state\":\"pending\"}\n",
+     0, 1, "2 cancelled"},
+    {"a queue that cannot be asked: nothing is ended, and nothing told", "", 1, 0,
+     "3..."},
+};
+
+static void cancelling(void)
+{
+    for (size_t i = 0; i < sizeof(cancels) / sizeof(cancels[0]); i++) {
+        struct repx_buf fields REPX_AUTO_BUF = {0};
+        struct repx_err why = {0};
+        struct scratch s;
+        open_run(&s, 1, cancels[i].rows);
+        submitted(&s, -1);
+        if (cancels[i].down)
+            scratch_put(&s, "down", "", 0644);
+        int rc = run_cancel(&s.site, RUN, &fields, &why);
+        ok((rc < 0) == cancels[i].down &&
+               scratch_count(&s, "cancelled", "\"ids\":[\"7\"]") ==
+                   (size_t)cancels[i].cancelled,
+           "%s", cancels[i].what);
+        is(is_now(&s, 0), cancels[i].now, "and then");
+        scratch_close(&s);
+    }
+}
+
 static void marks(void)
 {
     static const size_t some[] = {3, 17};
@@ -275,8 +410,12 @@ int main(void)
            !queue_holds("x", 0) && !queue_holds("", 0) && queue_holds("0", 0),
        "lists of indices");
     tables();
+    lost_and_blocked();
     elements();
     manners();
+    accounts_down();
+    never_known();
+    cancelling();
     marks();
     return tap_end();
 }
