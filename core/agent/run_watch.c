@@ -36,6 +36,16 @@ static int64_t start_seen(int64_t t)
     return t > 0 && now - t > CLOCKS_MS ? t : now;
 }
 
+static void note_step(struct watched *j, const json_t *event)
+{
+    json_t *unit =
+        unit_named(state_text(event, "id", ""), state_text(event, "key", ""));
+
+    if (!j->steps)
+        j->steps = json_array();
+    (void)json_array_append_new(j->steps, unit);
+}
+
 static void note(struct watch *w, const json_t *event)
 {
     size_t i = (size_t)state_int(event, "i", 0);
@@ -56,20 +66,16 @@ static void note(struct watch *w, const json_t *event)
         free(j->taken);
         j->taken = NULL;
     }
-    if (strcmp(what, "lost") == 0 || strcmp(what, "explained") == 0)
-        j->unasked = state_true(event, "unasked") ? state_int(event, "t", 0) : 0;
     if (strcmp(what, "start") == 0) {
         j->ran = start_seen(state_int(event, "t", 0));
         j->gone = 0;
     }
     if (strcmp(what, "gone") == 0 && !j->gone)
         j->gone = state_int(event, "t", 0);
-    if (strcmp(what, "submitted") == 0 && strncmp(phase, "step-", 5) == 0) {
-        if (!j->steps)
-            j->steps = json_array();
-        (void)json_array_append_new(
-            j->steps, unit_named(state_text(event, "id", ""), key ? key : ""));
-    }
+    if (strcmp(what, "submitted") == 0 && strncmp(phase, "step-", 5) == 0)
+        note_step(j, event);
+    if (strcmp(what, "lost") == 0 || strcmp(what, "explained") == 0)
+        j->unasked = state_true(event, "unasked") ? state_int(event, "t", 0) : 0;
     if (strcmp(what, "taken") == 0) {
         free(j->taken);
         j->taken = repx_strdup(state_text(event, "run", ""));

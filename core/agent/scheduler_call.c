@@ -141,7 +141,8 @@ static void on_answer(void *ctx, const json_t *answer)
 static void note_call(struct scheduler *s, const char *verb, int64_t begun, int ok,
                       const struct repx_err *err, const struct listener *l)
 {
-    struct call_note note = {verb, repx_now_ms() - begun, CALL_ANSWERED, l->commands};
+    struct call_note note = {s->noted ? s->noted : verb, repx_now_ms() - begun,
+                             CALL_ANSWERED, l->commands};
 
     if (strcmp(s->name, "local") == 0)
         return; /* our own queue */

@@ -15,6 +15,7 @@ struct scheduler {
     char *helper;  /* absolute path */
     char *workdir; /* S/queue for the local one, else S/sched-NAME */
     json_t *config;
+    const char *noted; /* verb that calls are written down as; NULL: their own */
     struct repx_run_output output;
 };
 

@@ -74,8 +74,11 @@ static int end_present(struct scheduler *s, const json_t *units, int64_t timeout
                        struct repx_err *err)
 {
     struct present p = {json_object(), json_object()};
+
+    s->noted = "cancel"; /* a part of that: no question that the budget refuses */
     int rc = scheduler_call(s, "status", json_object(), STATUS_MS, on_row, &p, err);
 
+    s->noted = NULL;
     if (rc == 0)
         rc = end_ids(s, ids_of(units, &p), timeout_ms, err);
     json_decref(p.keys);

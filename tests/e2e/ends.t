@@ -99,7 +99,7 @@ check 'and why it was put back: by preemption, or by hand' '
 	grep -- "-pushedagain-.*preempted by a job of higher priority (preempted)" out && grep -- "-again-.*put back into the queue (requeued)" out &&
 	repx show job "$(jobs_of pushedagain)" --target cluster --lab "$LAB" | grep "Status: QUEUED - again, preempted" &&
 	repx show job "$(jobs_of again)" --json --target cluster --lab "$LAB" | jq -e ".status == \"queued\" and .reason == \"requeued\"" &&
-	status >out; cat out; grep "1 again, preempted by a job of higher priority (preempted)" out && grep "1 again, put back into the queue (requeued)" out &&
+	status >out; cat out; grep "[12] again, preempted by a job of higher priority (preempted)" out && grep "1 again, put back into the queue (requeued)" out &&
 	explain pushedagain >out; cat out; grep "State: queued: preempted" out && explain pushedagain --json | jq -e ".reason == \"preempted\""'
 
 for stage in again pushedagain; do slurm scontrol update "jobid=$(job_id $stage)" StartTime=now; done
