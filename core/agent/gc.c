@@ -67,18 +67,24 @@ void gc_finish(struct gc *gc)
     *gc = (struct gc){.artifacts = -1, .outputs = -1, .trash = -1};
 }
 
-/* The moment it begins, by the clock of the file server; whoever created a session before
- * it sees that the stamp changed. */
-static int stamp(struct gc *gc, struct repx_err *err)
+/* Whoever began a session before sees that the stamp changed. */
+static int stamp_write(const struct gc *gc, struct repx_err *err)
 {
     REPX_AUTO_FREE char *text = repx_format("%lld\n", (long long)state_now_ms());
+
+    return repx_write_file(gc->site->state_fd, "gc", text, strlen(text), 0644, err);
+}
+
+/* The moment it begins, by the clock of the file server. */
+static int stamp(struct gc *gc, struct repx_err *err)
+{
     struct stat st;
 
     if (GC_DRY(gc)) {
         (void)clock_gettime(CLOCK_REALTIME, &gc->start);
         return 0;
     }
-    if (repx_write_file(gc->site->state_fd, "gc", text, strlen(text), 0644, err) < 0 ||
+    if (stamp_write(gc, err) < 0 ||
         fstatat(gc->site->state_fd, "gc", &st, AT_SYMLINK_NOFOLLOW) < 0)
         return repx_fail_errno(err, "%s/gc", gc->site->state);
     gc->start = st.st_ctim;
@@ -165,6 +171,9 @@ static int collect(struct gc *gc, struct repx_err *err)
         if (!GC_DRY(gc))
             gc_completions(gc);
     }
+    /* who began while we were at it may have seen what is gone by now */
+    if (rc == 0 && !GC_DRY(gc))
+        rc = stamp_write(gc, err);
     gc_roots_free(&roots);
     if (rc == 0)
         summary(gc);

@@ -67,6 +67,8 @@ char *gc_lab_id(int artifacts, const char *leaf);
 void gc_live_rest(struct gc *gc);
 /* S/live and runs that have not ended. */
 void gc_live_work(struct gc *gc);
+/* Names below bin that runs of another base path use. -1: it cannot be told, with *err. */
+int gc_live_bins(struct site *site, json_t *bins, struct repx_err *err);
 /* Jobs that RepX's own clients have queued (gc_repx.c). */
 void gc_live_repx(struct gc *gc);
 
@@ -109,6 +111,8 @@ int gc_is_newer(const struct gc *gc, const struct stat *st);
 void gc_sweep(struct gc *gc);
 /* Packages, known sets, old runs, attempts and agents. */
 void gc_sweep_state(struct gc *gc);
+/* Agents and helpers, in B/bin and in the home (gc_bins.c). */
+void gc_sweep_bins(struct gc *gc);
 /* Unpacked images and copies on this node that nothing needs (gc_cache.c). */
 void gc_sweep_caches(struct gc *gc);
 /* The same on a node where no collection runs: what the last one left to be known there.

@@ -16,6 +16,7 @@
 
 #include "core/agent/gc.h"
 #include "core/agent/gc_names.h"
+#include "core/agent/runtime_image.h"
 #include "core/agent/runtime_node.h"
 #include "core/agent/state_check.h"
 #include "core/agent/store_fs.h"
@@ -170,7 +171,7 @@ static void sweep_kind(struct node *n, const char *kind)
     gc_names_free(&names);
 }
 
-/* images/<tag>/layers names <layer>/layer.tar, one a line. */
+/* images/<tag>/layers names the layers, one a line. */
 static void note_layers(struct node *n)
 {
     REPX_AUTO_FREE char *path = repx_format("%s/cache/images", n->path);
@@ -188,8 +189,9 @@ static void note_layers(struct node *n)
         for (char *line = text.data, *end; line && (end = strchr(line, '\n'));
              line = end + 1) {
             *end = 0;
-            line[strcspn(line, "/")] = 0;
-            gc_live_add(n->layers, line);
+            REPX_AUTO_FREE char *copy = image_layer_copy(line);
+            if (copy)
+                gc_live_add(n->layers, copy);
         }
     }
     gc_names_free(&names);

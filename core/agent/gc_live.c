@@ -56,7 +56,7 @@ static void live_line(struct gc *gc, const json_t *line)
 }
 
 /* bin/<sha256>/repx-agent -> <sha256> */
-static void live_bins(struct gc *gc, const json_t *paths)
+static void live_bins(json_t *bins, const json_t *paths)
 {
     const char *arch;
     json_t *path;
@@ -67,7 +67,7 @@ static void live_bins(struct gc *gc, const json_t *paths)
         if (!text || strncmp(text, "bin/", 4) != 0)
             continue;
         REPX_AUTO_FREE char *name = repx_strndup(text + 4, strcspn(text + 4, "/"));
-        gc_live_add(gc->bins, name);
+        gc_live_add(bins, name);
     }
 }
 
@@ -98,9 +98,9 @@ static void ignore_line(void *ctx, const json_t *event, const char *line, size_t
 }
 
 /* 1 it goes on, 0 all its jobs have ended, -1 cannot be told. */
-static int goes_on(struct gc *gc, struct run *run, struct repx_err *err)
+static int goes_on(struct site *site, struct run *run, struct repx_err *err)
 {
-    struct event_reader *reader = event_reader_open(gc->site, run, err);
+    struct event_reader *reader = event_reader_open(site, run, err);
     struct run_state state;
     int rc = -1;
 
@@ -129,12 +129,12 @@ static void live_run(struct gc *gc, const char *id)
 {
     struct repx_err why = {0};
     struct run *run = run_open(gc->site, id, &why);
-    int rc = run ? goes_on(gc, run, &why) : -1;
+    int rc = run ? goes_on(gc->site, run, &why) : -1;
 
     if (rc == 1) {
         gc_live_add(gc->runs, id);
-        live_bins(gc, json_object_get(run->record, "agents"));
-        live_bins(gc, json_object_get(run->record, "helper"));
+        live_bins(gc->bins, json_object_get(run->record, "agents"));
+        live_bins(gc->bins, json_object_get(run->record, "helper"));
         live_lab(gc, run);
         rc = live_lines(gc, run, &why);
         gc_say(gc, "run %s has not ended: what it needs is kept", id);
@@ -145,6 +145,36 @@ static void live_run(struct gc *gc, const char *id)
                  why.text, gc->site->state, id);
     }
     run_close(run);
+}
+
+static int run_bins(struct site *site, const char *id, json_t *bins,
+                    struct repx_err *err)
+{
+    struct run *run = run_open(site, id, err);
+    int rc = run ? goes_on(site, run, err) : -1;
+
+    if (rc == 1) {
+        live_bins(bins, json_object_get(run->record, "agents"));
+        live_bins(bins, json_object_get(run->record, "helper"));
+    }
+    run_close(run);
+    return rc < 0 ? -1 : 0;
+}
+
+int gc_live_bins(struct site *site, json_t *bins, struct repx_err *err)
+{
+    struct repx_err why = {0};
+    size_t count = 0;
+    char **ids = run_ids(site, &count, &why);
+    int rc = 0;
+
+    if (!ids && why.code)
+        return repx_fail(err, why.code, "%s", why.text);
+    for (size_t i = 0; ids && i < count && rc == 0; i++)
+        rc = run_bins(site, ids[i], bins, err);
+    if (ids)
+        run_ids_free(ids, count);
+    return rc;
 }
 
 static void live_links(struct gc *gc)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gc_state.c: what we keep for ourselves and is old: attempts, runs, packages, agents. */
+/* gc_state.c: what we keep for ourselves and is old: attempts, runs, packages. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@
 #define DAY 86400
 #define ATTEMPT_DAYS 7
 #define RUN_DAYS 30
-#define BIN_DAYS 7
 #define PART_DAYS 7
 #define JOURNAL_MAX ((size_t)1 << 30)
 
@@ -214,109 +213,6 @@ static void visit_lab(struct gc *gc, int dir, const char *name, void *ctx)
         (void)store_unlinkat(dir, name);
 }
 
-/* ---- agents and helpers ---- */
-
-struct newest {
-    char *kind; /* "repx-agent", "sched-local", ... */
-    struct timespec t;
-    char *bin;
-};
-
-struct bins {
-    struct newest *items;
-    size_t count;
-};
-
-static int is_ours(const char *name)
-{
-    return strcmp(name, "repx-agent") == 0 || strncmp(name, "sched-", 6) == 0;
-}
-
-static void note_newest(struct bins *b, const char *kind, const char *bin,
-                        const struct stat *st)
-{
-    struct newest *n = NULL;
-
-    for (size_t i = 0; i < b->count && !n; i++)
-        n = strcmp(b->items[i].kind, kind) == 0 ? &b->items[i] : NULL;
-    if (!n) {
-        b->items = repx_grow(b->items, b->count + 1, sizeof(*b->items));
-        n = &b->items[b->count++];
-        *n = (struct newest){.kind = repx_strdup(kind)};
-    } else if (n->t.tv_sec > st->st_ctim.tv_sec ||
-               (n->t.tv_sec == st->st_ctim.tv_sec &&
-                n->t.tv_nsec > st->st_ctim.tv_nsec)) {
-        return;
-    }
-    n->t = st->st_ctim;
-    free(n->bin);
-    n->bin = repx_strdup(bin);
-}
-
-struct looking {
-    struct bins *bins;
-    const char *bin;
-    int ours, others;
-    int recent;
-};
-
-static void visit_file(struct gc *gc, int dir, const char *name, void *ctx)
-{
-    struct looking *l = ctx;
-    struct stat st;
-
-    if (store_lstat(dir, name, &st) < 0)
-        return;
-    l->recent |= !is_older(gc, &st, BIN_DAYS);
-    if (!is_ours(name)) {
-        l->others++;
-        return;
-    }
-    l->ours++;
-    if (l->bins)
-        note_newest(l->bins, name, l->bin, &st);
-}
-
-static void visit_bin_newest(struct gc *gc, int dir, const char *name, void *ctx)
-{
-    struct looking l = {.bins = ctx, .bin = name};
-
-    each(gc, dir, name, visit_file, &l);
-}
-
-static int is_newest(const struct bins *b, const char *bin)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        if (strcmp(b->items[i].bin, bin) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static void visit_bin(struct gc *gc, int dir, const char *name, void *ctx)
-{
-    struct looking l = {.bin = name};
-
-    if (gc_is_live(gc->bins, name) || is_newest(ctx, name))
-        return;
-    each(gc, dir, name, visit_file, &l);
-    if (l.ours && !l.others && !l.recent)
-        gc_remove(gc, dir, name, &gc->other_count);
-}
-
-static void sweep_bins(struct gc *gc)
-{
-    struct bins b = {0};
-
-    each(gc, gc->site->base_fd, "bin", visit_bin_newest, &b);
-    each(gc, gc->site->base_fd, "bin", visit_bin, &b);
-    for (size_t i = 0; i < b.count; i++) {
-        free(b.items[i].kind);
-        free(b.items[i].bin);
-    }
-    free(b.items);
-}
-
 void gc_sweep_state(struct gc *gc)
 {
     int state = gc->site->state_fd;
@@ -329,5 +225,5 @@ void gc_sweep_state(struct gc *gc)
     each(gc, gc->site->base_fd, ".repx/stage/.parts", visit_arrived, NULL);
     each(gc, gc->site->base_fd, "outputs", visit_ended_job, NULL);
     each(gc, state, "runs", visit_run, NULL);
-    sweep_bins(gc);
+    gc_sweep_bins(gc);
 }

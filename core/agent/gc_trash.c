@@ -80,19 +80,6 @@ int gc_trash_open(struct gc *gc, struct repx_err *err)
     return 0;
 }
 
-static int rename_away(struct gc *gc, int dir, const char *name, const char *to)
-{
-    struct stat st;
-
-    if (store_rename(dir, name, gc->trash, to) == 0)
-        return 0;
-    /* a directory that its owner may not write cannot get another parent */
-    if (errno == EACCES && store_lstat(dir, name, &st) == 0 && S_ISDIR(st.st_mode) &&
-        fchmodat(dir, name, 0755, 0) == 0)
-        return store_rename(dir, name, gc->trash, to);
-    return -1;
-}
-
 void gc_remove(struct gc *gc, int dir, const char *name, uint64_t *count)
 {
     uint64_t bytes = gc_tree_size(dir, name);
@@ -100,7 +87,7 @@ void gc_remove(struct gc *gc, int dir, const char *name, uint64_t *count)
     if (!GC_DRY(gc)) {
         REPX_AUTO_FREE char *to =
             repx_format("%ld.%u", (long)getpid(), ++gc->trash_next);
-        int rc = rename_away(gc, dir, name, to);
+        int rc = store_move(dir, name, gc->trash, to);
         if (rc < 0 && errno == EXDEV) {
             rc = repx_remove_tree(dir, name, NULL);
         } else if (rc == 0) {

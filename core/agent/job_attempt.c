@@ -82,20 +82,41 @@ int attempt_make(const struct unit *u, const char *home, struct attempt *a,
     return 0;
 }
 
-/* A real directory out or repx is RepX's: it becomes part of attempt 0. */
+/* A directory that gets another parent is written itself; a job may have taken that right
+ * from its own. */
+static int move_dir(int base, const char *from, const char *to)
+{
+    struct stat st;
+
+    if (renameat(base, from, base, to) == 0)
+        return 0;
+    if (errno != EACCES)
+        return -1;
+    REPX_AUTO_CLOSE int fd =
+        openat(base, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || fchmod(fd, (st.st_mode & 0777) | 0200) < 0)
+        return -1;
+    return renameat(base, from, base, to);
+}
+
+/* A real directory out or repx is RepX's: it becomes part of attempt 0, beside what was
+ * kept there before. */
 static int keep_foreign(const struct unit *u, const struct attempt *a, const char *name)
 {
     REPX_AUTO_FREE char *old = repx_format("%s/%s", a->home, name);
     REPX_AUTO_FREE char *zero = repx_format("%s/attempts/0", a->home);
     REPX_AUTO_FREE char *to = repx_format("%s/%s", zero, name);
+    REPX_AUTO_FREE char *more = repx_format("%s.%u", to, a->n);
+    int base = u->site->base_fd;
     struct stat st;
 
-    if (fstatat(u->site->base_fd, old, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        !S_ISDIR(st.st_mode))
+    if (fstatat(base, old, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
         return 0;
-    if (mkdirat(u->site->base_fd, zero, 0777) < 0 && errno != EEXIST)
+    if (mkdirat(base, zero, 0777) < 0 && errno != EEXIST)
         return -1;
-    return renameat(u->site->base_fd, old, u->site->base_fd, to);
+    if (move_dir(base, old, to) == 0)
+        return 0;
+    return errno == ENOTEMPTY || errno == EEXIST ? move_dir(base, old, more) : -1;
 }
 
 /* The first time a plain symlink does; later it replaces another at one stroke. */

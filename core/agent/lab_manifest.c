@@ -191,6 +191,8 @@ static int make(const struct keep *k, struct repx_err *err)
         return repx_fail(err, REPX_E_CORRUPT,
                          "lab/%s: `metadata` is no file in revision/", k->source);
     }
+    (void)store_open_up(k->artifacts, "lab"); /* as Nix makes them */
+    (void)store_open_up(k->artifacts, "revision");
     json_t *top = read_json(k->artifacts, path, err);
     int rc = top ? keep_runs(k, top, err) : -1;
     if (rc == 0)

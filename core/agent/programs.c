@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
@@ -45,6 +46,68 @@ char *programs_root(const struct site *site)
     return repx_strdup(cut_to_root(self) ? self : site->base);
 }
 
+static int is_private(const struct site *site, const char *root)
+{
+    REPX_AUTO_FREE char *base = realpath(site->base, NULL);
+
+    return strcmp(root, site->base) != 0 && (!base || strcmp(root, base) != 0);
+}
+
+char *programs_home(const struct site *site)
+{
+    char *root = programs_root(site);
+    const char *home = getenv("HOME");
+
+    if (is_private(site, root))
+        return root;
+    free(root);
+    return home && *home == '/' ? repx_format("%s/.local/share/repx", home) : NULL;
+}
+
+int programs_is_self(const char *bin)
+{
+    REPX_AUTO_FREE char *tail = repx_format("/bin/%s" AGENT, bin);
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    self[n > 0 ? n : 0] = 0;
+    size_t length = strlen(self), want = strlen(tail);
+    return length > want && strcmp(self + length - want, tail) == 0;
+}
+
+int programs_note(const struct site *site, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *root = programs_root(site);
+    REPX_AUTO_FREE char *bases = repx_format("%s/bases", root);
+    REPX_AUTO_FREE char *text = repx_format("%s\n", site->base);
+    struct digest digest;
+    char hex[DIGEST_HEX];
+
+    if (!is_private(site, root))
+        return 0;
+    digest_of(site->base, strlen(site->base), &digest);
+    digest_hex(&digest, hex);
+    REPX_AUTO_FREE char *path = repx_format("%s/%s", bases, hex);
+    if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    if (repx_make_dirs(bases, 0755, err) < 0)
+        return -1;
+    return repx_write_file(AT_FDCWD, path, text, strlen(text), 0644, err);
+}
+
+int programs_still(const struct site *site, const char *agent, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *root = programs_root(site);
+    REPX_AUTO_FREE char *path = repx_format("%s/%s", root, agent);
+
+    if (access(path, F_OK) == 0)
+        return 0;
+    return repx_fail(err, REPX_E_BUSY,
+                     "%s: garbage was collected there while the Lab was looked at; run "
+                     "again",
+                     path);
+}
+
 static int is_digest(const struct repx_buf *bytes, const char *program)
 {
     const char *name = strncmp(program, "bin/", 4) == 0 ? program + 4 : "";
@@ -78,11 +141,9 @@ static int copy_program(const struct site *site, const char *program, const char
 char *programs_find(const struct site *site, const char *program, struct repx_err *err)
 {
     REPX_AUTO_FREE char *root = programs_root(site);
-    REPX_AUTO_FREE char *base = realpath(site->base, NULL);
     char *path = repx_format("%s/%s", root, program);
-    int elsewhere = strcmp(root, site->base) != 0 && (!base || strcmp(root, base) != 0);
 
-    if (elsewhere && access(path, F_OK) < 0 &&
+    if (is_private(site, root) && access(path, F_OK) < 0 &&
         copy_program(site, program, path, err) < 0) {
         free(path);
         return NULL;

@@ -16,4 +16,15 @@ char *programs_root(const struct site *site);
  * somebody else could change it, it is not there, or is another file. The caller frees. */
 char *programs_find(const struct site *site, const char *program, struct repx_err *err);
 
+/* The private root, whether this session runs from there or not: ~/.local/share/repx. NULL:
+ * there is no home. The caller frees. */
+char *programs_home(const struct site *site);
+/* Do we run from the directory of that name below a bin? */
+int programs_is_self(const char *bin);
+/* A run is about to exist: where the root is private, note there that this base path uses
+ * it, so that a collection looks at its runs. */
+int programs_note(const struct site *site, struct repx_err *err);
+/* The run exists: is the agent that its jobs are to run still where it was? -1 with *err. */
+int programs_still(const struct site *site, const char *agent, struct repx_err *err);
+
 #endif

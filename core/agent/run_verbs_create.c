@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/agent/programs.h"
 #include "core/agent/run_verbs.h"
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
@@ -27,6 +29,7 @@ struct creation {
     struct repx_buf line;  /* bytes of a line that is not whole yet */
     struct repx_buf chunk; /* of the plan, not yet written */
     struct repx_buf record, index;
+    char *agent; /* that jobs on machines like this one are to run */
     uint64_t count, offset, want;
 };
 
@@ -85,6 +88,12 @@ static int record_line(struct creation *r, const char *line, size_t n,
         return -1;
     int same = strcmp(state_text(record, "run", ""), r->run) == 0;
     r->want = (uint64_t)state_int(record, "count", 0);
+    struct utsname u;
+    if (uname(&u) == 0) {
+        free(r->agent);
+        r->agent =
+            repx_strdup(state_text(json_object_get(record, "agents"), u.machine, NULL));
+    }
     json_decref(record);
     if (!same) {
         return repx_fail(err, REPX_E_CORRUPT, "run %s: the record names another run",
@@ -187,18 +196,22 @@ static int commit(struct site *site, struct creation *r, struct repx_err *err)
 }
 
 /* A collection that began before the run was to be seen does not know what it needs. */
-static int not_collected(const struct site *site, const struct creation *r,
+static int not_collected(struct site *site, const struct creation *r,
                          struct repx_err *err)
 {
     REPX_AUTO_FREE char *place = repx_format("runs/%s", r->run);
+    int rc = r->agent ? programs_still(site, r->agent, err) : 0;
 
-    if (site_gc_stamp(site) == site->gc_stamp)
-        return 0;
-    (void)repx_remove_tree(site->state_fd, place, NULL);
-    return repx_fail(
-        err, REPX_E_BUSY,
-        "garbage was collected in %s while the Lab was looked at; run again",
-        site->base);
+    if (rc == 0 &&
+        (site_gc_stamp(site) != site->gc_stamp || lease_is_held(site, "gc"))) {
+        rc = repx_fail(err, REPX_E_BUSY,
+                       "garbage was collected in %s while the Lab was looked at; run "
+                       "again",
+                       site->base);
+    }
+    if (rc < 0)
+        (void)repx_remove_tree(site->state_fd, place, NULL);
+    return rc;
 }
 
 int run_create_end(struct call *c, struct repx_err *err)
@@ -210,7 +223,8 @@ int run_create_end(struct call *c, struct repx_err *err)
                          "run %s: the plan is cut off: %llu of %llu jobs came", r->run,
                          (unsigned long long)r->count, (unsigned long long)r->want);
     }
-    if (commit(call_site(c), r, err) < 0 || not_collected(call_site(c), r, err) < 0)
+    if (programs_note(call_site(c), err) < 0 || commit(call_site(c), r, err) < 0 ||
+        not_collected(call_site(c), r, err) < 0)
         return -1;
     call_reply(c, NULL, 0);
     return 0;
@@ -227,6 +241,7 @@ void run_create_drop(struct call *c)
         (void)repx_remove_tree(call_site(c)->state_fd, r->stage, NULL);
     free(r->run);
     free(r->stage);
+    free(r->agent);
     repx_buf_free(&r->line);
     repx_buf_free(&r->chunk);
     repx_buf_free(&r->record);

@@ -15,6 +15,12 @@ json_t *image_layers(const char *image, struct repx_err *err);
 char *image_config(const char *image, struct digest *digest, struct repx_err *err);
 /* The layers from the text of manifest.json. */
 json_t *image_manifest_parse(const char *text, size_t n, struct repx_err *err);
+/* A layer's name and what tells the file from another of that name, since names are what
+ * somebody chose: size, time, inode. Layers are never written in place. Caller frees. */
+char *image_layer_line(const char *image, const char *layer);
+/* From such a line, the name of the layer's copy on a node; NULL when none is kept. Caller
+ * frees. */
+char *image_layer_copy(const char *line);
 /* Put the layers over each other in the directory root (runtime_layers.c). */
 struct layer_options;
 int image_unpack(const struct runtime_request *q, const char *image,

@@ -53,18 +53,30 @@ static int unpack_over(const struct making *m, const char *layer, struct repx_er
                : 0;
 }
 
-/* <layer>/layer.tar: its name among the layers, or NULL. Caller frees. */
-static char *layer_name(const char *layer)
+char *image_layer_line(const char *image, const char *layer)
 {
-    const char *slash = strchr(layer, '/');
-    char *name = slash && strcmp(slash, "/layer.tar") == 0
-                     ? repx_strndup(layer, (size_t)(slash - layer))
-                     : NULL;
+    REPX_AUTO_FREE char *path = repx_format("%s/%s", image, layer);
+    struct stat st = {0};
 
-    if (name && state_name_ok(name) && *name != '.' && strlen(name) < 200)
-        return name;
-    free(name);
-    return NULL;
+    (void)stat(path, &st);
+    return repx_format("%s %llu %lld.%09ld %llu", layer, (unsigned long long)st.st_size,
+                       (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                       (unsigned long long)st.st_ino);
+}
+
+char *image_layer_copy(const char *line)
+{
+    size_t n = strcspn(line, "/");
+    REPX_AUTO_FREE char *name = repx_strndup(line, n);
+    struct digest digest;
+    char hex[DIGEST_HEX];
+
+    if (strncmp(line + n, "/layer.tar ", 11) != 0 || !state_name_ok(name) ||
+        *name == '.' || n > 180)
+        return NULL;
+    digest_of(line, strlen(line), &digest);
+    digest_hex(&digest, hex);
+    return repx_format("%s.%.16s", name, hex);
 }
 
 static int unpack_alone(const struct making *m, const char *layer, const char *to,
@@ -117,7 +129,8 @@ static int merge(const struct making *m, const char *dir, struct repx_err *err)
 
 static int one_layer(const struct making *m, const char *layer, struct repx_err *err)
 {
-    REPX_AUTO_FREE char *name = m->cache ? layer_name(layer) : NULL;
+    REPX_AUTO_FREE char *line = image_layer_line(m->image, layer);
+    REPX_AUTO_FREE char *name = m->cache ? image_layer_copy(line) : NULL;
 
     if (!name)
         return unpack_over(m, layer, err);

@@ -145,14 +145,17 @@ static int rootfs_make(const struct wanted *w, struct holding *h, struct repx_er
     return rc;
 }
 
-static char *layers_text(const json_t *layers)
+static char *layers_text(const char *image, const json_t *layers)
 {
     struct repx_buf text = {0};
     size_t i;
     json_t *layer;
 
     json_array_foreach(layers, i, layer)
-        repx_buf_fmt(&text, "%s\n", json_string_value(layer));
+    {
+        REPX_AUTO_FREE char *line = image_layer_line(image, json_string_value(layer));
+        repx_buf_fmt(&text, "%s\n", line);
+    }
     repx_buf_str(&text, "");
     return repx_buf_detach(&text);
 }
@@ -186,7 +189,7 @@ static int wanted_find(struct wanted *w, const struct runtime_request *q,
     *w = (struct wanted){.q = q};
     w->image = image_find(q, err);
     w->layers = w->image ? image_layers(w->image, err) : NULL;
-    w->text = w->layers ? layers_text(w->layers) : NULL;
+    w->text = w->layers ? layers_text(w->image, w->layers) : NULL;
     choose_dir(w, short_tag(q->image));
     if (w->text || rootfs_there(w->dir))
         return 0;

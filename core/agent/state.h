@@ -97,6 +97,8 @@ int claim_there(const struct site *site,
 /* Take S/lease/<name>, waiting up to wait_ms. *epoch gets its number. */
 int lease_take(struct site *site, const char *name, int64_t wait_ms, uint64_t *epoch,
                struct repx_err *err);
+/* Does somebody hold it now? A look only: whoever asks must not rely on it for long. */
+int lease_is_held(struct site *site, const char *name);
 void lease_drop(struct site *site, const char *name);
 /* The holder says at least every 20 s that it lives. -1: the lease is no longer ours. */
 int lease_touch(struct site *site, const char *name, struct repx_err *err);

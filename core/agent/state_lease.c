@@ -224,6 +224,18 @@ int lease_take(struct site *site, const char *name, int64_t wait_ms, uint64_t *e
     }
 }
 
+int lease_is_held(struct site *site, const char *name)
+{
+    REPX_AUTO_FREE char *path = repx_format("lease/%s", name);
+    json_t *there = NULL;
+    int64_t mtime = 0;
+
+    int found = lease_look(site, path, &there, &mtime, NULL);
+    int held = found == 1 && !lease_dead(site, there, mtime, state_now_ms() / 1000);
+    json_decref(there);
+    return held;
+}
+
 static int lease_ours(struct site *site, const char *path)
 {
     json_t *there = NULL;

@@ -216,8 +216,10 @@ int store_lacking(struct store *s,
     (void)err;
     for (size_t i = 0; i < s->object_count && !missing; i++)
         missing = s->objects[i].state == OBJECT_MISSING;
-    if (missing)
+    if (missing) {
         store_stage_adopt(s, adopt_file);
+        store_look(s);
+    }
     for (size_t i = 0; i < s->object_count; i++) {
         const struct object *o = &s->objects[i];
         if (o->state != OBJECT_MISSING)

@@ -147,9 +147,9 @@ static int displace(struct store *s, int from_dir, const char *from,
     int parent = store_parent(s, tree->name, &leaf, err);
     if (parent < 0)
         return -1;
-    if (store_rename(parent, leaf, s->stage_fd, aside) < 0)
+    if (store_move(parent, leaf, s->stage_fd, aside) < 0)
         return store_fail(err, s->site->base, tree->name);
-    if (store_rename(from_dir, from, parent, leaf) < 0) {
+    if (store_move(from_dir, from, parent, leaf) < 0) {
         int saved = errno;
         (void)store_rename(s->stage_fd, aside, parent, leaf);
         errno = saved;
@@ -173,7 +173,7 @@ static int move_in(struct store *s, int from_dir, const char *from,
         return -1;
     if (tree->single)
         store_keep(s, tree->name);
-    if (store_rename(from_dir, from, parent, leaf) == 0)
+    if (store_move(from_dir, from, parent, leaf) == 0)
         return 0;
     if (!is_in_the_way(errno))
         return store_fail(err, s->site->base, tree->name);

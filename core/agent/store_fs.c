@@ -49,6 +49,30 @@ int store_rename(int from_dir, const char *from, int to_dir, const char *to)
     return renameat(from_dir, from, to_dir, to);
 }
 
+int store_open_up(int dir, const char *path)
+{
+    REPX_AUTO_CLOSE int fd = store_openat(dir, path, O_RDONLY | O_DIRECTORY, 0);
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+           (st.st_mode & 0700) != 0700 && fchmod(fd, (st.st_mode & 07777) | 0700) == 0;
+}
+
+int store_move(int from_dir, const char *from, int to_dir, const char *to)
+{
+    if (store_rename(from_dir, from, to_dir, to) == 0)
+        return 0;
+    if (errno != EACCES)
+        return -1;
+    /* both parents; and a directory that gets another parent is written itself */
+    int opened = store_open_up(from_dir, ".") + store_open_up(to_dir, ".") +
+                 store_open_up(from_dir, from);
+    if (opened)
+        return store_rename(from_dir, from, to_dir, to);
+    errno = EACCES;
+    return -1;
+}
+
 int store_linkat(int from_dir, const char *from, int to_dir, const char *to)
 {
     calls++;
@@ -82,6 +106,16 @@ char *store_readlink(int dir, const char *path)
     return repx_strndup(text, (size_t)n);
 }
 
+static int make_below(int at, const char *name)
+{
+    if (store_mkdirat(at, name) == 0 || errno == EEXIST)
+        return 0;
+    return errno == EACCES && store_open_up(at, ".") &&
+                   (store_mkdirat(at, name) == 0 || errno == EEXIST)
+               ? 0
+               : -1;
+}
+
 int store_walk(int dir, const char *path, int make)
 {
     REPX_AUTO_FREE char *part = NULL;
@@ -92,8 +126,7 @@ int store_walk(int dir, const char *path, int make)
         repx_free_ptr(&part);
         part = repx_strndup(p, n);
         int next = store_openat(at, part, O_RDONLY | O_DIRECTORY, 0);
-        if (next < 0 && errno == ENOENT && make &&
-            (store_mkdirat(at, part) == 0 || errno == EEXIST))
+        if (next < 0 && errno == ENOENT && make && make_below(at, part) == 0)
             next = store_openat(at, part, O_RDONLY | O_DIRECTORY, 0);
         repx_close_fd(&at);
         at = next;

@@ -19,6 +19,11 @@ int store_openat(int dir, const char *path, int flags, mode_t mode);
 int store_mkdirat(int dir, const char *path);
 int store_lstat(int dir, const char *path, struct stat *st);
 int store_rename(int from_dir, const char *from, int to_dir, const char *to);
+/* The same; a directory of ours on either side that its owner may not write, as Nix makes
+ * them and RepX copies them, is opened up first when that is what is in the way. */
+int store_move(int from_dir, const char *from, int to_dir, const char *to);
+/* Let its owner write a directory. 1 when that changed something. */
+int store_open_up(int dir, const char *path);
 int store_linkat(int from_dir, const char *from, int to_dir, const char *to);
 int store_symlinkat(const char *target, int dir, const char *path);
 int store_unlinkat(int dir, const char *path);

@@ -96,6 +96,10 @@ void store_stage_adopt(struct store *s,
                        void (*each)(struct store *s, int dir, const char *name,
                                     const struct stat *st));
 
+/* ---- store_look.c ---- */
+/* Large objects that are missing: do they lie here under a name that is not in the index? */
+void store_look(struct store *s);
+
 /* ---- store_kept.c ---- */
 /* The file at a name is about to be replaced: keep it for those who may want it again. */
 void store_keep(struct store *s, const char *name);

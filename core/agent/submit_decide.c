@@ -370,26 +370,75 @@ static int judge_live(struct submission *s, struct live *l, const json_t *row,
     return rc;
 }
 
+/* Asked for by its own key. */
+static int ask_live(struct submission *s, struct live *l, struct repx_err *err)
+{
+    json_t *keys = json_pack("[s]", l->key);
+    json_t *rows = submission_find(s, keys, err);
+    int rc = rows ? judge_live(s, l, json_object_get(rows, l->key), err) : -1;
+
+    json_decref(rows);
+    json_decref(keys);
+    return rc;
+}
+
+/* Who worked on the job is over: who was to come next is it now, whether that began already
+ * or not. 1 when there is one. */
+static int move_on(struct submission *s, struct live *l, struct repx_err *err)
+{
+    const char *id = state_text(s->plan[l->job], "id", "");
+    struct live now = {.job = l->job};
+
+    (void)next_promote(s->site, id);
+    int there = live_get(s->site, id, &now.run, &now.index, now.key, err);
+    if (there <= 0 || strcmp(now.key, l->key) == 0) {
+        free(now.run);
+        return there < 0 ? -1 : 0;
+    }
+    now.element = array_index(s->site, now.key, now.index);
+    memcpy(s->jobs[l->job].seen, now.key, sizeof(now.key));
+    free(l->run);
+    *l = now;
+    return 1;
+}
+
+static int is_free(const struct submission *s, const struct live *l)
+{
+    return s->jobs[l->job].what == DECIDE_NEW && !s->jobs[l->job].after;
+}
+
+/* Two may be on their way: the second decides, unless nothing came of it. */
+static int decide_second(struct submission *s, struct live *l, struct repx_err *err)
+{
+    struct decided *d = s->jobs + l->job;
+    int rc = look_behind(s, l, err);
+
+    if (rc != 1)
+        return rc;
+    char *first = d->after;
+    d->after = NULL;
+    rc = ask_live(s, l, err);
+    if (rc == 0 && is_free(s, l)) {
+        d->after = first;
+        return 0;
+    }
+    free(first);
+    return rc;
+}
+
 static int decide_live(struct submission *s, struct live *l, const json_t *found,
                        struct repx_err *err)
 {
-    struct decided *d = s->jobs + l->job;
     int rc = judge_live(s, l, json_object_get(found, l->key), err);
 
-    if (rc == 0 && d->after) {
-        rc = look_behind(s, l, err);
-        if (rc == 1) {
-            free(d->after);
-            d->after = NULL;
-            json_t *keys = json_pack("[s]", l->key);
-            json_t *rows = submission_find(s, keys, err);
-            rc = rows ? judge_live(s, l, json_object_get(rows, l->key), err) : -1;
-            json_decref(rows);
-            json_decref(keys);
-        }
+    for (int more = 1; rc == 0 && more > 0 && is_free(s, l);) {
+        more = move_on(s, l, err);
+        rc = more > 0 ? ask_live(s, l, err) : more;
     }
+    if (rc == 0 && s->jobs[l->job].after)
+        rc = decide_second(s, l, err);
     /* it may have ended after its result was looked for */
-    if (rc == 0 && d->what == DECIDE_NEW && !d->after && !decide_ended(s, l->job))
+    if (rc == 0 && is_free(s, l) && !decide_ended(s, l->job))
         rc = decide_done(s, l->job, err);
     d->missing = d->what == DECIDE_NEW && strcmp(l->run, s->run->id) == 0;
     return rc < 0 ? -1 : 0;

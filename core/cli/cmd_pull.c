@@ -85,7 +85,7 @@ static void say_json(const struct pull_report *r, const char *dir, const char *e
     ui_say("%s", repx_buf_text(&b));
 }
 
-static void say_report(const struct pull_report *r, const char *dir)
+static void say_report(const struct pull_report *r, const char *dir, const char *glob)
 {
     char size[32];
 
@@ -94,6 +94,8 @@ static void say_report(const struct pull_report *r, const char *dir)
     ui_say("Pulled %zu file%s (%s) of %zu job%s into %s; %zu were there already.",
            r->files, r->files == 1 ? "" : "s", ui_bytes(r->bytes, size, sizeof(size)),
            r->jobs - r->without, r->jobs - r->without == 1 ? "" : "s", dir, r->current);
+    if (glob && !r->chosen && r->without < r->jobs)
+        ui_warn("no result or log has a path that '%s' matches", glob);
     if (r->without) {
         ui_say("%zu job%s no results yet.", r->without,
                r->without == 1 ? " has" : "s have");
@@ -124,7 +126,7 @@ static int pull_files(struct cli *cli, const struct pull_args *a,
     if (a->json) {
         say_json(&report, dir, rc < 0 ? err->text : NULL);
     } else if (rc == 0 || report.files) {
-        say_report(&report, dir);
+        say_report(&report, dir, a->glob);
     }
     if (rc == 0)
         rc = is_lacking(&report);
@@ -132,23 +134,44 @@ static int pull_files(struct cli *cli, const struct pull_args *a,
     return rc;
 }
 
+static int write_table(const struct pull_args *a, const struct repx_buf *csv,
+                       struct repx_err *err)
+{
+    if (strcmp(a->table, "-") != 0)
+        return repx_write_file(AT_FDCWD, a->table, csv->data, csv->len, 0666, err);
+    ui_flush();
+    return repx_write_all(STDOUT_FILENO, csv->data, csv->len) < 0
+               ? repx_fail_errno(err, "standard output")
+               : 0;
+}
+
+static void say_table(const struct pull_args *a, size_t rows,
+                      const struct table_result *r)
+{
+    for (size_t i = 0; i < r->broken_count; i++)
+        ui_warn("%s", r->broken[i]);
+    if (r->without) {
+        ui_warn("%zu of %zu jobs have no results yet: their rows hold parameters only",
+                r->without, rows);
+    }
+    if (strcmp(a->table, "-") != 0)
+        ui_say("Wrote %zu row%s to %s.", rows, rows == 1 ? "" : "s", a->table);
+}
+
 static int pull_table(struct cli *cli, const struct pull_args *a,
                       const struct job_set *set, struct repx_err *err)
 {
-    REPX_AUTO_BUF struct repx_buf csv = {0};
+    struct table_result result;
+    int rc = table_of_jobs(cli->target, cli->lab, set->jobs, set->count, &result, err);
 
-    if (table_of_jobs(cli->target, cli->lab, set->jobs, set->count, &csv, err) < 0)
-        return -1;
-    if (strcmp(a->table, "-") == 0) {
-        ui_flush();
-        return repx_write_all(STDOUT_FILENO, csv.data, csv.len) < 0
-                   ? repx_fail_errno(err, "standard output")
-                   : 0;
-    }
-    if (repx_write_file(AT_FDCWD, a->table, csv.data, csv.len, 0666, err) < 0)
-        return -1;
-    ui_say("Wrote %zu row%s to %s.", set->count, set->count == 1 ? "" : "s", a->table);
-    return 0;
+    if (rc == 0)
+        rc = write_table(a, &result.csv, err);
+    if (rc == 0)
+        say_table(a, set->count, &result);
+    if (rc == 0)
+        rc = result.broken_count > 0;
+    table_result_free(&result);
+    return rc;
 }
 
 static int pull_main(struct cli *cli, const void *args, char **words, int count,

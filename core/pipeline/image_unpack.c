@@ -40,6 +40,46 @@ static const struct repx_entry *entry_at(const struct repx_entry *all, size_t n,
     return e && e->kind != REPX_ENTRY_LINK ? e : NULL;
 }
 
+static int is_compressed(struct lab *lab, size_t index, struct repx_err *err)
+{
+    static const struct {
+        size_t n;
+        char bytes[5];
+    } heads[] = {{2, "\x1f\x8b"},
+                 {4, "\x28\xb5\x2f\xfd"},
+                 {5,
+                  "\xfd"
+                  "7zXZ"},
+                 {3, "BZh"}};
+    char head[5] = {0};
+    int64_t got = lab_read(lab, index, 0, head, sizeof(head), err);
+
+    for (size_t i = 0; got > 0 && i < sizeof(heads) / sizeof(heads[0]); i++) {
+        if ((size_t)got >= heads[i].n && memcmp(head, heads[i].bytes, heads[i].n) == 0)
+            return 1;
+    }
+    return got < 0 ? -1 : 0;
+}
+
+/* Nodes unpack plain tars; others have to be made that first. */
+static int has_compressed(struct lab *lab, const struct repx_entry *all, size_t n,
+                          const char *path, struct repx_err *err)
+{
+    size_t len = strlen(path);
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (strncmp(all[i].path, path, len) != 0 || all[i].path[len] != '/')
+            continue;
+        const struct repx_entry *e = entry_at(all, n, all[i].path);
+        size_t name = strlen(all[i].path);
+        int is_text = name > 5 && strcmp(all[i].path + name - 5, ".json") == 0;
+        if (e && e->kind == REPX_ENTRY_FILE && !is_text)
+            rc = is_compressed(lab, (size_t)(e - all), err);
+    }
+    return rc;
+}
+
 int image_is_packed(struct lab *lab, const char *path, struct repx_err *err)
 {
     const struct repx_entry *all;
@@ -50,8 +90,10 @@ int image_is_packed(struct lab *lab, const char *path, struct repx_err *err)
     const struct repx_entry *e = entry_at(all, n, path);
     REPX_AUTO_FREE char *manifest = repx_format("%s/manifest.json", path);
     REPX_AUTO_FREE char *index = repx_format("%s/index.json", path);
-    if ((e && e->kind == REPX_ENTRY_FILE) || entry_at(all, n, manifest))
-        return e && e->kind == REPX_ENTRY_FILE;
+    if (e && e->kind == REPX_ENTRY_FILE)
+        return 1;
+    if (entry_at(all, n, manifest))
+        return has_compressed(lab, all, n, path, err);
     if (entry_at(all, n, index))
         return 1;
     return repx_fail(

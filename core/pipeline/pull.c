@@ -40,8 +40,7 @@ struct pull {
     struct digest_ctx sum;
 };
 
-/* What comes from the target goes to a terminal. */
-static char *printable(const char *text)
+char *pull_printable(const char *text)
 {
     char *copy = repx_strdup(text);
 
@@ -60,7 +59,7 @@ static void note(struct pull *p, int what, const char *path, const char *text)
 
     r->notes = repx_grow(r->notes, r->note_count + 1, sizeof(*r->notes));
     r->notes[r->note_count++] =
-        (struct pull_note){what, printable(path), printable(text)};
+        (struct pull_note){what, pull_printable(path), pull_printable(text)};
 }
 
 void pull_report_free(struct pull_report *report)
@@ -79,6 +78,8 @@ static int is_chosen(const struct pull *p, const char *path)
 {
     const char *glob = p->request->glob, *slash = strchr(path, '/');
 
+    while (glob && strncmp(glob, "./", 2) == 0)
+        glob += 2;
     return !glob || fnmatch(glob, path, 0) == 0 ||
            (strncmp(path, "out/", 4) == 0 && fnmatch(glob, slash + 1, 0) == 0);
 }
@@ -318,8 +319,10 @@ static int pull_all(struct pull *p, struct target *target, const struct pull_job
         const struct pull_job *job = &jobs->items[j];
         p->report->without += job->files.count == 0;
         for (size_t k = 0; k < job->files.count; k++) {
-            if (is_chosen(p, job->files.items[k].path))
-                decide(p, job->id, &job->files.items[k]);
+            if (!is_chosen(p, job->files.items[k].path))
+                continue;
+            p->report->chosen++;
+            decide(p, job->id, &job->files.items[k]);
         }
     }
     int rc = fetch(p, target, err);

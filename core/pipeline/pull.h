@@ -101,6 +101,7 @@ struct pull_note {
 
 struct pull_report {
     size_t jobs, without; /* asked for; of these without results */
+    size_t chosen;        /* files and the like that the pattern matches */
     size_t files, current;
     uint64_t bytes, resumed;
     struct pull_note *notes;
@@ -110,6 +111,9 @@ struct pull_report {
 /* Also after -1 the report tells what was done. */
 int pull_perform(struct target *target, const struct pull_request *request,
                  struct pull_report *report, struct repx_err *err);
+/* What comes from a target goes to a terminal: control characters become "?". Caller
+ * frees. */
+char *pull_printable(const char *text);
 void pull_report_free(struct pull_report *report);
 
 #endif

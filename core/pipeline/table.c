@@ -10,6 +10,7 @@
 #include "core/pipeline/pull.h"
 #include "core/plan/params.h"
 #include "core/wire/digest.h"
+#include "core/wire/verbs.h"
 
 #define LINE_LONGEST 65536
 
@@ -26,6 +27,7 @@ struct filling {
     struct pull_part *parts;
     size_t count;
     struct repx_buf text; /* of the file that comes */
+    struct table_result *result;
 };
 
 static int set_params(struct table *t, size_t row, const struct lab *lab, size_t job,
@@ -72,6 +74,10 @@ static void add_want(struct filling *f, size_t row, const struct lab_output *out
 static void add_wants(struct filling *f, size_t row, const struct lab_job *job,
                       struct pull_job *there)
 {
+    if (there->status != JOB_SUCCEEDED) { /* what it left so far is no result */
+        f->result->without++;
+        return;
+    }
     results_sort(&there->files);
     for (size_t e = 0; e < job->exe_count; e++) {
         const struct lab_exe *x = &job->exes[e];
@@ -93,33 +99,55 @@ static int on_bytes(void *ctx, size_t part, const void *bytes, size_t n,
     return 0;
 }
 
+static void note_broken(struct filling *f, const char *path, const char *why)
+{
+    struct table_result *r = f->result;
+    REPX_AUTO_FREE char *text = repx_format("%s: %s", path, why);
+
+    r->broken = repx_grow(r->broken, r->broken_count + 1, sizeof(*r->broken));
+    r->broken[r->broken_count++] = pull_printable(text);
+}
+
 static int on_end(void *ctx, size_t part, const char *broken, struct repx_err *err)
 {
     struct filling *f = ctx;
     const struct want *w = &f->wants[part];
     struct digest sum;
 
+    (void)err;
     digest_of(repx_buf_text(&f->text), f->text.len, &sum);
     if (!broken && memcmp(&sum, &w->entry->digest, sizeof(sum)) != 0)
         broken = "is not what its manifest says: it was changed after the job ended";
-    if (broken)
-        return repx_fail(err, REPX_E_CORRUPT, "%s: %s", f->parts[part].path, broken);
-    REPX_AUTO_FREE char *line = table_line(repx_buf_text(&f->text), f->text.len);
-    if (line)
-        table_set(&f->table, w->row, TABLE_OUTPUT, w->name, line);
+    if (broken) {
+        note_broken(f, f->parts[part].path, broken);
+    } else {
+        REPX_AUTO_FREE char *line = table_line(repx_buf_text(&f->text), f->text.len);
+        if (line)
+            table_set(&f->table, w->row, TABLE_OUTPUT, w->name, line);
+    }
     f->text.len = 0;
     return 0;
 }
 
+void table_result_free(struct table_result *result)
+{
+    for (size_t i = 0; i < result->broken_count; i++)
+        free(result->broken[i]);
+    free(result->broken);
+    repx_buf_free(&result->csv);
+    *result = (struct table_result){.without = 0};
+}
+
 int table_of_jobs(struct target *target, const struct lab *lab, const size_t *jobs,
-                  size_t count, struct repx_buf *csv, struct repx_err *err)
+                  size_t count, struct table_result *result, struct repx_err *err)
 {
     REPX_AUTO_FREE const char **ids = repx_array(count + 1, sizeof(*ids));
-    struct filling f = {.table = {.rows = ids, .row_count = count}};
+    struct filling f = {.table = {.rows = ids, .row_count = count}, .result = result};
     const struct pull_sink sink = {&f, on_bytes, on_end};
     struct pull_jobs there = {0};
     int rc = 0;
 
+    *result = (struct table_result){.without = 0};
     for (size_t i = 0; i < count; i++)
         ids[i] = lab->jobs[jobs[i]].id;
     for (size_t i = 0; i < count && rc == 0; i++)
@@ -131,7 +159,7 @@ int table_of_jobs(struct target *target, const struct lab *lab, const size_t *jo
     if (rc == 0)
         rc = pull_read(target, f.parts, f.count, &sink, err);
     if (rc == 0)
-        table_csv(&f.table, csv);
+        table_csv(&f.table, &result->csv);
     for (size_t i = 0; i < f.count; i++)
         free(f.parts[i].path);
     free(f.parts);

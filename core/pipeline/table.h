@@ -38,7 +38,16 @@ char *table_line(const char *text, size_t n);
 
 /* ---- filling it (table.c) ---- */
 
+struct table_result {
+    struct repx_buf csv;
+    size_t without; /* rows of jobs that have not succeeded: without outputs */
+    char **broken; /* outputs that should be there and could not be had: their cells are
+                     * empty */
+    size_t broken_count;
+};
+
 int table_of_jobs(struct target *target, const struct lab *lab, const size_t *jobs,
-                  size_t count, struct repx_buf *csv, struct repx_err *err);
+                  size_t count, struct table_result *result, struct repx_err *err);
+void table_result_free(struct table_result *result);
 
 #endif

@@ -67,43 +67,13 @@ make_lab "$WORK/slow" slowlab
 make_lab "$TESTS/labs/reference"
 export FIRST=$LAB OURS=$XDG_STATE_HOME/repx
 
-# RepX's own collection, as the layout's description has it: what no root names goes.
-cat >"$WORK/repx_gc.py" <<'X'
-import json, os, shutil, sys
-base = sys.argv[1]; art = base + "/artifacts"
-jobs, files = set(), set()
-def load(p): return json.load(open(p))
-for top, _, names in os.walk(base + "/gcroots"):
-    for n in names + _:
-        p = os.path.join(top, n)
-        if not os.path.islink(p): continue
-        real = os.path.realpath(p)
-        if not real.startswith(art) or not os.path.isfile(real): continue
-        lab = load(real); files.add(os.path.relpath(real, art)); files.add(lab["metadata"])
-        for f in lab["files"]: files.add(f["path"])
-        for r in load(art + "/" + lab["metadata"])["runs"]:
-            files.add(r); run = load(art + "/" + r)
-            if run.get("image"): files.add(run["image"])
-            for j in run["jobs"]: jobs.add(j); files.add("jobs/" + j)
-live = {"/".join(f.split("/")[:2]) for f in files}
-def gone(p):
-    if os.path.islink(p) or os.path.isfile(p): os.unlink(p)
-    else: shutil.rmtree(p)
-for c in os.listdir(art):
-    if c == "bin": continue
-    if c not in ("host-tools", "images", "image", "jobs", "lab", "revision", "readme", "store"): print("D", c); gone(art + "/" + c); continue
-    for n in os.listdir(art + "/" + c):
-        if c + "/" + n not in live: print("D", c, n); gone(art + "/" + c + "/" + n)
-for n in os.listdir(base + "/outputs"):
-    if n not in jobs: print("D output", n); gone(base + "/outputs/" + n)
-X
 check "RepX's collection deletes nothing live of ours, of two Labs" '
 	LAB=$FIRST; repx run simulation-run --lab "$LAB" && : >"$WORK/go" && repx run slow --lab "$WORK/slowlab"; 
 	test -z "$(find "$OURS/artifacts/host-tools/" -type f)"
-	python3 repx_gc.py "$OURS" >gone.log; cat gone.log; ! grep -v -x -e "D output completions.jsonl" -e "D lab lab-metadata.json" -e "D host-tools [0-9a-f]*" gone.log; repx run simulation-run --lab "$LAB" >again.log 2>&1; cat again.log; grep "already complete" again.log && ! grep -E "lab: sent ([4-9]|[1-9][0-9])" again.log && repx run slow --lab "$WORK/slowlab" | grep "already complete" && repx gc -y | grep "Nothing to collect"'
+	python3 "$TESTS/e2e/repx_gc.py" "$OURS" >gone.log; cat gone.log; ! grep -v -x -e "D output completions.jsonl" -e "D lab lab-metadata.json" -e "D host-tools [0-9a-f]*" gone.log; repx run simulation-run --lab "$LAB" >again.log 2>&1; cat again.log; grep "already complete" again.log && ! grep -E "lab: sent ([4-9]|[1-9][0-9])" again.log && repx run slow --lab "$WORK/slowlab" | grep "already complete" && repx gc -y | grep "Nothing to collect"'
 check "while one of our jobs runs" '
 	rm "$WORK/go"; sed -i "s/first/second/" "$WORK/slow/scripts/s.sh"; make_lab "$WORK/slow" slowlab3; repx run slow --lab "$LAB" >slow.log 2>&1 & pid=$!; s=$(jobs_of S); within 30 test -e "$OURS/outputs/$s/repx/stdout.log";
-	python3 repx_gc.py "$OURS"; : >"$WORK/go"; wait $pid || { cat slow.log; exit 1; }; same second "$(cat "$OURS/outputs/$s/out/o")"'
+	python3 "$TESTS/e2e/repx_gc.py" "$OURS"; : >"$WORK/go"; wait $pid || { cat slow.log; exit 1; }; same second "$(cat "$OURS/outputs/$s/out/o")"'
 check "what RepX has in Slurm's queue stays with all that its Lab names" '
 	fresh; synth one j1-b2-x-1.0 p1; synth two j2; mkdir -p "$B/bin/abc"; : >"$B/bin/abc/repx"; mkdir -p "$WORK/fake"; printf "#!/bin/sh\nprintf \"%%s\\\\n\" j1-b2-x-1.0-b3-step other\n" >"$WORK/fake/squeue"; chmod 755 "$WORK/fake/squeue";
 	PATH=$WORK/fake:$PATH collect >out; cat out; lives one && test -d "$B/outputs/p1" && test -d "$B/outputs/j1-b2-x-1.0" && ! test -e "$B/outputs/j2" && grep "in Slurm.s queue" out'

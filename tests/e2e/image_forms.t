@@ -93,3 +93,29 @@ check 'a layer that is not what the configuration says is refused' '
 check 'an archive that unpacks to far more than it may is refused' '
 	form tar.gz && rm -rf "$WORK/store" "$XDG_CACHE_HOME/repx/images" && REPX_IMAGE_MAX=1000 must_fail repx run simulation-run --lab "$LAB" >bomb.log 2>&1; cat bomb.log; grep "unpacks to far more" bomb.log &&
 	nothing_kept && runs_here --lab "$LAB"'
+
+check 'exploded, but with compressed layers: they are made plain before they are sent' '
+	form layers.gz && runs_here --lab "$LAB" && is_exploded "$WORK/store" && nothing_kept'
+
+# odd TEXT: the image exploded, its layers called odd1 and odd2; what the second holds says TEXT.
+printf 'cat /etc/motd >"$1/motd"\n' >>"$WORK/imaged/scripts/e.sh"
+odd() {
+	local image id n=0
+	rm -rf "$WORK/lab" x && make_lab "$WORK/imaged" && image=$(echo "$LAB"/images/*) && mkdir -p x/etc || return 1
+	for id in $(jq -r '.[0].Layers[]' "$image/manifest.json"); do
+		n=$((n + 1)) id=${id%/layer.tar}
+		rm -r "${image:?}/$id" && mkdir "$image/odd$n" && ln -s "../../../store/odd$n-layer.tar" "$image/odd$n/layer.tar"
+		mv "$LAB/store/$id-layer.tar" "$LAB/store/odd$n-layer.tar"
+	done
+	echo "$1" >x/etc/motd && rm -f "$LAB/store/odd2-layer.tar" && tar --mtime=@1 -cf "$LAB/store/odd2-layer.tar" -C x .
+	touch -d @1 "$LAB"/store/odd*
+	jq -c '.[0].Layers = ["odd1/layer.tar", "odd2/layer.tar"]' "$image/manifest.json" >x/m && cp -f x/m "$image/manifest.json"
+	jq -c '.files |= map(select(.path | test("^images/|-layer.tar$") | not))' "$LAB"/lab/*lab-metadata.json >x/m && cp -f x/m "$LAB"/lab/*lab-metadata.json
+}
+motd() { cat "$1"/outputs/*-E-*/out/motd | sort -u; }
+export -f odd motd
+check 'layers with odd names: another content of one name is another image, here and on the node' '
+	rm -rf "$WORK/store" && sed -i "s|^base_path = \"$WORK/store\"|&\nnode_local_path = \"$WORK/disk\"|" "$XDG_CONFIG_HOME/repx/config.toml" && mkdir "$WORK/disk" &&
+	odd one && repx run simulation-run --lab "$LAB" && same one "$(motd "$WORK/store")" && odd two && repx run simulation-run --lab "$LAB" --stale rerun && same two "$(motd "$WORK/store")" &&
+	sed -i "/^node_local_path/d" "$XDG_CONFIG_HOME/repx/config.toml" && rm -rf "$WORK/store" &&
+	odd one && repx run simulation-run --lab "$LAB" && same one "$(motd "$WORK/store")" && odd two && repx run simulation-run --lab "$LAB" --stale rerun && same two "$(motd "$WORK/store")"'

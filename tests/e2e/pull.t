@@ -110,5 +110,20 @@ check 'a table of a run' '
 	same "540 540 595 595" "$(tail -n +2 t.csv | grep -oE "(540|595)" | sort | paste -sd " ")" &&
 	repx pull simulation-run --table - --lab "$LAB" | cmp - t.csv'
 
+check 'a table says what is missing: jobs that have not succeeded, results that are gone or changed' '
+	e=$(jobs_of E | sed -n 2p) && out=$BASE/outputs/$e/out/total.txt && mv "$out" keep && (repx pull simulation-run --table t2.csv --lab "$LAB" 2>err; test $? -eq 1) && cat err && grep "$e/out/total.txt" err;
+	s=$?; echo 99 >"$out"; (repx pull simulation-run --table t3.csv --lab "$LAB" 2>err; test $? -eq 1) && grep "manifest" err || s=1; mv keep "$out";
+	cmp t2.csv t3.csv && same 3 "$(tail -n +2 t2.csv | grep -cE "(540|595)")" && test "$(wc -l <t2.csv)" -eq "$(wc -l <t.csv)" &&
+	mv "$BASE/outputs/$e/repx/SUCCESS" keep && repx pull simulation-run --table t4.csv --lab "$LAB" 2>err; mv keep "$BASE/outputs/$e/repx/SUCCESS"; grep "1 of 4 jobs have no results" err && cmp t4.csv t2.csv && exit $s'
+
+check 'patterns: ./ in front, sets, none that match' '
+	repx pull "$E" --glob "./out/t*l.[tx]xt" --to sets --lab "$LAB" && test -f "sets/$E/out/total.txt" && test ! -e "sets/$E/repx" &&
+	repx pull "$E" --glob "*.nothing" --to none2 --lab "$LAB" 2>err && grep "matches" err && repx pull "$E" --glob "[" --to none2 --lab "$LAB" --json | jq -e ".files == 0 and .error == null"'
+
+check 'behind a link, and while everything is collected' '
+	ln -s "$BASE" "$WORK/alias" && printf "submission_target = \"local\"\n[targets.local]\nbase_path = \"$WORK/alias\"\n" >"$XDG_CONFIG_HOME/repx/config.toml" &&
+	repx pull simulation-run --to aliased --lab "$LAB" && diff -r aliased/$E/out "$BASE/outputs/$E/out/" && repx gc -y && repx pull simulation-run --to aliased --lab "$LAB" --json | jq -e ".files == 0 and .bytes == 0" &&
+	rm "$XDG_CONFIG_HOME/repx/config.toml"'
+
 check 'an unknown name is an error, exit 1; options that do not go together, too' '
 	(repx pull nosuch --lab "$LAB"; test $? -eq 1) && must_fail repx pull --table t.csv --force --lab "$LAB"'

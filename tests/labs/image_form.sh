@@ -4,6 +4,7 @@
 #     tar  tar.gz     a docker-archive
 #     oci             a directory; its layers are compressed, by gzip and (if there) zstd in turn
 #     oci.tar         the same as one file
+#     layers.gz       a directory as before, but its layers are compressed
 # The manifest of the Lab is brought up to date.
 set -eu
 lab=$1 form=$2
@@ -38,6 +39,16 @@ oci() { # IMAGE LAYOUT
 		"$(described "$(blob "$layout/manifest")" manifest.v1+json)" >"$layout/index.json"
 	printf '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
 }
+
+if [ "$form" = layers.gz ]; then
+	for layer in store/*-layer.tar; do
+		before=$(sum "$layer")
+		gzip -n <"$layer" >layer.gz
+		mv -f layer.gz "$layer"
+		sed -i "s/$before/$(sum "$layer")/" "$manifest"
+	done
+	exit
+fi
 
 for image in images/*; do
 	case $form in

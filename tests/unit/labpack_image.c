@@ -16,6 +16,13 @@ static const char prelude[] =
     "manifest() { printf '[{\"Config\":\"config.json\",\"Layers\":[%s]}]' \"$1\" "
     ">img/manifest.json; }\n"
     "pack() { tar -C img -cf def/image.tar \"$@\"; }\n"
+    "blob() { b=$(sum \"$1\"); mkdir -p img/blobs/sha256; mv \"$1\" \"img/blobs/sha256/$b\"; }\n"
+    "desc() { printf '{\"digest\":\"sha256:%s\",\"size\":1}' \"$1\"; }\n"
+    /* OCI layout of the same content; $c, $l, $m are its digests */
+    "oci() { blob img/config.json; c=$b; blob img/aa/layer.tar; l=$b; rm -r img/aa img/manifest.json;\n"
+    "  describe \"$(desc $c)\" \"$(desc $l)\"; }\n"
+    "describe() { printf '{\"config\":%s,\"layers\":[%s]}' \"$1\" \"$2\" >img/m; blob img/m; m=$b; index \"$(desc $m)\"; }\n"
+    "index() { printf '{\"manifests\":[%s]}' \"$1\" >img/index.json; }\n"
     "layer aa one; config \"$(sum img/aa/layer.tar)\"; manifest '\"aa/layer.tar\"'\n";
 
 static const struct {
@@ -54,6 +61,54 @@ static const struct {
     {"mkdir -p img/aa/x && printf '[{\"Config\":\"config.json\",\"Layers\":"
      "[\"../../x\"]}]' >img/manifest.json && pack .",
      "a name that climbs", "not there"},
+    {"printf '[{\"Config\":\"/etc/passwd\",\"Layers\":[\"aa/layer.tar\"]}]' >img/manifest.json && pack .",
+     "a configuration outside", "not there"},
+    {"printf '[{\"Config\":\"config.json\",\"Layers\":[\"/etc/passwd\"]}]' >img/manifest.json && pack .",
+     "a layer outside", "not there"},
+    {"printf '[{\"Config\":\"aa\",\"Layers\":[\"aa/layer.tar\"]}]' >img/manifest.json && pack .",
+     "a configuration that is a directory", "not there"},
+    {"mkfifo img/pipe && manifest '\"pipe\"' && pack .", "a layer that is a pipe",
+     "not there"},
+    {"gzip -n img/aa/layer.tar && truncate -s -9 img/aa/layer.tar.gz && mv img/aa/layer.tar.gz "
+     "img/aa/layer.tar && pack .",
+     "a compressed layer cut short", "layer"},
+    {"pack . && gzip def/image.tar && truncate -s -99 def/image.tar.gz && mv def/image.tar.gz def/image.tar",
+     "a compressed archive cut short", "image.tar"},
+    {"head -c 1200000000 /dev/zero | gzip -n >img/aa/layer.tar && pack .",
+     "a layer that is a bomb", "unpacks to far more"},
+    {"head -c 1200000000 /dev/zero | gzip -n | gzip -n >img/aa/layer.tar && pack .",
+     "a bomb in a bomb", "unpacks to far more"},
+    {"head -c 5000000 /dev/zero | tr '\\0' ' ' >>img/manifest.json && pack .",
+     "a manifest that is a bomb", "larger than"},
+    {"mkdir -p 'img/sha256:x' && mv img/aa/layer.tar 'img/sha256:x/layer.tar' && manifest "
+     "'\"sha256:x/layer.tar\"' && pack .",
+     "a layer with an odd name", NULL},
+    {"oci && pack .", "an OCI layout", NULL},
+    {"oci && rm img/index.json && pack .", "an OCI layout without index",
+     "no index.json"},
+    {"oci && index '{\"digest\":\"sha256:../../../../etc/passwd\"}' && pack .",
+     "an OCI manifest outside", "only sha256"},
+    {"oci && index '{\"digest\":\"sha512:00\"}' && pack .", "another kind of digest",
+     "only sha256"},
+    {"oci && index '{}' && pack .", "a descriptor without a digest", "only sha256"},
+    {"oci && echo >>img/blobs/sha256/$m && pack .", "an OCI manifest that is another",
+     "another digest"},
+    {"oci && echo >>img/blobs/sha256/$c && pack .",
+     "an OCI configuration that is another", "another digest"},
+    {"oci && echo >>img/blobs/sha256/$l && pack .", "an OCI layer that is another",
+     "configuration says"},
+    {"oci && rm img/blobs/sha256/$l && pack .", "an OCI layer that is missing",
+     "not there"},
+    {"oci && rm img/blobs/sha256/$m && ln -s /etc/passwd img/blobs/sha256/$m && pack .",
+     "an OCI manifest that is a link out", "is not there"},
+    {"oci && describe \"$(desc $c)\" '' && pack .", "an OCI image without layers",
+     "no layers"},
+    {"oci && describe '{\"digest\":7}' \"$(desc $l)\" && pack .",
+     "an OCI configuration without digest", "only sha256"},
+    {"oci && for i in 1 2 3 4 5 6; do cp img/index.json img/i && blob img/i && index \"$(desc $b)\"; done && pack .",
+     "indices in indices", "too many"},
+    {"oci && index \"$(desc $m),$(desc $m)\" && pack .", "two OCI images",
+     "names no image"},
 };
 
 static const char definition[] =
