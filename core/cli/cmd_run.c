@@ -6,6 +6,7 @@
 #include <kit/alloc.h>
 
 #include "cli.h"
+#include "core/pipeline/image_unpack.h"
 #include "retry.h"
 #include "run_report.h"
 
@@ -49,24 +50,10 @@ static int package_digest(void *ctx, size_t job, struct digest *out,
     return lab_package_digest(lab, lab->jobs[job].id, out, err);
 }
 
-/* Of an image: the digest of everything below its path. */
-static int image_digest(void *ctx, const char *path, struct digest *out,
-                        struct repx_err *err)
+static int digest_of_image(void *ctx, const char *path, struct digest *out,
+                           struct repx_err *err)
 {
-    struct lab *lab = ctx;
-    const struct repx_entry *entries;
-    size_t count, first = 0, n = 0, len = strlen(path);
-
-    if (lab_entries(lab, &entries, &count, err) < 0)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        int below = strncmp(entries[i].path, path, len) == 0 &&
-                    (entries[i].path[len] == '/' || !entries[i].path[len]);
-        if (below && !n++)
-            first = i;
-    }
-    digest_tree(entries + first, n, out);
-    return 0;
+    return image_digest(ctx, path, out, err);
 }
 
 static const char *scheduler_name(const struct cli *cli,
@@ -160,7 +147,7 @@ static int make_plan(struct run_work *w, char **words, int count, struct repx_er
         .specs = (const char *const *)words,
         .spec_count = (size_t)count,
         .package_digest = package_digest,
-        .image_digest = image_digest,
+        .image_digest = digest_of_image,
         .ctx = cli->lab,
     };
 

@@ -103,6 +103,27 @@ int image_is_packed(struct lab *lab, const char *path, struct repx_err *err)
         path);
 }
 
+int image_digest(struct lab *lab, const char *path, struct digest *out,
+                 struct repx_err *err)
+{
+    const struct repx_entry *all;
+    size_t n, count = 0, len = strlen(path);
+
+    if (lab_entries(lab, &all, &n, err) < 0)
+        return -1;
+    REPX_AUTO_FREE struct repx_entry *own = repx_array(n + 1, sizeof(*own));
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(all[i].path, path, len) != 0 ||
+            (all[i].path[len] != '/' && all[i].path[len]))
+            continue;
+        const struct repx_entry *file = entry_at(all, n, all[i].path);
+        own[count] = file && file->kind == REPX_ENTRY_FILE ? *file : all[i];
+        own[count++].path = all[i].path;
+    }
+    digest_tree(own, count, out);
+    return 0;
+}
+
 struct stream {
     struct lab *lab;
     size_t index;
@@ -185,9 +206,7 @@ static int find_entries(struct image_unpack *u, struct repx_err *err)
         const struct repx_entry *file = entry_at(all, n, all[i].path);
         u->bytes += file ? file->length : 0;
     }
-    /* With all links: what lies behind one is the Lab's, and named by its content. */
-    digest_tree(all + u->first, u->count, &u->key);
-    return 0;
+    return image_digest(u->lab, u->path, &u->key, err);
 }
 
 /* ---- what is remembered ---- */

@@ -37,4 +37,9 @@ void image_unpack_done(const struct image_unpack *u);
 void image_unpack_forget(const struct image_unpack *u);
 void image_unpack_close(struct image_unpack *u);
 
+/* Of everything below the image's path; a link to a file counts as that file, since a layer
+ * may change behind its link. */
+int image_digest(struct lab *lab, const char *path, struct digest *out,
+                 struct repx_err *err);
+
 #endif

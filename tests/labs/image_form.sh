@@ -45,7 +45,7 @@ if [ "$form" = layers.gz ]; then
 		before=$(sum "$layer")
 		gzip -n <"$layer" >layer.gz
 		mv -f layer.gz "$layer"
-		sed -i "s/$before/$(sum "$layer")/" "$manifest"
+		sed -i "s/\"sha256\":\"$before\"/\"sha256\":\"$(sum "$layer")\"/" "$manifest"
 	done
 	exit
 fi
