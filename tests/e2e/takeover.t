@@ -66,7 +66,7 @@ wire() {
 	sed -n 's/.*wire: .*, \([0-9.]*\) \([KM]*i*B\) sent.*/\1 \2/p' said |
 		awk '{ print int($1 * ($2 == "MiB" ? 1048576 : $2 == "KiB" ? 1024 : 1)) }'
 }
-run() { repx -v run simulation-run --lab "${1:-$LAB}" --target queue >said 2>&1 || { cat said; return 1; }; }
+run() { repx -v run simulation-run --lab "$LAB" --target queue >said 2>&1 || { cat said; return 1; }; }
 right() { same "$TOTALS" "$(outputs_of "$TB_BASE" E total.txt)" && diff -r --no-dereference "$LAB/jobs" "$TB_BASE/artifacts/jobs"; }
 job() { jobs_of "$1" | head -n 1; }
 export -f fill plain picture nothing_went wire run right job outputs_of jobs_of

@@ -69,12 +69,13 @@ cut() {
 	done
 	run big "$1" || return 1
 	total=$((total + $(wire)))
-	echo "cut $CUTS times, $total bytes of $((SIZE * 1048576))"
+	echo "$1: cut $CUTS times, $total bytes sent of $((SIZE * 1048576))" | tee -a "$WORK/cuts"
 	same_packages big "$TB_BASE" && ((total * 10 <= SIZE * 1048576 * 11))
 }
 export -f cut must_fail
 check 'cut at random bytes, over libssh2: at most 1.1 times the bytes' 'cut queue'
 check 'and over openssh' 'cut piped'
+sed 's/^/# /' "$WORK/cuts"
 
 check 'sshd is killed on the way: the next run sends the rest' '
 	fresh_agent piped && { run big piped --fault drop-after=16000000 & client=$!; } &&
