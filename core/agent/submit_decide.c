@@ -429,13 +429,14 @@ static int decide_second(struct submission *s, struct live *l, struct repx_err *
 static int decide_live(struct submission *s, struct live *l, const json_t *found,
                        struct repx_err *err)
 {
+    struct decided *d = s->jobs + l->job;
     int rc = judge_live(s, l, json_object_get(found, l->key), err);
 
     for (int more = 1; rc == 0 && more > 0 && is_free(s, l);) {
         more = move_on(s, l, err);
         rc = more > 0 ? ask_live(s, l, err) : more;
     }
-    if (rc == 0 && s->jobs[l->job].after)
+    if (rc == 0 && d->after)
         rc = decide_second(s, l, err);
     /* it may have ended after its result was looked for */
     if (rc == 0 && is_free(s, l) && !decide_ended(s, l->job))
