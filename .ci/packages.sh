@@ -10,7 +10,7 @@ TEST_PACKAGES="abigail-tools clang clang-format clang-tidy shellcheck bubblewrap
 	openssh-server openssl man-db munge slurm-client slurmctld slurmd slurm-wlm slurmdbd mariadb-server-core
 	mariadb-client-core procps rsync strace util-linux python3
 	podman runc uidmap charliecloud-runtime gridengine-master gridengine-exec gridengine-client
-	msmtp-mta"
+	msmtp-mta btrfs-progs"
 
 need() {
 	missing=

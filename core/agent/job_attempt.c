@@ -19,6 +19,10 @@
 
 #define ATTEMPT_MAX 100000
 
+static const char no_room[] =
+    "repx: when the job ended no room was left where its results go: the disk is full, or "
+    "the quota is used up\n";
+
 /* The directory that holds the attempts. A new job's needs no look first: each call is a
  * round trip to the metadata server. */
 static int home_make(const struct unit *u, const struct attempt *a,
@@ -139,13 +143,29 @@ static int link_switch(const struct unit *u, const struct attempt *a, const char
     return -1;
 }
 
-static int line_write(int fd, json_t *line)
+static int line_write(const struct site *site, int fd, json_t *line, unsigned *tries)
 {
     REPX_AUTO_FREE char *text = json_dumps(line, JSON_COMPACT);
     REPX_AUTO_FREE char *whole = text ? repx_format("%s\n", text) : NULL;
+    int rc = -1;
 
     json_decref(line);
-    return whole ? repx_write_all(fd, whole, strlen(whole)) : -1;
+    while (whole && (rc = repx_write_all(fd, whole, strlen(whole))) < 0 &&
+           reserve_try(site, tries))
+        continue;
+    return rc;
+}
+
+static int marker_make(const struct site *site, const char *path)
+{
+    const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    unsigned tries = 0;
+    int fd;
+
+    while ((fd = openat(site->base_fd, path, flags, 0666)) < 0 &&
+           reserve_try(site, &tries))
+        continue;
+    return fd < 0 ? -1 : close(fd);
 }
 
 static json_t *first_line(const struct unit *u, const char *in)
@@ -171,12 +191,14 @@ int attempt_begin(const struct unit *u, struct attempt *a, const char *in,
                   struct repx_err *err)
 {
     REPX_AUTO_FREE char *path = repx_format("%s/repx/attempt.json", a->dir);
+    unsigned tries = 0;
 
     if (link_switch(u, a, "repx", err) < 0 || link_switch(u, a, "out", err) < 0)
         return -1;
     a->record_fd = openat(u->site->base_fd, path,
                           O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
-    if (a->record_fd < 0 || line_write(a->record_fd, first_line(u, in)) < 0)
+    if (a->record_fd < 0 ||
+        line_write(u->site, a->record_fd, first_line(u, in), &tries) < 0)
         return repx_fail_errno(err, "%s/%s", u->site->base, path);
     return 0;
 }
@@ -187,6 +209,7 @@ int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o
     REPX_AUTO_FREE char *marker =
         repx_format("%s/repx/%s", a->dir, o->ok ? "SUCCESS" : "FAIL");
     REPX_AUTO_FREE char *good = repx_format("%s/repx/SUCCESS", a->dir);
+    unsigned tries = 0;
     json_t *line;
 
     if (o->again) /* it has no end */
@@ -195,12 +218,12 @@ int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o
     if (o->ok)
         (void)manifest_write(u->site, a->dir, NULL); /* who misses it makes one */
     json_object_set_new(line, "t", json_integer(state_now_ms()));
-    int bad = line_write(a->record_fd, line) < 0;
+    int bad = line_write(u->site, a->record_fd, line, &tries) < 0;
     if (!o->ok)
         (void)unlinkat(u->site->base_fd, good, 0); /* a script can make one itself */
-    REPX_AUTO_CLOSE int fd = openat(u->site->base_fd, marker,
-                                    O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (bad || fd < 0)
+    if (tries > 0 && !bad)
+        (void)repx_write_all(a->err_fd, no_room, sizeof(no_room) - 1);
+    if (marker_make(u->site, marker) < 0 || bad)
         return repx_fail_errno(err, "%s/%s", u->site->base, marker);
     return 0;
 }

@@ -226,6 +226,7 @@ int run_create_end(struct call *c, struct repx_err *err)
     if (programs_note(call_site(c), err) < 0 || commit(call_site(c), r, err) < 0 ||
         not_collected(call_site(c), r, err) < 0)
         return -1;
+    reserve_make(call_site(c));
     call_reply(c, NULL, 0);
     return 0;
 }

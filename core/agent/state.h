@@ -38,6 +38,14 @@ json_t *attempt_parse(const char *line, size_t n, struct repx_err *err);
 /* Now, in the milliseconds of `t`. */
 int64_t state_now_ms(void);
 
+/* ---- room for the last words (state_reserve.c) ---- */
+
+/* Keep a little room, unless it is kept already; not being able to is no failure. */
+void reserve_make(const struct site *site);
+/* A record could not be written: errno tells why. Is it to be tried again, since there may be
+ * room now? *tries counts, from 0; errno stays. */
+int reserve_try(const struct site *site, unsigned *tries);
+
 /* ---- events (state_event.c) ---- */
 
 /* Append to S/runs/<run>/events/<host>; adds v and t; steals `event`. */

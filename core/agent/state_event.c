@@ -80,7 +80,11 @@ int event_write(struct site *site, struct run *run, json_t *event, struct repx_e
         return repx_fail_errno(err, "run %s: events", run->id);
     REPX_AUTO_FREE char *line = repx_format("%s\n", text);
     size_t n = strlen(line);
-    ssize_t got = write(run->event_fd, line, n);
+    unsigned tries = 0;
+    ssize_t got;
+    do
+        got = write(run->event_fd, line, n);
+    while (got < 0 && reserve_try(site, &tries));
     if (got == (ssize_t)n)
         return 0;
     (void)repx_fail_errno(err, "run %s: events", run->id);

@@ -138,12 +138,17 @@ int completion_append(struct site *site, const char *job, int ok, struct repx_er
     json_t *line = json_pack("{ssss}", "id", job, "s", ok ? "ok" : "fail");
     REPX_AUTO_FREE char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     REPX_AUTO_FREE char *record = text ? repx_format("%s\n", text) : NULL;
+    unsigned tries = 0;
+    int rc;
     REPX_AUTO_CLOSE int fd =
         openat(site->base_fd, "outputs/completions.jsonl",
                O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
 
     json_decref(line);
-    if (fd < 0 || !record || repx_write_all(fd, record, strlen(record)) < 0)
+    do
+        rc = fd < 0 || !record ? -1 : repx_write_all(fd, record, strlen(record));
+    while (rc < 0 && reserve_try(site, &tries));
+    if (rc < 0)
         return repx_fail_errno(err, "%s/outputs/completions.jsonl", site->base);
     return 0;
 }

@@ -72,6 +72,31 @@ check 'a large file that found the disk full goes on where it stopped' '
 	anew size=30m && { run large --fault delay=1ms & client=$!; } &&
 	dd if=/dev/zero of="$WORK/fs/ballast" bs=1M count=40 status=none 2>/dev/null || true
 	{ wait "$client" || true; } && rm -f "$WORK/fs/ballast" && run large && arrived large'
+# A job that writes 30 MB.
+small_lab greedy aaaa0005
+printf '#!/bin/sh\nhead -c 30000000 /dev/urandom >"$1/h.txt" || exit 9\n' >"greedy/jobs/$JOB/bin/hello"
+check 'a job that fills the disk fails, and is told so at once; with room it runs again' '
+	anew size=20m && must_fail timeout 60 repx run r --lab greedy --stale rerun && test -e "$WORK/fs/repx/outputs/$JOB/repx/FAIL" && grep "no room was left" "$WORK/fs/repx/outputs/$JOB/repx/stderr.log" &&
+	mount -o remount,size=80m "$WORK/fs" && run greedy && test "$(stat -c %s "$WORK/fs/repx/outputs/$JOB/out/h.txt")" = 30000000'
 check 'read-only: one message' '
 	anew size=40m && mount --bind "$WORK/fs" "$WORK/fs" && mount -o remount,bind,ro "$WORK/fs" &&
 	must_fail run many && says "read-only|Read-only" && umount -l "$WORK/fs" && run many && arrived many'
+
+# ---- a real quota: of a subvolume, where kernel and tools have it ----
+
+while mountpoint -q "$WORK/fs"; do umount -l "$WORK/fs"; done
+quota_fs() {
+	has mkfs.btrfs btrfs && truncate -s 256M "$WORK/disk" && mkfs.btrfs -q -f "$WORK/disk" && mount -o loop "$WORK/disk" "$WORK/fs" &&
+		btrfs quota enable "$WORK/fs" && btrfs subvolume create "$WORK/fs/repx"
+}
+limit() { sync -f "$WORK/fs" && btrfs qgroup limit "$1" "$WORK/fs/repx"; }
+export -f limit
+if ! quota_fs >quota.log 2>&1; then
+	echo "# no quota can be had here: $(tail -n 1 quota.log)"
+else
+	check 'a quota is used up: one message, nothing half, and the next run goes on' '
+		limit none && run small && limit 8M && must_fail run large && says "quota" && nothing_half &&
+		limit 100M && run large && arrived large && run small'
+	check 'a job that uses it up fails, and is told so; with room it runs again' '
+		limit 20M && must_fail run greedy && cat said && test -e "$WORK/fs/repx/outputs/$JOB/repx/FAIL" && grep "quota is used up" "$WORK/fs/repx/outputs/$JOB/repx/stderr.log" && limit none && run greedy && test "$(stat -c %s "$WORK/fs/repx/outputs/$JOB/out/h.txt")" = 30000000'
+fi
