@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
@@ -156,6 +157,14 @@ static int line_write(const struct site *site, int fd, json_t *line, unsigned *t
     return rc;
 }
 
+/* What a job could not write, it mostly could not tell either. */
+static int is_full(const struct site *site)
+{
+    struct statvfs v;
+
+    return statvfs(site->base, &v) == 0 && v.f_bavail == 0;
+}
+
 static int marker_make(const struct site *site, const char *path)
 {
     const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
@@ -221,6 +230,10 @@ int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o
     int bad = line_write(u->site, a->record_fd, line, &tries) < 0;
     if (!o->ok)
         (void)unlinkat(u->site->base_fd, good, 0); /* a script can make one itself */
+    if (!o->ok && tries == 0 && is_full(u->site)) {
+        errno = ENOSPC;
+        (void)reserve_try(u->site, &tries);
+    }
     if (tries > 0 && !bad)
         (void)repx_write_all(a->err_fd, no_room, sizeof(no_room) - 1);
     if (marker_make(u->site, marker) < 0 || bad)

@@ -82,9 +82,9 @@ int event_write(struct site *site, struct run *run, json_t *event, struct repx_e
     size_t n = strlen(line);
     unsigned tries = 0;
     ssize_t got;
-    do
+    do {
         got = write(run->event_fd, line, n);
-    while (got < 0 && reserve_try(site, &tries));
+    } while (got < 0 && reserve_try(site, &tries));
     if (got == (ssize_t)n)
         return 0;
     (void)repx_fail_errno(err, "run %s: events", run->id);

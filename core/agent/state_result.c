@@ -145,9 +145,9 @@ int completion_append(struct site *site, const char *job, int ok, struct repx_er
                O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
 
     json_decref(line);
-    do
+    do {
         rc = fd < 0 || !record ? -1 : repx_write_all(fd, record, strlen(record));
-    while (rc < 0 && reserve_try(site, &tries));
+    } while (rc < 0 && reserve_try(site, &tries));
     if (rc < 0)
         return repx_fail_errno(err, "%s/outputs/completions.jsonl", site->base);
     return 0;
