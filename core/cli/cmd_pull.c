@@ -138,7 +138,9 @@ static int write_table(const struct pull_args *a, const struct repx_buf *csv,
                        struct repx_err *err)
 {
     if (strcmp(a->table, "-") != 0)
-        return repx_write_file(AT_FDCWD, a->table, csv->data, csv->len, 0666, err);
+        return repx_write_file(AT_FDCWD, a->table, csv->data, csv->len, 0666, err) < 0
+                   ? repx_wrap(err, "table %s", a->table)
+                   : 0;
     ui_flush();
     return repx_write_all(STDOUT_FILENO, csv->data, csv->len) < 0
                ? repx_fail_errno(err, "standard output")
@@ -151,8 +153,8 @@ static void say_table(const struct pull_args *a, size_t rows,
     for (size_t i = 0; i < r->broken_count; i++)
         ui_warn("%s", r->broken[i]);
     if (r->without) {
-        ui_warn("%zu of %zu jobs have no results yet: their rows hold parameters only",
-                r->without, rows);
+        ui_warn("%zu of %zu jobs %s no results yet: parameters only", r->without, rows,
+                r->without == 1 ? "has" : "have");
     }
     if (strcmp(a->table, "-") != 0)
         ui_say("Wrote %zu row%s to %s.", rows, rows == 1 ? "" : "s", a->table);
@@ -183,6 +185,10 @@ static int pull_main(struct cli *cli, const void *args, char **words, int count,
     if (a->table && (a->glob || a->to || a->force || a->json)) {
         return repx_fail(err, REPX_E_USAGE,
                          "--table goes with none of --glob, --to, --force, --json");
+    }
+    if ((a->to && !*a->to) || (a->table && !*a->table) || (a->glob && !*a->glob)) {
+        return repx_fail(err, REPX_E_USAGE,
+                         "--to, --table and --glob need a text that is not empty");
     }
     if (cli_lab(cli, err) < 0 || cli_config(cli, err) < 0)
         return -1;

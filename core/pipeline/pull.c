@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* FNM_LEADING_DIR */
 #include "core/pipeline/pull.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ struct item {
 struct pull {
     const struct pull_request *request;
     struct pull_report *report;
+    char *glob;
     struct pull_dir dir;
     struct item *items;
     size_t count, cap;
@@ -74,14 +76,29 @@ void pull_report_free(struct pull_report *report)
 
 /* ---- deciding ---- */
 
+/* The whole path, or the name of a directory on the way. */
+static int matches(const char *glob, const char *path)
+{
+    return fnmatch(glob, path, FNM_LEADING_DIR) == 0;
+}
+
 static int is_chosen(const struct pull *p, const char *path)
 {
-    const char *glob = p->request->glob, *slash = strchr(path, '/');
+    const char *glob = p->glob, *slash = strchr(path, '/');
 
+    return !glob || matches(glob, path) ||
+           (strncmp(path, "out/", 4) == 0 && matches(glob, slash + 1));
+}
+
+/* "./a/" as "a". */
+static char *plain_glob(const char *glob)
+{
     while (glob && strncmp(glob, "./", 2) == 0)
         glob += 2;
-    return !glob || fnmatch(glob, path, 0) == 0 ||
-           (strncmp(path, "out/", 4) == 0 && fnmatch(glob, slash + 1, 0) == 0);
+    char *copy = repx_strdup(glob);
+    for (size_t n = copy ? strlen(copy) : 0; n > 1 && copy[n - 1] == '/'; n--)
+        copy[n - 1] = 0;
+    return copy;
 }
 
 /* The same file of the same content finds its part again. */
@@ -341,6 +358,7 @@ int pull_perform(struct target *target, const struct pull_request *request,
     *report = (struct pull_report){.jobs = request->count};
     if (pull_list(target, request->ids, request->count, &jobs, err) < 0)
         return -1;
+    p.glob = plain_glob(request->glob);
     int rc = pull_dir_open(&p.dir, request->dir, err);
     if (rc == 0) {
         rc = pull_all(&p, target, &jobs, err);
@@ -351,6 +369,7 @@ int pull_perform(struct target *target, const struct pull_request *request,
     for (size_t i = 0; i < p.count; i++)
         free(p.items[i].path);
     free(p.items);
+    free(p.glob);
     pull_jobs_free(&jobs);
     return rc;
 }

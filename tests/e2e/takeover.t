@@ -25,7 +25,7 @@ plain() {
 # fill MODE [LAB]: $TB_BASE as RepX 0.5 leaves it. MODE is of the directories below
 # artifacts: 555 as Nix makes them and a local target keeps them, 755 after a sync over ssh.
 fill() {
-	local lab=${2:-$LAB} a=$TB_BASE/artifacts from to image job
+	local lab=${2:-$LAB} a=$TB_BASE/artifacts from to image job manifest
 	find "$TB_BASE" -type d -exec chmod u+w {} +
 	find "$TB_BASE" -mindepth 1 -maxdepth 1 ! -name bin -exec rm -rf {} +
 	cp -R "$lab" "$a"
@@ -38,8 +38,9 @@ fill() {
 		echo "{\"id\":\"${job##*/}\",\"s\":\"ok\"}" >>"$TB_BASE/outputs/completions.jsonl"
 	done
 	mkdir -p "$TB_BASE"/{gcroots/auto/no_remote_0123,gcroots/pinned,submissions/x,lab-tars,repx/temp,bin/0123}
-	ln -s "$a/lab/lab-metadata.json" "$TB_BASE/gcroots/auto/no_remote_0123/2026-01-01_10-00-00_$(jq -r .labId "$a/lab/lab-metadata.json")"
-	ln -s "$a/lab/lab-metadata.json" "$TB_BASE/gcroots/pinned/kept"
+	manifest=$(echo "$a"/lab/*lab-metadata.json)
+	ln -s "$manifest" "$TB_BASE/gcroots/auto/no_remote_0123/2026-01-01_10-00-00_$(jq -r .labId "$manifest")"
+	ln -s "$manifest" "$TB_BASE/gcroots/pinned/kept"
 	echo '{}' >"$TB_BASE/submissions/x/plan.json"
 	echo tar >"$TB_BASE/lab-tars/x.tar"
 	printf '#!/bin/sh\nexit 1\n' >"$TB_BASE/bin/0123/repx"
@@ -90,6 +91,29 @@ for mode in 755 555; do
 		l=$(ls -S "$TB_BASE"/artifacts/store/*-layer.tar | head -n 1) && chmod u+w "$l" && printf x | dd of="$l" bs=1 seek=700000 conv=notrunc status=none && touch -d @1 "$l" &&
 		chmod u-w "$f" "$l" && run && cat said && right && cmp "$l" "$LAB/store/${l##*/}" && grep "image: sent 1 file" said'
 done
+
+# The same Lab as RepX 0.4 made it: manifest, metadata and readme carry a hash in their names.
+old_form() {
+	rm -rf "$WORK/old" && cp -R "$LAB" "$WORK/old" && (cd "$WORK/old" && python3 - <<-'PY'
+	import glob, hashlib, json, os
+	h = "0" * 31 + "z-"
+	m = json.load(open("lab/lab-metadata.json")); top = json.load(open(m["metadata"]))
+	moved = {}
+	def move(path):
+	    to = os.path.dirname(path) + "/" + h + os.path.basename(path); os.rename(path, to); moved[path] = to; return to
+	top["runs"] = [move(r) for r in top["runs"]]
+	json.dump(top, open(m["metadata"], "w")); m["metadata"] = move(m["metadata"])
+	for r in glob.glob("readme/*"): move(r)
+	for f in m["files"]: f["path"] = moved.get(f["path"], f["path"])
+	for f in m["files"]: f["sha256"] = hashlib.sha256(open(f["path"], "rb").read()).hexdigest()
+	json.dump(m, open("lab/" + h + "lab-metadata.json", "w")); os.unlink("lab/lab-metadata.json")
+	PY
+	) && LAB=$WORK/old
+}
+export -f old_form
+check 'one that RepX 0.4 filled: the same' '
+	old_form && fill 555 && picture >before && run && cat said && grep "already complete" said && ! grep "lab: sent" said && ! grep "image: sent" said &&
+	test "$(wire)" -lt 40000 && right && nothing_went before && e=$(job E) && rm "$TB_BASE/outputs/$e/repx/SUCCESS" && run && grep "Executed 1 jobs" said && right'
 
 check "RepX's collection afterwards takes nothing of ours" '
 	fill 755 && run && python3 "$TESTS/e2e/repx_gc.py" "$TB_BASE" >gone && cat gone && run && cat said && grep "already complete" said && ! grep "image: sent" said && right &&
