@@ -22,21 +22,30 @@ plain() {
 	sed -i "s|$WORK/store|$TB_BASE|g" "$2"/repx/*.json 2>/dev/null || true
 }
 
-# fill MODE [LAB]: $TB_BASE as RepX 0.5 leaves it. MODE is of the directories below
-# artifacts: 555 as Nix makes them and a local target keeps them, 755 after a sync over ssh.
-fill() {
-	local lab=${2:-$LAB} a=$TB_BASE/artifacts from to image job manifest
-	find "$TB_BASE" -type d -exec chmod u+w {} +
-	find "$TB_BASE" -mindepth 1 -maxdepth 1 ! -name bin -exec rm -rf {} +
-	cp -R "$lab" "$a"
-	for job in "$lab"/jobs/*; do
-		from=$WORK/store/outputs/${job##*/} to=$TB_BASE/outputs/${job##*/}
+# What the jobs gave, as RepX has it, in $WORK/outputs.
+results() {
+	local job from to step
+	for job in "$LAB"/jobs/*; do
+		from=$WORK/store/outputs/${job##*/} to=$WORK/outputs/${job##*/}
 		[[ -d $from ]] || continue
 		plain "$from" "$to"
 		[[ ! -d $from/scatter ]] || plain "$from/scatter" "$to/scatter"
-		(cd "$from" && ls -d branch-*/step-* 2>/dev/null) | while read -r step; do plain "$from/$step" "$to/$step"; done
-		echo "{\"id\":\"${job##*/}\",\"s\":\"ok\"}" >>"$TB_BASE/outputs/completions.jsonl"
+		for step in "$from"/branch-*/step-*; do
+			[[ ! -d $step ]] || plain "$step" "$to/${step#"$from"/}"
+		done
+		echo "{\"id\":\"${job##*/}\",\"s\":\"ok\"}" >>"$WORK/outputs/completions.jsonl"
 	done
+}
+results
+
+# fill MODE: $TB_BASE as RepX 0.5 leaves it. MODE is of the directories below
+# artifacts: 555 as Nix makes them and a local target keeps them, 755 after a sync over ssh.
+fill() {
+	local lab=$LAB a=$TB_BASE/artifacts image manifest
+	find "$TB_BASE" -type d -exec chmod u+w {} +
+	find "$TB_BASE" -mindepth 1 -maxdepth 1 ! -name bin -exec rm -rf {} +
+	cp -R "$lab" "$a"
+	cp -R "$WORK/outputs" "$TB_BASE/outputs"
 	mkdir -p "$TB_BASE"/{gcroots/auto/no_remote_0123,gcroots/pinned,submissions/x,lab-tars,repx/temp,bin/0123}
 	manifest=$(echo "$a"/lab/*lab-metadata.json)
 	ln -s "$manifest" "$TB_BASE/gcroots/auto/no_remote_0123/2026-01-01_10-00-00_$(jq -r .labId "$manifest")"
@@ -83,6 +92,7 @@ for mode in 755 555; do
 		e=$(job E) && d=$(job D) && rm "$TB_BASE"/outputs/{$e,$d}/repx/SUCCESS && : >"$TB_BASE/outputs/$d/repx/FAIL" && chmod a-w "$TB_BASE/outputs/$e/out" &&
 		picture | grep -v -e "outputs/$e" -e "outputs/$d" >before && run && cat said && grep "Executed 2 jobs" said && ! grep "sent" <(grep -e "lab:" -e "image:" said) && right && nothing_went before &&
 		test -f "$TB_BASE/outputs/$e/attempts/0/out/total.txt" && test -f "$TB_BASE/outputs/$d/attempts/0/repx/FAIL"'
+	[[ $mode == 555 ]] || continue
 	check "directories $mode: another script travels alone" '
 		sed -i "1a # $mode" "$WORK/imaged/scripts/e.sh" && old=$LAB && make_lab "$WORK/imaged" "lab$mode" && run && cat said && grep "lab: sent" said && ! grep "image: sent" said &&
 		same "$TOTALS" "$(outputs_of "$TB_BASE" E total.txt)" && test "$(wire)" -lt 60000 && diff -r "$old/jobs/$(LAB=$old job E)" "$TB_BASE/artifacts/jobs/$(LAB=$old job E)"'
@@ -120,10 +130,10 @@ check "RepX's collection afterwards takes nothing of ours" '
 	repx gc -y --target queue | tee gc.log && grep "Nothing to collect" gc.log && right'
 
 check 'a layer that lies there under another name is not sent' '
-	fill 755 && for l in "$TB_BASE"/artifacts/store/*-layer.tar; do mv "$l" "${l%-layer.tar}00-layer.tar"; done && rm -rf "$TB_BASE"/outputs/* && run && cat said &&
+	fill 755 && for l in "$TB_BASE"/artifacts/store/*-layer.tar; do mv "$l" "${l%-layer.tar}00-layer.tar"; done && rm "$TB_BASE/outputs/$(job E)/repx/SUCCESS" && run && cat said &&
 	! grep "image: sent" said && right && test "$(wire)" -lt 80000'
 check 'of an archive, too' '
 	sh "$TESTS/labs/image_form.sh" "$LAB" tar.gz && fill 755 && n=0 &&
 	mkdir -p "$TB_BASE/x" && tar -xzf "$(echo "$LAB"/images/*.tar.gz)" -C "$TB_BASE/x" && as_user mkdir -p "$TB_BASE/artifacts/store" &&
-	for l in "$TB_BASE"/x/*/layer.tar; do n=$((n + 1)); cp "$l" "$TB_BASE/artifacts/store/odd$n-layer.tar"; done && chown -R "$TB_SSH_USER" "$TB_BASE/artifacts" && rm -rf "$TB_BASE/x" "$TB_BASE"/outputs/* &&
+	for l in "$TB_BASE"/x/*/layer.tar; do n=$((n + 1)); cp "$l" "$TB_BASE/artifacts/store/odd$n-layer.tar"; done && chown -R "$TB_SSH_USER" "$TB_BASE/artifacts" && rm -rf "$TB_BASE/x" "$TB_BASE/outputs/$(job E)/repx/SUCCESS" &&
 	run && cat said && same "$TOTALS" "$(outputs_of "$TB_BASE" E total.txt)" && test "$(wire)" -lt 80000'
