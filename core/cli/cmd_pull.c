@@ -137,10 +137,11 @@ static int pull_files(struct cli *cli, const struct pull_args *a,
 static int write_table(const struct pull_args *a, const struct repx_buf *csv,
                        struct repx_err *err)
 {
-    if (strcmp(a->table, "-") != 0)
-        return repx_write_file(AT_FDCWD, a->table, csv->data, csv->len, 0666, err) < 0
-                   ? repx_wrap(err, "table %s", a->table)
-                   : 0;
+    if (strcmp(a->table, "-") != 0) {
+        if (repx_write_file(AT_FDCWD, a->table, csv->data, csv->len, 0666, err) < 0)
+            return repx_wrap(err, "table %s", a->table);
+        return 0;
+    }
     ui_flush();
     return repx_write_all(STDOUT_FILENO, csv->data, csv->len) < 0
                ? repx_fail_errno(err, "standard output")
