@@ -10,6 +10,7 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/agent/store_desk.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -150,8 +151,22 @@ static int gcroot_work(struct site *site, void *arg, int out, struct repx_buf *f
     const struct request *r = arg;
 
     (void)out;
-    (void)fields;
+    msg_put_number(fields, F_COUNT, 1);
     return gcroot_add(site, r->name, r->link, err);
+}
+
+/* Of the sets that the root depends on, are all known? */
+static int sets_are_known(const struct store *s, const void *msg, size_t n)
+{
+    struct msg_field f;
+    size_t at = 0;
+
+    while (msg_next(msg, n, &at, &f) == 1) {
+        if (f.tag == F_DIGEST &&
+            (f.length != REPX_DIGEST_LEN || !store_was_known(s, f.bytes)))
+            return 0;
+    }
+    return 1;
 }
 
 static int gcroot_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
@@ -169,7 +184,16 @@ static int gcroot_begin(struct call *c, const void *msg, size_t n, struct repx_e
             "kept there",
             call_site(c)->base);
     }
-    call_fork(c, gcroot_work, r);
+    const struct store *s = store_desk_store(c, err);
+    if (!s)
+        return -1;
+    if (sets_are_known(s, msg, n)) {
+        call_fork(c, gcroot_work, r);
+    } else {
+        REPX_AUTO_BUF struct repx_buf fields = {0};
+        msg_put_number(&fields, F_COUNT, 0);
+        call_reply(c, fields.data, fields.len);
+    }
     return 0;
 }
 

@@ -25,12 +25,12 @@ static uint32_t key_hash(const struct digest *d, uint8_t executable)
     return h ^ executable;
 }
 
-/* Both tables hold index + 1; 0 is free. cap is a power of two, at most half full. */
+/* Both tables hold index + 1; 0 is free. slots is a power of two, at most half full. */
 static size_t path_slot(const struct object_index *ix, const char *path)
 {
     size_t at = text_hash(path) & (ix->slots - 1);
 
-    while (ix->by_path[at] && strcmp(ix->entries[ix->by_path[at] - 1].path, path) != 0)
+    while (ix->by_path[at] && strcmp(index_at(ix, ix->by_path[at] - 1)->path, path) != 0)
         at = (at + 1) & (ix->slots - 1);
     return at;
 }
@@ -41,7 +41,7 @@ static size_t key_slot(const struct object_index *ix, const struct digest *d,
     size_t at = key_hash(d, executable) & (ix->slots - 1);
 
     while (ix->by_key[at]) {
-        const struct index_entry *e = &ix->entries[ix->by_key[at] - 1];
+        const struct index_entry *e = index_at(ix, ix->by_key[at] - 1);
         if (e->executable == executable && memcmp(&e->digest, d, sizeof(*d)) == 0)
             break;
         at = (at + 1) & (ix->slots - 1);
@@ -49,9 +49,9 @@ static size_t key_slot(const struct object_index *ix, const struct digest *d,
     return at;
 }
 
-static void link_entry(struct object_index *ix, size_t i)
+static void link_entry(struct object_index *ix, uint32_t i)
 {
-    struct index_entry *e = &ix->entries[i];
+    struct index_entry *e = index_at(ix, i);
     size_t slot = key_slot(ix, &e->digest, e->executable);
 
     e->next = ix->by_key[slot] ? ix->by_key[slot] - 1 : INDEX_END;
@@ -59,36 +59,50 @@ static void link_entry(struct object_index *ix, size_t i)
     ix->by_path[path_slot(ix, e->path)] = i + 1;
 }
 
-static void grow(struct object_index *ix)
+void index_slots(struct object_index *ix, size_t slots)
 {
     free(ix->by_path);
     free(ix->by_key);
-    ix->slots = ix->slots ? ix->slots * 2 : 1024;
-    ix->by_path = repx_array(ix->slots, sizeof(*ix->by_path));
-    ix->by_key = repx_array(ix->slots, sizeof(*ix->by_key));
+    ix->slots = slots;
+    ix->by_path = repx_array(slots, sizeof(*ix->by_path));
+    ix->by_key = repx_array(slots, sizeof(*ix->by_key));
     for (size_t i = 0; i < ix->count; i++)
-        link_entry(ix, i);
+        link_entry(ix, (uint32_t)i);
 }
 
-void index_remember(struct object_index *ix, const struct index_entry *entry)
+static struct index_entry *new_entry(struct object_index *ix)
+{
+    size_t page = ix->count / INDEX_PAGE;
+
+    if (ix->count % INDEX_PAGE == 0) {
+        if (page == ix->page_cap) {
+            ix->page_cap = ix->page_cap ? ix->page_cap * 2 : 16;
+            ix->pages = repx_grow(ix->pages, ix->page_cap, sizeof(*ix->pages));
+        }
+        ix->pages[page] = repx_array(INDEX_PAGE, sizeof(struct index_entry));
+    }
+    return &ix->pages[page][ix->count++ % INDEX_PAGE];
+}
+
+struct index_entry *index_remember(struct object_index *ix,
+                                   const struct index_entry *entry)
 {
     struct index_entry *old = index_path(ix, entry->path);
 
+    if (ix->count == INDEX_END - 1)
+        return NULL;
     if (old)
         old->dropped = 1;
-    if (ix->count == ix->cap) {
-        ix->cap = ix->cap ? ix->cap * 2 : 512;
-        ix->entries = repx_grow(ix->entries, ix->cap, sizeof(*ix->entries));
-    }
-    ix->entries[ix->count] = *entry;
-    ix->entries[ix->count].path = repx_strdup(entry->path);
-    ix->entries[ix->count].dropped = 0;
-    ix->count++;
+    struct index_entry *e = new_entry(ix);
+    *e = *entry;
+    e->path = repx_texts_add(&ix->texts, entry->path);
+    e->dropped = 0;
     if (ix->count * 2 > ix->slots) {
-        grow(ix);
+        index_slots(ix, ix->slots * 2);
     } else {
-        link_entry(ix, ix->count - 1);
+        link_entry(ix, (uint32_t)(ix->count - 1));
     }
+    return e;
 }
 
 void index_remember_tree(struct object_index *ix, const char *name,
@@ -101,8 +115,8 @@ void index_remember_tree(struct object_index *ix, const char *name,
     ix->trees[ix->tree_count++] = (struct index_tree){repx_strdup(name), *digest};
 }
 
-size_t index_find(const struct object_index *ix, const struct digest *digest,
-                  uint8_t executable)
+uint32_t index_find(const struct object_index *ix, const struct digest *digest,
+                    uint8_t executable)
 {
     size_t slot = key_slot(ix, digest, executable);
 
@@ -111,23 +125,21 @@ size_t index_find(const struct object_index *ix, const struct digest *digest,
 
 struct index_entry *index_at(const struct object_index *ix, size_t i)
 {
-    return &ix->entries[i];
+    return &ix->pages[i / INDEX_PAGE][i % INDEX_PAGE];
 }
 
 struct index_entry *index_path(const struct object_index *ix, const char *path)
 {
-    if (!ix->slots)
-        return NULL;
-    size_t slot = path_slot(ix, path);
-    if (!ix->by_path[slot] || ix->entries[ix->by_path[slot] - 1].dropped)
-        return NULL;
-    return &ix->entries[ix->by_path[slot] - 1];
+    uint32_t at = ix->by_path[path_slot(ix, path)];
+    struct index_entry *e = at ? index_at(ix, at - 1) : NULL;
+
+    return e && !e->dropped ? e : NULL;
 }
 
 static int is_before(const struct stat *st, const struct index_entry *e)
 {
     return st->st_mtim.tv_sec < e->sec ||
-           (st->st_mtim.tv_sec == e->sec && st->st_mtim.tv_nsec <= e->nsec);
+           (st->st_mtim.tv_sec == e->sec && st->st_mtim.tv_nsec <= (long)e->nsec);
 }
 
 int index_agrees(const struct index_entry *e, const struct stat *st,
@@ -138,15 +150,18 @@ int index_agrees(const struct index_entry *e, const struct stat *st,
         return 0;
     if (e->ino) {
         return st->st_ino == e->ino && st->st_mtim.tv_sec == e->sec &&
-               st->st_mtim.tv_nsec == e->nsec;
+               st->st_mtim.tv_nsec == (long)e->nsec;
     }
     return is_before(st, e) && (!dir || is_before(dir, e));
 }
 
 void index_add(struct object_index *ix, const struct index_entry *entry)
 {
-    index_remember(ix, entry);
-    index_line(&ix->unsaved, &ix->entries[ix->count - 1]);
+    const struct index_entry *e = index_remember(ix, entry);
+
+    if (e)
+        index_line(&ix->unsaved, e);
+    index_spill(ix);
 }
 
 void index_drop(struct index_entry *entry)
@@ -158,7 +173,7 @@ void index_refresh(struct object_index *ix, struct index_entry *entry,
                    const struct stat *st)
 {
     entry->sec = st->st_mtim.tv_sec;
-    entry->nsec = st->st_mtim.tv_nsec;
+    entry->nsec = (uint32_t)st->st_mtim.tv_nsec;
     entry->ino = st->st_ino;
     index_line(&ix->unsaved, entry);
 }
@@ -206,14 +221,15 @@ void index_close(struct object_index *ix)
 {
     if (!ix)
         return;
-    for (size_t i = 0; i < ix->count; i++)
-        free(ix->entries[i].path);
+    for (size_t i = 0; i < ix->count; i += INDEX_PAGE)
+        free(ix->pages[i / INDEX_PAGE]);
+    repx_texts_free(&ix->texts);
     for (size_t i = 0; i < ix->tree_count; i++)
         free(ix->trees[i].name);
     for (size_t i = 0; i < ix->old_count; i++)
         free(ix->old[i]);
     repx_buf_free(&ix->unsaved);
-    free(ix->entries);
+    free(ix->pages);
     free(ix->trees);
     free(ix->old);
     free(ix->by_path);

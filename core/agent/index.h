@@ -25,17 +25,18 @@
 
 #include "core/wire/digest.h"
 
-#define INDEX_END SIZE_MAX
+#define INDEX_END UINT32_MAX
 
-struct index_entry {
+struct index_entry { /* there may be a million of them */
     struct digest digest;
-    uint8_t executable;
     uint64_t size;
-    int64_t sec, nsec;
+    int64_t sec;
     uint64_t ino; /* 0: sec and nsec are a bound */
     char *path;   /* relative to B */
-    size_t next;  /* same digest and mode; INDEX_END */
-    int dropped;
+    uint32_t nsec;
+    uint32_t next; /* same digest and mode; INDEX_END */
+    uint8_t executable;
+    uint8_t dropped;
 };
 
 struct object_index;
@@ -46,8 +47,8 @@ struct object_index *index_open(int state_fd, const char *host, const char *boot
 void index_close(struct object_index *ix); /* NULL is fine; does not save */
 
 /* Entries with that content: first, then ->next. */
-size_t index_find(const struct object_index *ix, const struct digest *digest,
-                  uint8_t executable);
+uint32_t index_find(const struct object_index *ix, const struct digest *digest,
+                    uint8_t executable);
 struct index_entry *index_at(const struct object_index *ix, size_t i);
 /* The entry for a path, or NULL. */
 struct index_entry *index_path(const struct object_index *ix, const char *path);
@@ -57,7 +58,8 @@ struct index_entry *index_path(const struct object_index *ix, const char *path);
 int index_agrees(const struct index_entry *e, const struct stat *st,
                  const struct stat *dir);
 
-/* Note content at a path; replaces what was known of the path. */
+/* Note content at a path; replaces what was known of the path. Entries stay where they are
+ * in memory; what they say goes to the file in pieces. */
 void index_add(struct object_index *ix, const struct index_entry *entry);
 void index_drop(struct index_entry *entry);
 /* The entry's file was hashed and is right: from now on `st` is its witness. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
@@ -17,15 +18,38 @@
 #define FILE_LARGEST (1u << 30)
 #define FILES_MANY 8
 #define FIRST_LINE "repx-index 1 "
+#define NSEC_MOST 999999999
+#define UNSAVED_MOST ((size_t)1 << 20)
+
+/* Without printf: there is a line for each file that arrives. */
+static void put_number(struct repx_buf *to, uint64_t n)
+{
+    char digits[21], *at = digits + sizeof(digits);
+
+    *--at = ' ';
+    do {
+        *--at = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    repx_buf_add(to, at, (size_t)(digits + sizeof(digits) - at));
+}
 
 void index_line(struct repx_buf *to, const struct index_entry *e)
 {
     char hex[DIGEST_HEX];
 
     digest_hex(&e->digest, hex);
-    repx_buf_fmt(to, "F %s %c %llu %lld %lld %llu %s\n", hex, e->executable ? 'x' : '-',
-                 (unsigned long long)e->size, (long long)e->sec, (long long)e->nsec,
-                 (unsigned long long)e->ino, e->path);
+    hex[DIGEST_HEX - 1] = ' ';
+    repx_buf_add(to, "F ", 2);
+    repx_buf_add(to, hex, sizeof(hex));
+    repx_buf_add(to, e->executable ? "x " : "- ", 2);
+    put_number(to, e->size);
+    repx_buf_add(to, "-", e->sec < 0);
+    put_number(to, e->sec < 0 ? 0 - (uint64_t)e->sec : (uint64_t)e->sec);
+    put_number(to, e->nsec);
+    put_number(to, e->ino);
+    repx_buf_str(to, e->path);
+    repx_buf_char(to, '\n');
 }
 
 void index_tree_line(struct repx_buf *to, const struct index_tree *t)
@@ -70,15 +94,17 @@ static int take_digest(const char **at, struct digest *d)
 
 static int read_entry(const char *p, struct index_entry *e, char *path_room)
 {
-    int64_t size, ino;
+    int64_t size, ino, nsec;
 
     if (!take_digest(&p, &e->digest) || (*p != 'x' && *p != '-') || p[1] != ' ')
         return 0;
     e->executable = *p == 'x';
     p += 2;
     if (!index_number(&p, &size) || !index_number(&p, &e->sec) ||
-        !index_number(&p, &e->nsec) || !index_number(&p, &ino) || size < 0)
+        !index_number(&p, &nsec) || !index_number(&p, &ino) || size < 0 || nsec < 0 ||
+        nsec > NSEC_MOST)
         return 0;
+    e->nsec = (uint32_t)nsec;
     e->size = (uint64_t)size;
     e->ino = (uint64_t)ino;
     if (!repx_path_is_inside(p))
@@ -96,7 +122,7 @@ static void read_line(struct object_index *ix, char *line, int trusted)
 
     if (line[0] == 'F' && line[1] == ' ' && trusted) {
         if (read_entry(p, &e, line))
-            index_remember(ix, &e);
+            (void)index_remember(ix, &e);
     } else if (line[0] == 'T' && line[1] == ' ' && take_digest(&p, &d) &&
                repx_path_is_inside(p)) {
         index_remember_tree(ix, p, &d);
@@ -178,9 +204,7 @@ struct object_index *index_open(int state_fd, const char *host, const char *boot
     ix->host = repx_strdup(host);
     ix->boot = repx_strdup(boot);
     ix->writer = repx_strdup(writer);
-    ix->slots = 1024;
-    ix->by_path = repx_array(ix->slots, sizeof(*ix->by_path));
-    ix->by_key = repx_array(ix->slots, sizeof(*ix->by_key));
+    index_slots(ix, 1024);
     list_files(ix);
     for (size_t i = 0; i < ix->old_count; i++) {
         REPX_AUTO_BUF struct repx_buf text = {0};
@@ -192,7 +216,7 @@ struct object_index *index_open(int state_fd, const char *host, const char *boot
     return ix;
 }
 
-static int append(struct object_index *ix, const char *path, struct repx_err *err)
+static int open_own(const struct object_index *ix, const char *path)
 {
     int fd = store_openat(ix->state_fd, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
@@ -200,14 +224,54 @@ static int append(struct object_index *ix, const char *path, struct repx_err *er
         (void)store_mkdirat(ix->state_fd, "index");
         fd = store_openat(ix->state_fd, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
     }
-    if (fd < 0)
-        return store_fail(err, "the state directory", path);
-    int bad =
-        repx_write_all(fd, ix->unsaved.data, ix->unsaved.len) < 0 || fsync(fd) < 0;
+    return fd;
+}
+
+static int write_unsaved(struct object_index *ix, int fd)
+{
+    REPX_AUTO_FREE char *first =
+        repx_format("%s%s %s\n", FIRST_LINE, ix->host, ix->boot);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -1;
+    if ((ix->started || repx_write_all(fd, first, strlen(first)) == 0) &&
+        repx_write_all(fd, ix->unsaved.data, ix->unsaved.len) == 0) {
+        ix->started = ix->unsynced = 1;
+        ix->unsaved.len = 0;
+        return 0;
+    }
     int saved = errno;
-    bad |= close(fd) < 0 && !bad;
+    if (ftruncate(fd, st.st_size) < 0) /* half a line must not meet the next */
+        ix->broken = 1;
     errno = saved;
-    return bad ? store_fail(err, "the state directory", path) : 0;
+    return -1;
+}
+
+/* Append what is unsaved; with `sync` all of the file is on disk then. */
+static int append(struct object_index *ix, int sync, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *path = repx_format("index/%s", ix->writer);
+
+    if (ix->broken) /* the index may forget */
+        return 0;
+    int fd = open_own(ix, path);
+    int bad = write_unsaved(ix, fd) < 0 || (sync && fsync(fd) < 0);
+    int saved = errno;
+    bad |= fd >= 0 && close(fd) < 0 && !bad;
+    errno = saved;
+    if (bad)
+        return store_fail(err, "the state directory", path);
+    ix->unsynced &= !sync;
+    return 0;
+}
+
+void index_spill(struct object_index *ix)
+{
+    struct repx_err ignored = {0};
+
+    if (ix->unsaved.len >= UNSAVED_MOST)
+        (void)append(ix, 0, &ignored); /* what cannot be written now saving will tell */
 }
 
 void index_prune(struct object_index *ix, int base_fd)
@@ -215,7 +279,7 @@ void index_prune(struct object_index *ix, int base_fd)
     struct stat st;
 
     for (size_t i = 0; ix->old_count >= FILES_MANY && i < ix->count; i++) {
-        struct index_entry *e = &ix->entries[i];
+        struct index_entry *e = index_at(ix, i);
         if (!e->dropped && store_lstat(base_fd, e->path, &st) < 0 && errno == ENOENT)
             index_drop(e);
     }
@@ -230,7 +294,7 @@ static int by_name_and_time(const void *a, const void *b)
 }
 
 /* Of each name the last word. */
-static void merge_trees(const struct object_index *ix, struct repx_buf *to)
+static void merge_trees(struct object_index *ix)
 {
     REPX_AUTO_FREE const struct index_tree **sorted =
         repx_array(ix->tree_count + 1, sizeof(struct index_tree *));
@@ -242,7 +306,8 @@ static void merge_trees(const struct object_index *ix, struct repx_buf *to)
     for (size_t i = 0; i < ix->tree_count; i++) {
         if (i + 1 == ix->tree_count ||
             strcmp(sorted[i]->name, sorted[i + 1]->name) != 0)
-            index_tree_line(to, sorted[i]);
+            index_tree_line(&ix->unsaved, sorted[i]);
+        index_spill(ix);
     }
 }
 
@@ -250,18 +315,13 @@ static void merge_trees(const struct object_index *ix, struct repx_buf *to)
  * forgotten: the index may forget. Nothing of another boot that was not safe gets in. */
 static void merge(struct object_index *ix)
 {
-    REPX_AUTO_BUF struct repx_buf all = {0};
-
-    if (ix->old_count < FILES_MANY)
-        return;
+    ix->unsaved.len = 0;
     for (size_t i = 0; i < ix->count; i++) {
-        if (!ix->entries[i].dropped)
-            index_line(&all, &ix->entries[i]);
+        if (!index_at(ix, i)->dropped)
+            index_line(&ix->unsaved, index_at(ix, i));
+        index_spill(ix);
     }
-    merge_trees(ix, &all);
-    repx_buf_free(&ix->unsaved);
-    ix->unsaved = all;
-    all = (struct repx_buf){0};
+    merge_trees(ix);
 }
 
 static void remove_merged(struct object_index *ix)
@@ -277,25 +337,15 @@ static void remove_merged(struct object_index *ix)
 
 int index_save(struct object_index *ix, struct repx_err *err)
 {
-    REPX_AUTO_FREE char *path = repx_format("index/%s", ix->writer);
     int many = ix->old_count >= FILES_MANY;
 
-    if (!ix->unsaved.len)
+    if (!ix->unsaved.len && !ix->unsynced)
         return 0;
-    merge(ix);
-    if (!ix->started) {
-        REPX_AUTO_BUF struct repx_buf all = {0};
-        repx_buf_fmt(&all, "%s%s %s\n", FIRST_LINE, ix->host, ix->boot);
-        repx_buf_add(&all, ix->unsaved.data, ix->unsaved.len);
-        repx_buf_free(&ix->unsaved);
-        ix->unsaved = all;
-        all = (struct repx_buf){0};
-    }
-    if (append(ix, path, err) < 0)
-        return -1;
-    ix->started = 1;
-    ix->unsaved.len = 0;
     if (many)
+        merge(ix);
+    if (append(ix, 1, err) < 0)
+        return -1;
+    if (many && !ix->broken)
         remove_merged(ix);
     return 0;
 }

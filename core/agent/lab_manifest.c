@@ -21,6 +21,7 @@
 #include <kit/file.h>
 
 #include "core/agent/file_verbs.h"
+#include "core/agent/json_member.h"
 #include "core/agent/store_fs.h"
 
 #define SUFFIX "-lab-metadata.json"
@@ -34,7 +35,8 @@ struct keep {
     char *id;
     const char *manifest; /* its own, ID-lab-metadata.json */
     char *source;         /* the Lab's, below lab/ */
-    json_t *json;         /* of the source */
+    json_t *json;         /* of the source, without its files */
+    struct repx_buf text; /* of the source, in which they lie */
 };
 
 static json_t *read_json(int dir, const char *path, struct repx_err *err)
@@ -53,40 +55,79 @@ static json_t *read_json(int dir, const char *path, struct repx_err *err)
     return json;
 }
 
-static int write_json(const struct keep *k, const char *path, const json_t *json,
-                      struct repx_err *err)
+static int write_text(const struct keep *k, const char *path,
+                      const struct repx_buf *text, struct repx_err *err)
+{
+    if (repx_write_file(k->artifacts, path, text->data, text->len, 0644, err) < 0)
+        return repx_wrap(err, "%s/artifacts", k->site->base);
+    return 0;
+}
+
+static int dump(const json_t *json, const char *path, struct repx_buf *to,
+                struct repx_err *err)
 {
     char *text = json_dumps(json, JSON_COMPACT);
 
     if (!text)
         return repx_fail(err, REPX_E_CORRUPT, "artifacts/%s: cannot be written", path);
-    int rc = repx_write_file(k->artifacts, path, text, strlen(text), 0644, err);
+    repx_buf_str(to, text);
     free(text);
-    return rc < 0 ? repx_wrap(err, "%s/artifacts", k->site->base) : 0;
+    return 0;
+}
+
+/* ---- manifests: the list of files, which is nearly all of them, stays text ---- */
+
+static json_t *read_manifest(int dir, const char *path, struct repx_buf *text)
+{
+    struct repx_err ignored = {0};
+    REPX_AUTO_BUF struct repx_buf rest = {0};
+    size_t from, end;
+
+    if (repx_read_file(dir, path, LARGEST, text, &ignored) < 0)
+        return NULL;
+    if (!json_member_find(repx_buf_text(text), text->len, "files", &from, &end))
+        return json_loadb(repx_buf_text(text), text->len, 0, NULL);
+    repx_buf_add(&rest, text->data, from);
+    repx_buf_char(&rest, '0');
+    repx_buf_add(&rest, text->data + end, text->len - end);
+    return json_loadb(rest.data, rest.len, 0, NULL);
+}
+
+static int write_manifest(const struct keep *k, const char *path, struct repx_err *err)
+{
+    REPX_AUTO_BUF struct repx_buf rest = {0};
+    REPX_AUTO_BUF struct repx_buf all = {0};
+    size_t from, end, files, files_end;
+
+    if (dump(k->json, path, &rest, err) < 0)
+        return -1;
+    if (!json_member_find(repx_buf_text(&k->text), k->text.len, "files", &files,
+                          &files_end) ||
+        !json_member_find(rest.data, rest.len, "files", &from, &end))
+        return write_text(k, path, &rest, err);
+    (void)repx_buf_room(&all, rest.len + files_end - files); /* at once: it is long */
+    repx_buf_add(&all, rest.data, from);
+    repx_buf_add(&all, k->text.data + files, files_end - files);
+    repx_buf_add(&all, rest.data + end, rest.len - end);
+    return write_text(k, path, &all, err);
 }
 
 /* ---- which file is the Lab's own manifest ---- */
 
-static int is_of_lab(const struct keep *k, const char *name, json_t **json)
-{
-    struct repx_err ignored = {0};
-    REPX_AUTO_FREE char *path = repx_format("lab/%s", name);
-
-    *json = read_json(k->artifacts, path, &ignored);
-    const char *id = json_string_value(json_object_get(*json, "labId"));
-    if (id && strcmp(id, k->id) == 0)
-        return 1;
-    json_decref(*json);
-    *json = NULL;
-    return 0;
-}
-
 static int take_source(struct keep *k, const char *name)
 {
-    if (!is_of_lab(k, name, &k->json))
-        return 0;
-    k->source = repx_strdup(name);
-    return 1;
+    REPX_AUTO_FREE char *path = repx_format("lab/%s", name);
+
+    k->json = read_manifest(k->artifacts, path, &k->text);
+    const char *id = json_string_value(json_object_get(k->json, "labId"));
+    if (id && strcmp(id, k->id) == 0) {
+        k->source = repx_strdup(name);
+        return 1;
+    }
+    json_decref(k->json);
+    k->json = NULL;
+    repx_buf_free(&k->text);
+    return 0;
 }
 
 /* The common name first; else any other, our own last. */
@@ -195,12 +236,15 @@ static int make(const struct keep *k, struct repx_err *err)
     (void)store_open_up(k->artifacts, "revision");
     json_t *top = read_json(k->artifacts, path, err);
     int rc = top ? keep_runs(k, top, err) : -1;
+    REPX_AUTO_BUF struct repx_buf text = {0};
     if (rc == 0)
-        rc = write_json(k, own_top, top, err);
+        rc = dump(top, own_top, &text, err);
+    if (rc == 0)
+        rc = write_text(k, own_top, &text, err);
     json_decref(top);
     if (rc < 0 || json_object_set_new(k->json, "metadata", json_string(own_top)) < 0)
         return -1;
-    return write_json(k, own, k->json, err);
+    return write_manifest(k, own, err);
 }
 
 /* ---- what it was made from ---- */
@@ -266,6 +310,7 @@ int lab_manifest_keep(const struct site *site, const char *manifest,
     k.id = repx_strndup(manifest, strlen(manifest) - (sizeof(SUFFIX) - 1));
     int rc = keep_own(&k, err);
     json_decref(k.json);
+    repx_buf_free(&k.text);
     free(k.id);
     free(k.source);
     return rc;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <kit/alloc.h>
+
 #include "core/agent/agent.h"
 #include "core/agent/verify.h"
 
@@ -28,6 +30,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
 
     (void)signal(SIGPIPE, SIG_IGN);
+    repx_large_apart();
     for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
         if (strcmp(name, programs[i].name) == 0)
             return programs[i].main(argc - 1, argv + 1);

@@ -18,6 +18,7 @@
 
 #include "core/agent/capacity.h"
 #include "core/agent/session.h"
+#include "core/agent/store_fs.h"
 #include "core/agent/trust.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
@@ -166,6 +167,16 @@ static void write_some(struct agent_session *s)
     }
 }
 
+/* A call works for long: what waits to be sent leaves, and the client sees a sign of life. */
+static void still_at_work(void *ctx)
+{
+    struct agent_session *s = ctx;
+
+    if (mux_idle(s->mux))
+        mux_alive(s->mux);
+    write_some(s);
+}
+
 static void empty_wake(const struct agent_session *s)
 {
     char buffer[256];
@@ -187,6 +198,7 @@ static void turn(struct agent_session *s)
         return;
     if (fds[1].revents)
         empty_wake(s);
+    store_rested();
     if (fds[0].revents)
         read_some(s);
     if (fds[2].revents & (POLLERR | POLLNVAL))
@@ -253,8 +265,10 @@ int session_main(int argc, char **argv)
     int rc = greet(&s, argv[1], argc > 2 ? argv[2] : "", &c);
     if (rc < 0)
         flush_and_leave(&s);
+    store_at_work(still_at_work, &s);
     while (rc == 0 && !s.ended)
         turn(&s);
+    store_at_work(NULL, NULL);
     tear_down(&s);
     return rc < 0;
 }

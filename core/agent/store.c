@@ -328,7 +328,7 @@ void store_close(struct store *s)
         free(s->builds[i].staged);
     }
     for (size_t i = 0; i < s->object_count; i++)
-        free(s->objects[i].wanted);
+        free(s->objects[i].others);
     for (size_t i = 0; i < s->line_count; i++)
         free(s->lines[i]);
     store_stand_close(s);
@@ -346,6 +346,7 @@ void store_close(struct store *s)
     free(s->objects);
     free(s->object_slots);
     free(s->lines);
+    free(s->found);
     free(s->parent);
     free(s->session);
     free(s->writer);

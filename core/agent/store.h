@@ -63,6 +63,8 @@ int store_verify(struct store *s, struct repx_err *err);
 int store_stands(struct store *s, const char *name, const struct digest *digest);
 /* 1 or 0; never fails. */
 int store_known(struct store *s, const uint8_t digest[REPX_DIGEST_LEN]);
+/* Did store_known say 1 of it? */
+int store_was_known(const struct store *s, const uint8_t digest[REPX_DIGEST_LEN]);
 /* How many sets something is known of. */
 size_t store_known_sets(struct store *s);
 int store_remember(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],

@@ -99,8 +99,8 @@ static int arrived(struct store *s, size_t build, struct repx_err *err)
 /* Where an object that is here can be read now. */
 static char *place_of(struct store *s, const struct object *o, int *dir)
 {
-    const struct build *b = &s->builds[o->wanted[0].build];
-    const struct store_item *item = &b->tree.items[o->wanted[0].item];
+    const struct build *b = &s->builds[o->first.build];
+    const struct store_item *item = &b->tree.items[o->first.item];
     char hex[DIGEST_HEX];
 
     if (!b->standing) {
@@ -125,7 +125,7 @@ static int fill_other(struct store *s, const struct object *o, size_t i,
     REPX_AUTO_FREE char *path = place_of(s, o, &from.from_dir);
 
     from.from = path;
-    int rc = take_from(s, o, &o->wanted[i], &from, err);
+    int rc = take_from(s, o, store_object_at(o, i), &from, err);
     if (rc == 0) {
         return repx_fail(err, REPX_E_FAILED,
                          "%s: changed while the transfer went on; run again", path);
@@ -141,7 +141,7 @@ int store_spread(struct store *s, struct object *o, struct repx_err *err)
             return -1;
     }
     for (size_t i = 0; i < o->wanted_count; i++) {
-        if (arrived(s, o->wanted[i].build, err) < 0)
+        if (arrived(s, store_object_at(o, i)->build, err) < 0)
             return -1;
     }
     return 0;
@@ -151,7 +151,7 @@ int store_deliver(struct store *s, struct object *o, int dir, const char *path,
                   struct repx_err *err)
 {
     const struct store_copy from = {.from_dir = dir, .from = path};
-    int rc = take_from(s, o, &o->wanted[0], &from, err);
+    int rc = take_from(s, o, &o->first, &from, err);
 
     return rc <= 0 ? rc : store_spread(s, o, err) < 0 ? -1 : 1;
 }
@@ -186,7 +186,7 @@ static int file_here(struct store *s, struct object **object, const struct wante
 {
     struct build *b = &s->builds[w->build];
     const struct store_item *item = &b->tree.items[w->item];
-    struct object *o = store_object_find(s, &item->digest, (uint8_t)item->executable);
+    struct object *o = store_object_find(s, &item->digest, item->executable);
 
     *object = o;
     if (o && o->length != item->length) {
@@ -235,7 +235,7 @@ static int make_items(struct store *s, size_t build, uint64_t *lacks,
     struct object *o;
 
     for (size_t i = 0; i < s->builds[build].tree.count; i++) {
-        const struct wanted_at w = {build, i};
+        const struct wanted_at w = {(uint32_t)build, (uint32_t)i};
         const struct store_item *item = &s->builds[build].tree.items[i];
         if (item->kind == REPX_ENTRY_LINK) {
             if (make_link(s, &s->builds[build], item, err) < 0)

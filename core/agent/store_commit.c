@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/buf.h>
 #include <kit/file.h>
 
 #define HEX_ROOM DIGEST_HEX
@@ -234,6 +235,8 @@ int store_package_waits(struct store *s, const struct store_tree *tree, int *par
 static int note(struct store *s, const struct build *b, struct repx_err *err)
 {
     struct object_index *ix = store_index(s);
+    REPX_AUTO_BUF struct repx_buf path = {0};
+    size_t n = strlen(b->tree.name);
     const char *leaf;
     struct stat st;
     int parent = store_parent(s, b->tree.name, &leaf, err);
@@ -242,19 +245,20 @@ static int note(struct store *s, const struct build *b, struct repx_err *err)
         return -1;
     if (store_lstat(parent, leaf, &st) < 0)
         return store_fail(err, s->site->base, b->tree.name);
+    repx_buf_add(&path, b->tree.name, n);
     for (size_t i = 0; i < b->tree.count; i++) {
         const struct store_item *item = &b->tree.items[i];
         if (item->kind != REPX_ENTRY_FILE)
             continue;
-        REPX_AUTO_FREE char *path = *item->path
-                                        ? repx_format("%s/%s", b->tree.name, item->path)
-                                        : repx_strdup(b->tree.name);
+        path.len = n;
+        repx_buf_str(&path, *item->path ? "/" : "");
+        repx_buf_str(&path, item->path);
         const struct index_entry e = {.digest = item->digest,
-                                      .executable = (uint8_t)item->executable,
+                                      .executable = item->executable,
                                       .size = item->length,
                                       .sec = st.st_ctim.tv_sec,
-                                      .nsec = st.st_ctim.tv_nsec,
-                                      .path = path};
+                                      .nsec = (uint32_t)st.st_ctim.tv_nsec,
+                                      .path = path.data};
         index_add(ix, &e);
     }
     index_tree_add(ix, b->tree.name, &b->tree.digest);

@@ -106,12 +106,12 @@ static char *find_near(struct store *s, const struct object *o)
     if (!delta_suits(o->length, o->length))
         return NULL;
     for (size_t i = 0; i < o->wanted_count && i < PLACES_AT_MOST && !best.path; i++) {
-        const struct store_tree *tree = &s->builds[o->wanted[i].build].tree;
-        consider(s, &best, below(tree->name, tree->items[o->wanted[i].item].path));
+        const struct store_tree *tree = &s->builds[store_object_at(o, i)->build].tree;
+        consider(s, &best, below(tree->name, tree->items[store_object_at(o, i)->item].path));
     }
     for (size_t i = 0; i < o->wanted_count && i < PLACES_AT_MOST && !best.path; i++) {
-        const struct store_tree *tree = &s->builds[o->wanted[i].build].tree;
-        consider_role(s, &best, tree->name, tree->items[o->wanted[i].item].path);
+        const struct store_tree *tree = &s->builds[store_object_at(o, i)->build].tree;
+        consider_role(s, &best, tree->name, tree->items[store_object_at(o, i)->item].path);
     }
     return best.path;
 }
@@ -171,7 +171,7 @@ static struct object *object_of(const struct store_patch *p)
 
 static const char *name_of(const struct store_patch *p)
 {
-    return p->s->builds[object_of(p)->wanted[0].build].tree.name;
+    return p->s->builds[object_of(p)->first.build].tree.name;
 }
 
 struct store_patch *store_patch_begin(struct store *s, const struct digest *d,
@@ -262,7 +262,7 @@ static void bring(struct store_patch *p)
     struct object *o = object_of(p);
     struct repx_err ignored = {0};
     const char *leaf;
-    int dir = store_item_dir(p->s, &o->wanted[0], &leaf, &ignored);
+    int dir = store_item_dir(p->s, &o->first, &leaf, &ignored);
 
     o->state = OBJECT_MISSING;
     if (dir < 0 || store_rename(p->s->stage_fd, p->made, dir, leaf) < 0)

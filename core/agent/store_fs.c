@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* CLOCK_MONOTONIC_COARSE */
 #include "store_fs.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
@@ -13,7 +16,53 @@
 
 #define COPY_CHUNK ((size_t)128 * 1024)
 
+#define TELL_MS 200
+
 static uint64_t calls;
+
+/* Who wants to know that the work goes on; of this process, not of its children. */
+static struct {
+    void (*tell)(void *ctx);
+    void *ctx;
+    pid_t pid;
+    int64_t due;
+} work;
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void store_rested(void)
+{
+    work.due = now_ms() + TELL_MS;
+}
+
+void store_at_work(void (*tell)(void *ctx), void *ctx)
+{
+    work.tell = tell;
+    work.ctx = ctx;
+    work.pid = getpid();
+    store_rested();
+}
+
+void store_worked(void)
+{
+    if (!work.tell || now_ms() < work.due)
+        return;
+    store_rested();
+    if (getpid() == work.pid)
+        work.tell(work.ctx);
+}
+
+static void count_call(void)
+{
+    calls++;
+    store_worked();
+}
 
 uint64_t store_calls(void)
 {
@@ -24,7 +73,7 @@ int store_openat(int dir, const char *path, int flags, mode_t mode)
 {
     int fd;
 
-    calls++;
+    count_call();
     do {
         fd = openat(dir, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
     } while (fd < 0 && errno == EINTR);
@@ -33,19 +82,19 @@ int store_openat(int dir, const char *path, int flags, mode_t mode)
 
 int store_mkdirat(int dir, const char *path)
 {
-    calls++;
+    count_call();
     return mkdirat(dir, path, 0755);
 }
 
 int store_lstat(int dir, const char *path, struct stat *st)
 {
-    calls++;
+    count_call();
     return fstatat(dir, path, st, AT_SYMLINK_NOFOLLOW);
 }
 
 int store_rename(int from_dir, const char *from, int to_dir, const char *to)
 {
-    calls++;
+    count_call();
     return renameat(from_dir, from, to_dir, to);
 }
 
@@ -75,19 +124,19 @@ int store_move(int from_dir, const char *from, int to_dir, const char *to)
 
 int store_linkat(int from_dir, const char *from, int to_dir, const char *to)
 {
-    calls++;
+    count_call();
     return linkat(from_dir, from, to_dir, to, 0);
 }
 
 int store_symlinkat(const char *target, int dir, const char *path)
 {
-    calls++;
+    count_call();
     return symlinkat(target, dir, path);
 }
 
 int store_unlinkat(int dir, const char *path)
 {
-    calls++;
+    count_call();
     return unlinkat(dir, path, 0);
 }
 
@@ -95,7 +144,7 @@ char *store_readlink(int dir, const char *path)
 {
     char text[PATH_MAX];
 
-    calls++;
+    count_call();
     ssize_t n = readlinkat(dir, path, text, sizeof(text));
     if (n < 0)
         return NULL;
@@ -172,15 +221,37 @@ int store_fail(struct repx_err *err, const char *root, const char *path)
     return -1;
 }
 
+int store_hash_fd(int fd, struct digest *out, uint64_t *length)
+{
+    REPX_AUTO_FREE char *chunk = repx_alloc(COPY_CHUNK);
+    struct digest_ctx ctx;
+
+    *length = 0;
+    digest_begin(&ctx);
+    for (;;) {
+        ssize_t n = read(fd, chunk, COPY_CHUNK);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return 0;
+        if (n == 0)
+            break;
+        digest_add(&ctx, chunk, (size_t)n);
+        *length += (uint64_t)n;
+        store_worked();
+    }
+    digest_end(&ctx, out);
+    return 1;
+}
+
 int store_hash(int dir, const char *path, struct digest *out, uint64_t *length)
 {
     REPX_AUTO_CLOSE int fd = store_openat(dir, path, O_RDONLY | O_NONBLOCK, 0);
-    struct repx_err ignored = {0};
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return 0;
-    return digest_fd(fd, out, length, &ignored) == 0;
+    return store_hash_fd(fd, out, length);
 }
 
 /* 1 at the end of a good copy, 0 bad source, -1 cannot write. */
@@ -206,6 +277,7 @@ static int copy_bytes(int from, int to, const struct store_copy *copy)
         digest_add(&ctx, chunk, (size_t)n);
         if (repx_write_all(to, chunk, (size_t)n) < 0)
             return -1;
+        store_worked();
     }
     digest_end(&ctx, &got);
     return total == copy->length && memcmp(&got, copy->digest, sizeof(got)) == 0;

@@ -15,6 +15,12 @@
 /* Metadata calls of this process so far; reads, writes and closes are none. */
 uint64_t store_calls(void);
 
+/* Long work within one call of the session: after each second of it `tell` is called, from
+ * between two calls or pieces of a file. NULL: nobody wants to know. */
+void store_at_work(void (*tell)(void *ctx), void *ctx);
+void store_rested(void); /* the second begins anew */
+void store_worked(void); /* a piece is done */
+
 int store_openat(int dir, const char *path, int flags, mode_t mode);
 int store_mkdirat(int dir, const char *path);
 int store_lstat(int dir, const char *path, struct stat *st);
@@ -37,6 +43,8 @@ int store_walk(int dir, const char *path, int make);
 /* -1, *err telling what errno means for writing at root/path and what helps. */
 int store_fail(struct repx_err *err, const char *root, const char *path);
 
+/* Digest of what can be read from a descriptor; 1, or 0 when it cannot. */
+int store_hash_fd(int fd, struct digest *out, uint64_t *length);
 /* Digest of a regular file; 1, or 0 when it cannot be read or is none. */
 int store_hash(int dir, const char *path, struct digest *out, uint64_t *length);
 

@@ -66,7 +66,7 @@ void store_keep(struct store *s, const char *name)
     struct index_entry kept = *e;
     kept.path = path;
     kept.sec = st.st_mtim.tv_sec;
-    kept.nsec = st.st_mtim.tv_nsec;
+    kept.nsec = (uint32_t)st.st_mtim.tv_nsec;
     kept.ino = st.st_ino;
     index_add(store_index(s), &kept);
     sweep(s);

@@ -166,7 +166,20 @@ int store_known(struct store *s, const uint8_t digest[REPX_DIGEST_LEN])
     for (char *line; known && (line = known_line(&at)) != NULL;)
         known = known_line_agrees(&w, line);
     walker_close(&w);
+    if (known) {
+        s->found = repx_grow(s->found, s->found_count + 1, sizeof(*s->found));
+        memcpy(s->found[s->found_count++].bytes, digest, REPX_DIGEST_LEN);
+    }
     return known;
+}
+
+int store_was_known(const struct store *s, const uint8_t digest[REPX_DIGEST_LEN])
+{
+    for (size_t i = 0; i < s->found_count; i++) {
+        if (memcmp(s->found[i].bytes, digest, REPX_DIGEST_LEN) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 static int record_make(struct store *s, struct repx_buf *to, struct repx_err *err)

@@ -34,7 +34,7 @@ static void grow_slots(struct store *s)
     s->object_slot_count = s->object_slot_count ? s->object_slot_count * 2 : 256;
     free(s->object_slots);
     s->object_slots = repx_array(s->object_slot_count, sizeof(*s->object_slots));
-    for (size_t i = 0; i < s->object_count; i++) {
+    for (uint32_t i = 0; i < s->object_count; i++) {
         const struct object *o = &s->objects[i];
         s->object_slots[slot_of(s, &o->digest, o->executable)] = i + 1;
     }
@@ -50,18 +50,27 @@ struct object *store_object_add(struct store *s, const struct store_item *item)
     }
     struct object *o = &s->objects[s->object_count++];
     *o = (struct object){.digest = item->digest,
-                         .executable = (uint8_t)item->executable,
+                         .executable = item->executable,
                          .length = item->length};
-    s->object_slots[slot_of(s, &o->digest, o->executable)] = s->object_count;
+    s->object_slots[slot_of(s, &o->digest, o->executable)] = (uint32_t)s->object_count;
     return o;
 }
 
 void store_object_want(struct object *o, size_t build, size_t item)
 {
-    /* grows by powers of two */
-    if ((o->wanted_count & (o->wanted_count - 1)) == 0) {
-        o->wanted = repx_grow(o->wanted, o->wanted_count ? o->wanted_count * 2 : 1,
-                              sizeof(*o->wanted));
+    const struct wanted_at w = {(uint32_t)build, (uint32_t)item};
+    uint32_t others = o->wanted_count ? o->wanted_count - 1 : 0;
+
+    if (!o->wanted_count++) {
+        o->first = w;
+        return;
     }
-    o->wanted[o->wanted_count++] = (struct wanted_at){build, item};
+    if ((others & (others - 1)) == 0) /* grows by powers of two */
+        o->others = repx_grow(o->others, others ? others * 2 : 1, sizeof(*o->others));
+    o->others[others] = w;
+}
+
+const struct wanted_at *store_object_at(const struct object *o, size_t i)
+{
+    return i ? &o->others[i - 1] : &o->first;
 }

@@ -20,7 +20,7 @@ struct build {
 };
 
 struct wanted_at {
-    size_t build, item;
+    uint32_t build, item;
 };
 
 #define OBJECT_MISSING 0
@@ -28,13 +28,14 @@ struct wanted_at {
 #define OBJECT_HERE 2
 
 /* Content that some tree of this session needs. */
-struct object {
+struct object { /* there may be a million of them */
     struct digest digest;
+    uint64_t length;
+    struct wanted_at first;   /* where it lies once it is here */
+    struct wanted_at *others; /* and where else it is wanted */
+    uint32_t wanted_count;    /* first included */
     uint8_t executable;
     uint8_t state;
-    uint64_t length;
-    struct wanted_at *wanted; /* [0] is where it lies once it is here */
-    size_t wanted_count;
 };
 
 struct store {
@@ -56,12 +57,15 @@ struct store {
     size_t build_count, build_cap;
     struct object *objects;
     size_t object_count, object_cap;
-    size_t *object_slots, object_slot_count;
+    uint32_t *object_slots;
+    size_t object_slot_count;
     /* what to remember: trees that came and that were there */
     char **lines;
     size_t line_count, line_cap;
     struct known *known; /* what earlier sets say of trees; NULL until asked */
     int parked;
+    struct digest *found; /* the sets that were known */
+    size_t found_count;
     /* the directory of the last file that was created */
     size_t last_build, last_dir;
     int last_fd;
@@ -132,6 +136,8 @@ struct object *store_object_find(struct store *s, const struct digest *d,
                                  uint8_t executable);
 struct object *store_object_add(struct store *s, const struct store_item *item);
 void store_object_want(struct object *o, size_t build, size_t item);
+/* The i-th place where it is wanted. */
+const struct wanted_at *store_object_at(const struct object *o, size_t i);
 
 /* ---- store_commit.c ---- */
 int store_commit(struct store *s, struct build *b, struct repx_err *err);

@@ -120,6 +120,7 @@ static int duplicate(int from_dir, const char *from, int to_dir, const char *to)
             return n < 0 ? -1 : 0;
         if (repx_write_all(out, buffer, (size_t)n) < 0)
             return -1;
+        store_worked();
     }
 }
 
@@ -178,6 +179,7 @@ static uint64_t tell(int fd, uint64_t length, struct repx_buf *digests)
             break;
         digest_add(&ctx, buffer, (size_t)n);
         at += (uint64_t)n;
+        store_worked();
         if (at % PACK_CHUNK == 0 || at >= length) {
             digest_end(&ctx, &d);
             repx_buf_add(digests, d.bytes, sizeof(d.bytes));
@@ -229,14 +231,14 @@ int store_part_finish(struct store *s, const struct object *o, struct repx_err *
 {
     char name[NAME_SIZE];
     const char *leaf;
-    int dir = store_item_dir(s, &o->wanted[0], &leaf, err);
+    int dir = store_item_dir(s, &o->first, &leaf, err);
 
     if (dir < 0)
         return -1;
     name_of(o, name);
     if (store_rename(s->stage_fd, name, dir, leaf) == 0)
         return 0;
-    return store_fail(err, s->builds[o->wanted[0].build].tree.name, leaf);
+    return store_fail(err, s->builds[o->first.build].tree.name, leaf);
 }
 
 static void sweep(void *ctx, int dir, const char *name)

@@ -35,12 +35,12 @@ static struct object *current(struct store_put *p)
 
 static const char *name_of(const struct store *s, const struct object *o)
 {
-    return s->builds[o->wanted[0].build].tree.name;
+    return s->builds[o->first.build].tree.name;
 }
 
 static const char *path_of(const struct store *s, const struct object *o)
 {
-    return s->builds[o->wanted[0].build].tree.items[o->wanted[0].item].path;
+    return s->builds[o->first.build].tree.items[o->first.item].path;
 }
 
 /* Take back what a broken object left. What arrived of a large one stays. */
@@ -57,7 +57,7 @@ static void give_up(struct store_put *p)
     o->state = OBJECT_MISSING;
     if (p->part)
         return;
-    int dir = store_item_dir(p->s, &o->wanted[0], &leaf, &ignored);
+    int dir = store_item_dir(p->s, &o->first, &leaf, &ignored);
     if (dir >= 0)
         (void)store_unlinkat(dir, leaf);
 }
@@ -68,7 +68,7 @@ static int open_in_place(struct store_put *p, const struct object *o,
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL;
     const char *leaf;
-    int dir = store_item_dir(p->s, &o->wanted[0], &leaf, err);
+    int dir = store_item_dir(p->s, &o->first, &leaf, err);
 
     if (dir < 0)
         return -1;
@@ -139,13 +139,11 @@ static int object_bytes(void *ctx, uint64_t at, const void *bytes, size_t n,
 static int is_right(struct store_put *p, struct digest *got)
 {
     const struct object *o = current(p);
-    struct repx_err ignored = {0};
     uint64_t length = p->hashed;
 
     if (p->hashed == o->length) {
         digest_end(&p->hash, got);
-    } else if (lseek(p->fd, 0, SEEK_SET) != 0 ||
-               digest_fd(p->fd, got, &length, &ignored) < 0) {
+    } else if (lseek(p->fd, 0, SEEK_SET) != 0 || !store_hash_fd(p->fd, got, &length)) {
         return 0;
     }
     return length == o->length && memcmp(got, &o->digest, sizeof(*got)) == 0;

@@ -65,10 +65,10 @@ static int hash_agrees(const struct look *l, const struct store_item *item,
     if (path) {
         char *own = repx_strdup(path);
         const struct index_entry e = {.digest = got,
-                                      .executable = (uint8_t)item->executable,
+                                      .executable = item->executable,
                                       .size = length,
                                       .sec = st->st_mtim.tv_sec,
-                                      .nsec = st->st_mtim.tv_nsec,
+                                      .nsec = (uint32_t)st->st_mtim.tv_nsec,
                                       .ino = st->st_ino,
                                       .path = own};
         index_add(store_index(l->s), &e);

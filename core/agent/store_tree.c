@@ -196,6 +196,26 @@ static int is_within(const char *dir, const char *path, size_t n)
            (len <= n && memcmp(dir, path, len) == 0 && (len == n || path[len] == '/'));
 }
 
+/* A copy of text[0..n) among the tree's texts, which room was made for (texts_room). */
+static const char *add_text(struct store_tree *t, const char *text, size_t n)
+{
+    char *to = t->texts + t->texts_len;
+
+    memcpy(to, text, n);
+    to[n] = 0;
+    t->texts_len += n + 1;
+    return to;
+}
+
+static void add_dir(struct store_tree *t, const char *path, size_t n, size_t parent)
+{
+    if (t->dir_count == t->dir_cap) {
+        t->dir_cap = t->dir_cap ? t->dir_cap * 2 : 4;
+        t->dirs = repx_grow(t->dirs, t->dir_cap, sizeof(*t->dirs));
+    }
+    t->dirs[t->dir_count++] = (struct store_dir){add_text(t, path, n), parent, 0};
+}
+
 /* The directory path[0..n), created with its parents. `last` is where the one before was. */
 static size_t dir_of(struct store_tree *t, const char *path, size_t n, size_t last)
 {
@@ -205,20 +225,11 @@ static size_t dir_of(struct store_tree *t, const char *path, size_t n, size_t la
         at += path[at] == '/';
         at += strcspn(path + at, "/");
         at = at > n ? n : at;
-        t->dirs[t->dir_count] = (struct store_dir){repx_strndup(path, at), last, 0};
         t->dirs[last].children++;
-        last = t->dir_count++;
+        add_dir(t, path, at, last);
+        last = t->dir_count - 1;
     }
     return last;
-}
-
-static size_t dirs_most(const struct repx_entry *entries, size_t count)
-{
-    size_t n = 1;
-
-    for (size_t i = 0; i < count; i++)
-        n += components(entries[i].path);
-    return n;
 }
 
 static void item_add(struct store_tree *t, const struct repx_entry *e, size_t dir)
@@ -226,19 +237,53 @@ static void item_add(struct store_tree *t, const struct repx_entry *e, size_t di
     struct store_item *item = &t->items[t->count++];
     const char *slash;
 
-    item->path = repx_strdup(e->path);
+    item->path = add_text(t, e->path, strlen(e->path));
     slash = strrchr(item->path, '/');
     item->leaf = slash ? slash + 1 : item->path;
-    item->kind = e->kind;
-    item->dir = dir;
+    item->kind = (uint8_t)e->kind;
+    item->dir = (uint32_t)dir;
     t->dirs[dir].children++;
     if (e->kind == REPX_ENTRY_LINK) {
-        item->link = repx_strdup(e->link);
+        item->link = add_text(t, e->link, strlen(e->link));
         return;
     }
-    item->executable = e->executable;
+    item->executable = (uint8_t)e->executable;
     item->length = e->length;
     memcpy(item->digest.bytes, e->digest, REPX_DIGEST_LEN);
+}
+
+/* Length of what two paths share, up to the end of a component of both. */
+static size_t shared_length(const char *a, const char *b)
+{
+    size_t shared = 0;
+
+    for (size_t i = 0;; i++) {
+        int a_ends = !a[i] || a[i] == '/', b_ends = !b[i] || b[i] == '/';
+        if (a_ends && b_ends)
+            shared = i;
+        if (a[i] != b[i] || !a[i])
+            return shared;
+    }
+}
+
+/* What the texts of items and directories take; a directory is told by the first entry in
+ * order that lies in it. */
+static size_t texts_room(const struct repx_entry *sorted, size_t count)
+{
+    const char *before = "";
+    size_t room = 1;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *path = sorted[i].path;
+        size_t shared = shared_length(before, path);
+        room += strlen(path) + 1;
+        for (size_t at = shared + 1; at <= strlen(path); at++)
+            room += path[at] == '/' || !path[at] ? at + 1 : 0;
+        if (sorted[i].kind == REPX_ENTRY_LINK)
+            room += strlen(sorted[i].link) + 1;
+        before = path;
+    }
+    return room;
 }
 
 static void fill(struct store_tree *t, const struct repx_entry *sorted, size_t count)
@@ -246,8 +291,8 @@ static void fill(struct store_tree *t, const struct repx_entry *sorted, size_t c
     size_t dir = 0;
 
     t->items = repx_array(count + 1, sizeof(*t->items));
-    t->dirs = repx_array(dirs_most(sorted, count), sizeof(*t->dirs));
-    t->dirs[t->dir_count++] = (struct store_dir){repx_strdup(""), 0, 0};
+    t->texts = repx_alloc(texts_room(sorted, count));
+    add_dir(t, "", 0, 0);
     for (size_t i = 0; i < count; i++) {
         const char *slash = strrchr(sorted[i].path, '/');
         size_t n = slash ? (size_t)(slash - sorted[i].path) : 0;
@@ -261,42 +306,48 @@ static void fill(struct store_tree *t, const struct repx_entry *sorted, size_t c
     digest_tree(sorted, count, &t->digest);
 }
 
-int store_tree_make(struct store_tree *to, const struct repx_tree *from,
-                    const char *name, struct repx_err *err)
+int store_tree_sorted(struct store_tree *to, struct repx_entry *entries, size_t count,
+                      const char *name, struct repx_err *err)
 {
-    size_t count = (size_t)from->count;
-    REPX_AUTO_FREE struct repx_entry *sorted =
-        repx_array(count + 1, sizeof(struct repx_entry));
-    const char *at = (const char *)from->entries;
+    int in_order = 1; /* as they mostly come */
 
     *to = (struct store_tree){0};
     if (store_name_check(name, err) < 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
-        memcpy(&sorted[i], at + i * (size_t)from->stride, sizeof(*sorted));
-        if (entry_check(&sorted[i], name, count == 1, err) < 0)
+        if (entry_check(&entries[i], name, count == 1, err) < 0)
             return -1;
+        in_order = in_order && (!i || entry_order(&entries[i - 1], &entries[i]) <= 0);
     }
-    qsort(sorted, count, sizeof(*sorted), entry_order);
+    if (!in_order)
+        qsort(entries, count, sizeof(*entries), entry_order);
     for (size_t i = 1; i < count; i++) {
-        if (pair_check(&sorted[i - 1], &sorted[i], name, err) < 0)
+        if (pair_check(&entries[i - 1], &entries[i], name, err) < 0)
             return -1;
     }
     to->name = repx_strdup(name);
-    fill(to, sorted, count);
+    fill(to, entries, count);
     return 0;
+}
+
+int store_tree_make(struct store_tree *to, const struct repx_tree *from,
+                    const char *name, struct repx_err *err)
+{
+    size_t count = (size_t)from->count;
+    REPX_AUTO_FREE struct repx_entry *entries =
+        repx_array(count + 1, sizeof(struct repx_entry));
+    const char *at = (const char *)from->entries;
+
+    for (size_t i = 0; i < count; i++)
+        memcpy(&entries[i], at + i * (size_t)from->stride, sizeof(*entries));
+    return store_tree_sorted(to, entries, count, name, err);
 }
 
 void store_tree_finish(struct store_tree *tree)
 {
-    for (size_t i = 0; i < tree->count; i++) {
-        free(tree->items[i].path);
-        free(tree->items[i].link);
-    }
-    for (size_t i = 0; i < tree->dir_count; i++)
-        free(tree->dirs[i].path);
     free(tree->items);
     free(tree->dirs);
+    free(tree->texts);
     free(tree->name);
     *tree = (struct store_tree){0};
 }

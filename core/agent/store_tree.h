@@ -13,19 +13,19 @@
 
 #include "core/wire/digest.h"
 
-struct store_item {
-    char *path;       /* "" in a tree that is one file or link */
+struct store_item { /* there may be a million of them */
+    const char *path; /* "" in a tree that is one file or link */
     const char *leaf; /* the last component of path */
-    uint32_t kind;    /* REPX_ENTRY_FILE or REPX_ENTRY_LINK */
-    uint32_t executable;
+    const char *link;
     uint64_t length;
     struct digest digest;
-    char *link;
-    size_t dir; /* index into dirs */
+    uint32_t dir; /* index into dirs */
+    uint8_t kind; /* REPX_ENTRY_FILE or REPX_ENTRY_LINK */
+    uint8_t executable;
 };
 
 struct store_dir {
-    char *path; /* "" for the top */
+    const char *path; /* "" for the top */
     size_t parent;
     size_t children;
 };
@@ -37,7 +37,9 @@ struct store_tree {
     struct store_item *items; /* a directory's items follow it */
     size_t count;
     struct store_dir *dirs; /* parents first; [0] is the top */
-    size_t dir_count;
+    size_t dir_count, dir_cap;
+    char *texts; /* paths and links of all of them */
+    size_t texts_len;
 };
 
 /* Is it a name that trees may be placed at (repx/sync.h)? */
@@ -49,6 +51,10 @@ const char *store_name_job(const char *name);
 int store_tree_make(struct store_tree *to, const struct repx_tree *from,
                     const char *name, struct repx_err *err);
 void store_tree_finish(struct store_tree *tree);
+
+/* The same, of entries that may be put in order where they are. */
+int store_tree_sorted(struct store_tree *to, struct repx_entry *entries, size_t count,
+                      const char *name, struct repx_err *err);
 
 /* A tree from the wire: the F_ENTRY fields of V_PLACE. Needs no trust in the bytes. */
 int store_tree_parse(struct store_tree *to, const void *msg, size_t n, const char *name,

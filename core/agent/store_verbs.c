@@ -17,6 +17,7 @@
 
 #define STORE_SLOT 0
 #define TREE_LARGEST (256u << 20) /* bytes of a declared tree */
+#define SEND_STEP 65536
 
 static void own_free(struct call *c)
 {
@@ -193,10 +194,17 @@ static int room_begin(struct call *c, const void *msg, size_t n, struct repx_err
 
 /* What is lacking, as a pack's heads; with what lies here of it when that is asked for. */
 struct lacking {
+    struct call *c;
     struct store *store;
     int parts;
-    struct repx_buf all;
+    struct repx_buf some;
 };
+
+static void send_some(struct lacking *l)
+{
+    call_send(l->c, l->some.data, l->some.len);
+    l->some.len = 0;
+}
 
 static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t length)
 {
@@ -211,25 +219,26 @@ static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t
     pack_head_put(raw, &head);
     if (!here && store_near(l->store, &head.digest, head.executable))
         raw[REPX_DIGEST_LEN] |= LACKING_NEAR;
-    repx_buf_add(&l->all, raw, sizeof(raw));
-    if (!here)
-        return;
-    for (int i = 0; i < 8; i++)
-        repx_buf_char(&l->all, (char)(here >> (8 * i)));
-    repx_buf_add(&l->all, pieces.data, pieces.len);
+    repx_buf_add(&l->some, raw, sizeof(raw));
+    for (int i = 0; here && i < 8; i++)
+        repx_buf_char(&l->some, (char)(here >> (8 * i)));
+    repx_buf_add(&l->some, pieces.data, pieces.len);
+    if (l->some.len >= SEND_STEP)
+        send_some(l);
 }
 
 static int lacking_now(struct call *c, struct store *s, struct later *own,
                        struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf fields = {0};
-    struct lacking l = {.store = s, .parts = (own->options & LACKING_PARTS) != 0};
+    struct lacking l = {
+        .c = c, .store = s, .parts = (own->options & LACKING_PARTS) != 0};
     uint64_t bytes, inodes;
 
     int rc = store_lacking(s, want, &l, err);
-    if (rc == 0 && l.all.len)
-        call_send(c, l.all.data, l.all.len);
-    repx_buf_free(&l.all);
+    if (rc == 0 && l.some.len)
+        send_some(&l);
+    repx_buf_free(&l.some);
     if (rc < 0 || store_room(s, &bytes, &inodes, err) < 0)
         return -1;
     put_room(&fields, bytes, inodes);
@@ -342,9 +351,10 @@ static int place_end(struct call *c, struct repx_err *err)
 
     if (!s)
         return -1;
-    if (store_tree_parse(&tree, repx_buf_text(&p->entries), p->entries.len, p->name,
-                         err) < 0 ||
-        store_place(s, &tree, &lacks, err) < 0)
+    int rc = store_tree_parse(&tree, repx_buf_text(&p->entries), p->entries.len,
+                              p->name, err);
+    repx_buf_free(&p->entries); /* the tree says the same in less room */
+    if (rc < 0 || store_place(s, &tree, &lacks, err) < 0)
         return -1;
     reply_count(c, (int64_t)lacks);
     placing_leave(c, p);

@@ -226,6 +226,7 @@ int main(int argc, char **argv)
         (void)fputs("repx: refusing to run set-uid or set-gid\n", stderr);
         return 1;
     }
+    repx_large_apart();
     int rc = dispatch(&cli, argc - 1, argv + 1);
     cli_close(&cli);
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -9,6 +9,7 @@
 
 #include <kit/alloc.h>
 
+#include "expect.h"
 #include "pipeline.h"
 
 struct helper_source {
@@ -70,6 +71,8 @@ static int bootstrap_perform(struct pipeline *p, struct repx_err *err)
     int rc = target_sync(p->target, target_config(p->target)->bootstrap,
                          REPX_PHASE_BOOTSTRAP, &source, &sent, err);
     p->placed += sent.placed;
+    if (sent.placed) /* the helper may have been missing */
+        expect_drop(p);
     (void)close(h.fd);
     return rc;
 }

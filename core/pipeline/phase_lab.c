@@ -15,7 +15,7 @@
 
 /* gcroots/auto/<project>/<time>_<lab id>: the project is the Lab's path as it was given,
  * so that a link that is rebuilt stays one project. */
-static void keep_root(struct pipeline *p)
+void pipeline_keep_root(struct pipeline *p, const struct digest *sets, size_t count)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
     REPX_AUTO_FREE char *real = realpath(p->lab->path, NULL);
@@ -34,13 +34,15 @@ static void keep_root(struct pipeline *p)
     REPX_AUTO_FREE char *link = repx_format("%s-lab-metadata.json", p->lab->id);
     msg_put_text(&msg, F_NAME, name);
     msg_put_text(&msg, F_LINK, link);
+    for (size_t i = 0; i < count; i++)
+        msg_put(&msg, F_DIGEST, sets[i].bytes, sizeof(sets[i].bytes));
+    p->root_early = count > 0;
     /* Nothing waits for it: submit takes the answer with its own first one. */
     p->root = session_call(target_session(p->target), V_GCROOT, msg.data, msg.len, NULL,
                            NULL);
 }
 
-/* Where nothing is to be sent its answer comes with the first one of this phase. */
-static void ask_early(struct pipeline *p)
+void pipeline_ask_status(struct pipeline *p)
 {
     REPX_AUTO_FREE char *file = NULL;
     REPX_AUTO_FREE char *helper = NULL;
@@ -60,7 +62,8 @@ static int lab_perform(struct pipeline *p, struct repx_err *err)
     int rc = lab_source_all(&files, p->lab, err);
 
     if (rc == 0) {
-        ask_early(p);
+        if (!p->asked) /* where nothing is to be sent its answer comes with the next */
+            pipeline_ask_status(p);
         struct sync_source source = lab_source_sync(&files);
         rc = target_sync(p->target, target_config(p->target)->lab, REPX_PHASE_LAB,
                          &source, &sent, err);
@@ -69,9 +72,15 @@ static int lab_perform(struct pipeline *p, struct repx_err *err)
     if (rc == 0)
         p->listener->synced(p->listener->ctx, "lab", &sent);
     p->placed += sent.placed;
-    if (rc == 0)
-        keep_root(p);
-    return rc;
+    if (rc < 0)
+        return -1;
+    if (sent.placed) { /* a root of before that says nothing */
+        session_cancel(p->root);
+        p->root = NULL;
+    }
+    if (!p->root)
+        pipeline_keep_root(p, NULL, 0);
+    return 0;
 }
 
 const struct phase phase_lab = {

@@ -79,9 +79,19 @@ static int submit_all(struct pipeline *p, const char *helper, struct repx_err *e
 static int take_root(struct pipeline *p, struct repx_err *err)
 {
     struct session_call *root = p->root;
+    REPX_AUTO_BUF struct repx_buf fields = {0};
 
     p->root = NULL;
-    return root ? session_finish(root, NULL, err) : 0;
+    if (!root)
+        return 0;
+    if (session_finish(root, &fields, err) < 0)
+        return -1;
+    if (!p->root_early || msg_number(fields.data, fields.len, F_COUNT, 0))
+        return 0;
+    pipeline_keep_root(p, NULL, 0); /* something was not known after all */
+    root = p->root;
+    p->root = NULL;
+    return session_finish(root, NULL, err);
 }
 
 #define EARLY_MS 5000 /* so long an early answer is as good as one of now */
@@ -112,7 +122,8 @@ static int submit_perform(struct pipeline *p, struct repx_err *err)
         0)
         return -1;
     p->status = ask(p, helper, err);
-    if (!p->status || take_root(p, err) < 0)
+    if (!p->status || take_root(p, err) < 0 ||
+        sets_settle(target_sets(p->target), err) < 0)
         return -1;
     count_status(p);
     p->listener->status(p->listener->ctx, p->plan, p->status);

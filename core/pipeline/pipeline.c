@@ -8,6 +8,7 @@
 
 #include <kit/alloc.h>
 
+#include "expect.h"
 #include "jobs.h"
 
 static const struct phase *const phases[] = {
@@ -20,12 +21,14 @@ static const struct phase *const phases[] = {
 int pipeline_perform(struct pipeline *p, struct repx_err *err)
 {
     target_read_all(p->target, p->options->verify);
+    expect_begin(p);
     for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
         p->listener->phase(p->listener->ctx, i + 1, phases[i]->name,
                            phases[i]->summary);
         if (phases[i]->perform(p, err) < 0)
             return repx_wrap(err, "%s", phases[i]->name);
     }
+    expect_end(p);
     return 0;
 }
 

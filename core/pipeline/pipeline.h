@@ -51,9 +51,9 @@ struct pipeline {
     const struct pipeline_options *options;
     const struct pipeline_listener *listener;
     /* filled by the phases */
-    struct session_call *root; /* lab: the garbage collector's root, not yet answered */
-    struct status_call
-        *asked; /* lab: the status, asked along with the Lab's question */
+    struct session_call *root; /* the garbage collector's root, not yet answered */
+    int root_early;            /* it is made only if the target knows all that was expected */
+    struct status_call *asked; /* the status, asked along with other questions */
     int64_t asked_ms;
     struct job_status *status; /* per plan job */
     uint64_t placed;           /* trees, by the phases before submit */
@@ -78,6 +78,11 @@ extern const struct phase phase_bootstrap, phase_lab, phase_image, phase_submit;
 int pipeline_perform(struct pipeline *p, struct repx_err *err);
 void pipeline_finish(struct pipeline *p);
 int64_t pipeline_now(void); /* ms of a clock that only goes on */
+
+/* Start asking for the status of the plan's jobs (p->asked) and for the root (p->root),
+ * without waiting. With sets: a root only if the target knows them. */
+void pipeline_ask_status(struct pipeline *p);
+void pipeline_keep_root(struct pipeline *p, const struct digest *sets, size_t count);
 
 /* The helper of the plan's scheduler for the target's architecture: its file here, and
  * its path below the target's base. Caller frees both, after a failure too. */

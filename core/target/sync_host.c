@@ -52,35 +52,22 @@ static int64_t shared_read(void *ctx, uint64_t i, uint64_t offset, void *to,
 
 /* ---- single questions ---- */
 
-static int ask_digest(struct sync_host *h, uint16_t verb, const uint8_t *digest,
-                      struct repx_buf *fields, struct repx_err *err)
-{
-    REPX_AUTO_BUF struct repx_buf msg = {0};
-
-    msg_put(&msg, F_DIGEST, digest, REPX_DIGEST_LEN);
-    return session_ask(h->session, verb, msg.data, msg.len, NULL, fields, err);
-}
-
 static int32_t known(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
                      struct repx_err *err)
 {
     struct sync_host *h = ctx;
-    REPX_AUTO_BUF struct repx_buf fields = {0};
 
     if (h->flags & SYNC_READ_ALL) /* every byte is to be looked at */
         return 0;
-    int64_t from = h->host->now_ms(h->host->ctx);
-    if (ask_digest(ctx, V_KNOWN, digest, &fields, err) < 0)
-        return -1;
-    h->trip_ms = h->host->now_ms(h->host->ctx) - from;
-    h->may_stand = msg_number(fields.data, fields.len, F_LIMIT, 0) > 0;
-    return msg_number(fields.data, fields.len, F_COUNT, 0) == 1;
+    return sets_ask(h->sets, digest, &h->may_stand, &h->trip_ms, err);
 }
 
 static int32_t remember(void *ctx, const uint8_t digest[REPX_DIGEST_LEN],
                         struct repx_err *err)
 {
-    return ask_digest(ctx, V_REMEMBER, digest, NULL, err);
+    const struct sync_host *h = ctx;
+
+    return sets_remember(h->sets, digest, err);
 }
 
 static int32_t room(void *ctx, uint64_t *bytes, uint64_t *inodes, struct repx_err *err)
@@ -175,19 +162,19 @@ static const char *state_path(void *ctx)
 
 /* ---- */
 
-struct sync_host *sync_host_create(struct session *session,
-                                   const struct repx_host *host,
-                                   const struct sync_source *source, const char *base)
+struct sync_host *sync_host_create(struct target *target, const struct repx_host *host,
+                                   const struct sync_source *source)
 {
     struct sync_host *h = REPX_NEW(struct sync_host);
 
-    h->session = session;
+    h->session = target_session(target);
+    h->sets = target_sets(target);
     h->host = host;
     h->source = source;
     h->shared = (struct sync_source){h, source_count, source_entry, shared_read};
     (void)pthread_mutex_init(&h->reading, NULL);
-    h->base = base;
-    h->delta = sync_delta_create(session);
+    h->base = target_base(target);
+    h->delta = sync_delta_create(h->session);
     h->services = (struct repx_sync_host){.size = sizeof(h->services),
                                           .host = host,
                                           .ctx = h,
@@ -263,8 +250,7 @@ int target_sync(struct target *t, const char *name, uint32_t phase,
                        err);
     if (!host)
         return -1;
-    struct sync_host *h = sync_host_create(target_session(t), host_services(host),
-                                           source, target_base(t));
+    struct sync_host *h = sync_host_create(t, host_services(host), source);
     sync_host_flags(h, (target_config(t)->address ? 0 : SYNC_NEAR) |
                            (target_reads_all(t) ? SYNC_READ_ALL : 0));
     rc = plugin->ops.sync.perform(&h->services, err);

@@ -15,9 +15,8 @@
 struct sync_host;
 
 /* Borrows all. */
-struct sync_host *sync_host_create(struct session *session,
-                                   const struct repx_host *host,
-                                   const struct sync_source *source, const char *base);
+struct sync_host *sync_host_create(struct target *target, const struct repx_host *host,
+                                   const struct sync_source *source);
 #define SYNC_NEAR 1 /* the target is this machine */
 #define SYNC_READ_ALL \
     2 /* nothing is known: the target reads all bytes (run --verify) */

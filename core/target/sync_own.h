@@ -28,6 +28,7 @@ struct sync_tree {
 struct sync_host {
     struct repx_sync_host services;
     struct session *session;
+    struct sets *sets;
     const struct repx_host *host;
     const struct sync_source *source;
     struct sync_source shared; /* the same, for two threads */

@@ -46,16 +46,19 @@ static int check_stride(const struct repx_tree *tree, struct repx_err *err)
 int32_t sync_tree_digest(void *ctx, const struct repx_tree *tree,
                          uint8_t digest[REPX_DIGEST_LEN], struct repx_err *err)
 {
-    REPX_AUTO_FREE struct repx_entry *entries =
-        repx_array((size_t)tree->count + 1, sizeof(struct repx_entry));
+    REPX_AUTO_FREE struct repx_entry *entries = NULL;
+    size_t count = (size_t)tree->count;
     struct digest d;
 
     (void)ctx;
     if (check_stride(tree, err) < 0)
         return -1;
-    for (uint64_t i = 0; i < tree->count; i++)
-        entries[i] = entry_at(tree, i);
-    digest_tree(entries, (size_t)tree->count, &d);
+    if (tree->stride != sizeof(struct repx_entry)) {
+        entries = repx_array(count + 1, sizeof(struct repx_entry));
+        for (size_t i = 0; i < count; i++)
+            entries[i] = entry_at(tree, i);
+    }
+    digest_tree(entries ? entries : tree->entries, count, &d);
     memcpy(digest, d.bytes, REPX_DIGEST_LEN);
     return 0;
 }

@@ -25,6 +25,7 @@ struct target {
     void *link;   /* their self */
     void *stream; /* the agent's channel */
     struct session *session;
+    struct sets *sets;
     char *base, *arch, *host, *agent;
     int64_t cpus, memory;
     int read_all;
@@ -113,7 +114,10 @@ static int reach_agent(struct target *t, struct repx_err *err)
         return -1;
     t->session = session_create(t->ops, t->link, t->stream, h,
                                 h->now_ms(h->ctx) + HELLO_MS, err);
-    return t->session ? 0 : -1;
+    if (!t->session)
+        return -1;
+    t->sets = sets_create(t->session, h);
+    return 0;
 }
 
 static int read_hello(struct target *t, struct repx_err *err)
@@ -185,6 +189,7 @@ void target_close(struct target *t)
 {
     if (!t)
         return;
+    sets_destroy(t->sets);
     session_destroy(t->session);
     if (t->stream)
         t->ops->end(t->stream);
@@ -225,6 +230,11 @@ int target_login(const struct target_request *request, int login, struct repx_er
 struct session *target_session(struct target *t)
 {
     return t->session;
+}
+
+struct sets *target_sets(struct target *t)
+{
+    return t->sets;
 }
 
 const struct config_target *target_config(const struct target *t)

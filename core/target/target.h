@@ -7,6 +7,7 @@
 #include "core/plugin/host.h"
 #include "core/plugin/loader.h"
 #include "core/target/session.h"
+#include "core/target/sets.h"
 
 struct target;
 struct fault_plan;
@@ -26,6 +27,7 @@ void target_close(struct target *t); /* NULL is fine */
 int target_login(const struct target_request *request, int login, struct repx_err *err);
 
 struct session *target_session(struct target *t);
+struct sets *target_sets(struct target *t);
 const struct config_target *target_config(const struct target *t);
 /* From the hello. */
 const char *target_base(const struct target *t);

@@ -145,9 +145,12 @@ void digest_tree(const struct repx_entry *entries, size_t count, struct digest *
         repx_array(count, sizeof(struct repx_entry *));
     struct digest_ctx c;
 
-    for (size_t i = 0; i < count; i++)
+    int in_order = 1; /* as they mostly come */
+    for (size_t i = 0; i < count; i++) {
         sorted[i] = &entries[i];
-    if (count)
+        in_order = in_order && (!i || by_path(&sorted[i - 1], &sorted[i]) <= 0);
+    }
+    if (!in_order)
         qsort(sorted, count, sizeof(struct repx_entry *), by_path);
     digest_begin(&c);
     digest_add(&c, head, sizeof(head) - 1);

@@ -382,6 +382,11 @@ void mux_ping(struct mux *m)
     mux_control(m, FRAME_PING, 0, NULL, 0);
 }
 
+void mux_alive(struct mux *m)
+{
+    mux_control(m, FRAME_PONG, 0, NULL, 0);
+}
+
 int mux_idle(const struct mux *m)
 {
     return m->ready_at == m->ready.len && m->control.len == 0 && !m->first;

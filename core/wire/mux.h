@@ -95,6 +95,9 @@ void mux_result(struct mux *m, uint32_t stream, int32_t code, const char *text,
                 const void *fields, size_t n);
 void mux_log(struct mux *m, uint32_t level, const char *text);
 
+/* A sign of life that nobody asked for. */
+void mux_alive(struct mux *m);
+
 /* Streams that are open, and whether nothing is waiting to be written. */
 size_t mux_open_streams(const struct mux *m);
 int mux_idle(const struct mux *m);

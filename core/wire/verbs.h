@@ -156,7 +156,8 @@
 /* F_NAME F_LIMIT (last lines, -1 all) F_OPTIONS (1: follow until canceled) -> data */
 #define V_TAIL 42
 /* F_NAME: a link in gcroots/auto/..., F_LINK: manifest name below artifacts/lab. Keeps
- * the newest 5 of its directory. */
+ * the newest 5 of its directory. With F_DIGEST (several): only if each of these sets was found
+ * known in this session (V_KNOWN) -> F_COUNT 1, or 0: no root was made. */
 #define V_GCROOT 43
 
 /* ---- the way back ------------------------------------------------------------------ */

@@ -100,6 +100,25 @@ int32_t ssh_half_close(void *stream, struct repx_err *err)
 
 /* ---- reading ---- */
 
+static int startup(const struct stream *st, const char *command)
+{
+    return libssh2_channel_process_startup(st->channel, "exec", 4, command,
+                                           (unsigned int)strlen(command));
+}
+
+/* Did the server start the command? 0, REPX_AGAIN, -1. */
+static int64_t started(struct stream *st, struct repx_err *err)
+{
+    if (!st->command)
+        return 0;
+    int rc = startup(st, st->command);
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return REPX_AGAIN;
+    free(st->command);
+    st->command = NULL;
+    return rc == 0 ? 0 : ssh_fail(st->s, "starting a command", err);
+}
+
 static ssize_t take(struct stream *st, uint32_t channel, char *to, size_t n,
                     struct repx_err *err)
 {
@@ -109,6 +128,9 @@ static ssize_t take(struct stream *st, uint32_t channel, char *to, size_t n,
         return -1;
     if (stream_is_stuck(st->s))
         return REPX_AGAIN; /* reading may have to send, too */
+    int64_t rc = started(st, err);
+    if (rc != 0)
+        return rc;
     ssize_t got = libssh2_channel_read_ex(st->channel, id, to, n);
     if (got == LIBSSH2_ERROR_EAGAIN)
         return REPX_AGAIN;
@@ -157,6 +179,7 @@ static void release(struct stream *st)
     free(st->in[0].bytes);
     free(st->in[1].bytes);
     free(st->out.bytes);
+    free(st->command);
     free(st);
 }
 
@@ -177,14 +200,19 @@ static LIBSSH2_CHANNEL *open_channel(struct ssh *s, int64_t deadline_ms,
     }
 }
 
+/* Ask for it. The answer is taken by who reads: what is written meanwhile follows the request,
+ * and waiting would cost a round trip. */
 static int start_command(struct stream *st, const char *command, int64_t deadline_ms,
                          struct repx_err *err)
 {
     int rc;
 
-    while ((rc = libssh2_channel_process_startup(st->channel, "exec", 4, command,
-                                                 (unsigned int)strlen(command))) ==
-           LIBSSH2_ERROR_EAGAIN) {
+    while ((rc = startup(st, command)) == LIBSSH2_ERROR_EAGAIN) {
+        if (!(libssh2_session_block_directions(st->s->session) &
+              LIBSSH2_SESSION_BLOCK_OUTBOUND)) {
+            st->command = repx_strdup(command);
+            return 0;
+        }
         if (ssh_wait(st->s, deadline_ms, err) < 0)
             return -1;
     }

@@ -25,7 +25,8 @@ struct stream {
     LIBSSH2_CHANNEL *channel;
     struct ahead in[2]; /* REPX_STREAM_OUT, REPX_STREAM_ERR */
     struct ahead out;
-    int half; /* HALF_... */
+    int half;      /* HALF_... */
+    char *command; /* its start was asked for and not answered yet; or NULL */
 };
 
 #define HALF_OPEN 0

@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#define LARGE (1 << 20)
 
 static void *there(void *p)
 {
@@ -18,6 +23,14 @@ static void *there(void *p)
     if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
         abort();
     abort();
+}
+
+void repx_large_apart(void)
+{
+#ifdef __GLIBC__
+    /* said once, the bound no longer rises with what is freed */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE);
+#endif
 }
 
 void *repx_alloc(size_t size)

@@ -5,6 +5,10 @@
 
 #include <stddef.h>
 
+/* For programs that hold much for a moment: large blocks go back to the system when they are
+ * freed, instead of leaving holes among small ones. */
+void repx_large_apart(void);
+
 void *repx_alloc(size_t size);               /* zeroed */
 void *repx_array(size_t count, size_t size); /* zeroed, overflow-checked */
 void *repx_grow(void *old, size_t count,

@@ -5,21 +5,24 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "buf.h"
 #include "err.h"
+#include "texts.h"
 
 #define MIB 1048576.0
 
 struct item {
     struct repx_entry entry; /* path within the tree */
-    unsigned round;
-    char *name, *path, *link;
+    const char *name;        /* the same pointer for what was added in a row */
     uint64_t index;
+    unsigned round;
 };
 
 struct repx_mirror {
     const struct repx_sync_host *sync;
     struct item *items;
     size_t count, cap;
+    struct repx_texts texts;
     size_t *files; /* items with content, by digest and mode */
     size_t file_count;
     uint64_t *wanted; /* source indices, in the target's order */
@@ -46,11 +49,7 @@ void repx_mirror_destroy(struct repx_mirror *m)
 {
     if (!m)
         return;
-    for (size_t i = 0; i < m->count; i++) {
-        free(m->items[i].name);
-        free(m->items[i].path);
-        free(m->items[i].link);
-    }
+    repx_texts_free(&m->texts);
     free(m->items);
     free(m->files);
     free(m->wanted);
@@ -65,14 +64,16 @@ void repx_mirror_add(struct repx_mirror *m, unsigned round, const char *name,
         m->cap = m->cap ? m->cap * 2 : 256;
         m->items = repx_grow(m->items, m->cap, sizeof(*m->items));
     }
+    const char *last = m->count ? m->items[m->count - 1].name : "";
     struct item *item = &m->items[m->count++];
     *item = (struct item){.entry = *entry, .round = round, .index = index};
-    item->name = repx_strdup(name);
-    item->path = repx_strdup(path);
-    item->link = repx_strdup(entry->kind == REPX_ENTRY_LINK ? entry->link : NULL);
+    item->name =
+        strcmp(last, name) == 0 ? last : repx_texts_add(&m->texts, name);
     item->entry.size = sizeof(item->entry);
-    item->entry.path = item->path;
-    item->entry.link = item->link;
+    item->entry.path = repx_texts_add(&m->texts, path);
+    item->entry.link = entry->kind == REPX_ENTRY_LINK && entry->link
+                           ? repx_texts_add(&m->texts, entry->link)
+                           : NULL;
 }
 
 void repx_mirror_link(struct repx_mirror *m, unsigned round, const char *from,
@@ -89,8 +90,19 @@ static int by_tree(const void *a, const void *b)
     const struct item *x = a, *y = b;
     int order = x->round < y->round ? -1 : x->round > y->round;
 
-    order = order ? order : strcmp(x->name, y->name);
-    return order ? order : strcmp(x->path, y->path);
+    if (!order && x->name != y->name)
+        order = strcmp(x->name, y->name);
+    return order ? order : strcmp(x->entry.path, y->entry.path);
+}
+
+/* As they mostly come. */
+static int is_in_order(const struct repx_mirror *m)
+{
+    for (size_t i = 1; i < m->count; i++) {
+        if (by_tree(&m->items[i - 1], &m->items[i]) > 0)
+            return 0;
+    }
+    return 1;
 }
 
 static int content_order(const struct repx_entry *x, const struct repx_entry *y)
@@ -138,19 +150,21 @@ static int set_digest(struct repx_mirror *m, uint8_t digest[REPX_DIGEST_LEN],
 {
     REPX_AUTO_FREE struct repx_entry *all =
         repx_array(m->count + 1, sizeof(struct repx_entry));
-    REPX_AUTO_FREE char **paths = repx_array(m->count + 1, sizeof(char *));
+    REPX_AUTO_BUF struct repx_buf path = {0};
+    struct repx_texts paths = {0};
 
     for (size_t i = 0; i < m->count; i++) {
         const struct item *item = &m->items[i];
-        paths[i] = *item->path ? repx_format("%s/%s", item->name, item->path)
-                               : repx_strdup(item->name);
+        path.len = 0;
+        repx_buf_str(&path, item->name);
+        repx_buf_str(&path, *item->entry.path ? "/" : "");
+        repx_buf_str(&path, item->entry.path);
         all[i] = item->entry;
-        all[i].path = paths[i];
+        all[i].path = repx_texts_add(&paths, path.data);
     }
     const struct repx_tree tree = {sizeof(tree), all, m->count, sizeof(*all)};
     int rc = m->sync->tree_digest(m->sync->ctx, &tree, digest, err);
-    for (size_t i = 0; i < m->count; i++)
-        free(paths[i]);
+    repx_texts_free(&paths);
     return rc;
 }
 
@@ -165,7 +179,7 @@ static int place_round(struct repx_mirror *m, size_t from, size_t end,
             to++;
         /* a directory that is told beside what it holds */
         size_t first = from;
-        if (!*m->items[first].path && m->items[first].entry.kind == REPX_ENTRY_DIR)
+        if (!*m->items[first].entry.path && m->items[first].entry.kind == REPX_ENTRY_DIR)
             first++;
         const struct repx_tree tree = {sizeof(tree), &m->items[first].entry, to - first,
                                        sizeof(struct item)};
@@ -295,7 +309,8 @@ int repx_mirror_run(struct repx_mirror *m, struct repx_err *err)
 
     if (!m->count)
         return 0;
-    qsort(m->items, m->count, sizeof(*m->items), by_tree);
+    if (!is_in_order(m))
+        qsort(m->items, m->count, sizeof(*m->items), by_tree);
     if (set_digest(m, digest, err) < 0)
         return -1;
     int known = m->sync->known(m->sync->ctx, digest, err);

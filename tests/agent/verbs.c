@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* verbs.c: an agent whose verbs do what the tests of sessions need. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <kit/file.h>
 
 #include "core/agent/agent.h"
+#include "core/agent/store_fs.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 #include "verbs.h"
@@ -50,6 +52,20 @@ static int die(struct call *c, const void *msg, size_t n, struct repx_err *err)
 {
     (void)c, (void)msg, (void)n, (void)err;
     return raise(SIGKILL);
+}
+
+static int hash(struct call *c, const void *msg, size_t n, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *path = msg_text(msg, n, F_NAME);
+    REPX_AUTO_BUF struct repx_buf fields = {0};
+    struct digest digest;
+    uint64_t length;
+
+    if (!path || !store_hash(AT_FDCWD, path, &digest, &length))
+        return repx_fail(err, REPX_E_NOENT, "nothing to hash");
+    msg_put_number(&fields, F_LENGTH, (int64_t)length);
+    call_reply(c, fields.data, fields.len);
+    return 0;
 }
 
 /* ---- workers ---- */
@@ -158,6 +174,7 @@ const struct verb store_verbs[] = {
     {.number = TEST_REFUSE, .begin = refuse},
     {.number = TEST_REFUSE_DATA, .begin = nothing, .data = refuse_data},
     {.number = TEST_DIE, .begin = die},
+    {.number = TEST_HASH, .begin = hash},
     {0},
 };
 const struct verb run_verbs[] = {

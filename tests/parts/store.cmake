@@ -8,12 +8,15 @@ target_link_libraries(store_parts PUBLIC wire delta_static)
 add_library(file_parts STATIC
   ${PROJECT_SOURCE_DIR}/core/agent/file_path.c ${PROJECT_SOURCE_DIR}/core/agent/file_list.c
   ${PROJECT_SOURCE_DIR}/core/agent/file_tail.c ${PROJECT_SOURCE_DIR}/core/agent/gcroot.c
-  ${PROJECT_SOURCE_DIR}/core/agent/lab_manifest.c)
+  ${PROJECT_SOURCE_DIR}/core/agent/lab_manifest.c
+  ${PROJECT_SOURCE_DIR}/core/agent/json_member.c)
 target_link_libraries(file_parts PUBLIC store_parts ${JANSSON_STATIC})
 repx_unit_test(store store_parts)
 repx_unit_test(store_others store_parts)
 repx_unit_test(store_parts store_parts)
 repx_unit_test(job_files file_parts)
+repx_unit_test(json_member file_parts)
+repx_fuzz_target(json_member file_parts)
 repx_unit_test(mirror kit wire)
 foreach(phase lab image)
   add_library(sync_${phase}_code STATIC ${PROJECT_SOURCE_DIR}/plugins/sync-${phase}/${phase}.c)

@@ -12,7 +12,7 @@ endforeach()
 set(agent ${PROJECT_SOURCE_DIR}/core/agent)
 add_executable(test-agent agent/verbs.c ${agent}/main.c ${agent}/session.c ${agent}/call.c
   ${agent}/site.c ${agent}/expand.c ${agent}/trust.c ${agent}/capacity.c ${agent}/verify.c
-  ${agent}/verbs_missing.c)
+  ${agent}/verbs_missing.c ${agent}/store_fs.c)
 target_link_libraries(test-agent PRIVATE wire)
 add_library(test-link STATIC agent/link.c ${PROJECT_SOURCE_DIR}/plugins/transport-local/local.c
   ${PROJECT_SOURCE_DIR}/core/target/session.c ${PROJECT_SOURCE_DIR}/core/target/session_link.c)

@@ -349,6 +349,32 @@ static void an_agent_that_was_stopped_is_given_up(void)
     link_end(&l);
 }
 
+/* Hashing gigabytes takes seconds, within one call: a client that waits must see that the agent
+ * is alive. The file is one hole, which takes no room. */
+static void an_agent_at_work_is_not_silent(void)
+{
+    const int64_t large = (int64_t)2 << 30;
+    char path[] = "/tmp/repx-large-XXXXXX";
+    REPX_AUTO_CLOSE int fd = mkstemp(path);
+    REPX_AUTO_BUF struct repx_buf msg = {0};
+    REPX_AUTO_BUF struct repx_buf fields = {0};
+    struct link l;
+    struct repx_err err = {0};
+    struct session *s = link_session(&l, command, &err);
+
+    session_patience(s, 50, 900);
+    msg_put_text(&msg, F_NAME, path);
+    ok(fd >= 0 && ftruncate(fd, large) == 0, "a large file");
+    int64_t from = link_host.now_ms(NULL);
+    ok(session_ask(s, TEST_HASH, msg.data, msg.len, NULL, &fields, &err) == 0,
+       "an agent that hashes for %lld ms gives signs of life %s",
+       (long long)(link_host.now_ms(NULL) - from), err.text);
+    ok(msg_number(fields.data, fields.len, F_LENGTH, 0) == large, "and has read all");
+    (void)unlink(path);
+    session_destroy(s);
+    link_end(&l);
+}
+
 static void the_user_can_stop_waiting(struct session *s)
 {
     REPX_AUTO_BUF struct repx_buf data = {0};
@@ -475,6 +501,7 @@ int main(void)
     no_answer_at_all_times_out();
     an_unusable_base_path_is_an_error_not_a_broken_link();
     an_agent_that_was_stopped_is_given_up();
+    an_agent_at_work_is_not_silent();
     one_session();
     workers_end_with_the_session();
     a_killed_agent_is_a_broken_link();
