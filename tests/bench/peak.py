@@ -45,7 +45,7 @@ def main():
     child = subprocess.Popen(sys.argv[2:])
     known, looked = {}, 0.0
     while child.poll() is None:
-        if time.monotonic() - looked > 0.2:
+        if time.monotonic() - looked > 0.03:
             found = parents()
             known = {p: n for p, (_, n) in found.items() if n in most and is_below(p, child.pid, found)}
             looked = time.monotonic()
