@@ -30,7 +30,8 @@ static size_t path_slot(const struct object_index *ix, const char *path)
 {
     size_t at = text_hash(path) & (ix->slots - 1);
 
-    while (ix->by_path[at] && strcmp(index_at(ix, ix->by_path[at] - 1)->path, path) != 0)
+    while (ix->by_path[at] &&
+           strcmp(index_at(ix, ix->by_path[at] - 1)->path, path) != 0)
         at = (at + 1) & (ix->slots - 1);
     return at;
 }
@@ -77,7 +78,8 @@ static struct index_entry *new_entry(struct object_index *ix)
     if (ix->count % INDEX_PAGE == 0) {
         if (page == ix->page_cap) {
             ix->page_cap = ix->page_cap ? ix->page_cap * 2 : 16;
-            ix->pages = repx_grow(ix->pages, ix->page_cap, sizeof(*ix->pages));
+            ix->pages =
+                repx_grow(ix->pages, ix->page_cap, sizeof(struct index_entry *));
         }
         ix->pages[page] = repx_array(INDEX_PAGE, sizeof(struct index_entry));
     }

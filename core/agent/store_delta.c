@@ -107,11 +107,13 @@ static char *find_near(struct store *s, const struct object *o)
         return NULL;
     for (size_t i = 0; i < o->wanted_count && i < PLACES_AT_MOST && !best.path; i++) {
         const struct store_tree *tree = &s->builds[store_object_at(o, i)->build].tree;
-        consider(s, &best, below(tree->name, tree->items[store_object_at(o, i)->item].path));
+        consider(s, &best,
+                 below(tree->name, tree->items[store_object_at(o, i)->item].path));
     }
     for (size_t i = 0; i < o->wanted_count && i < PLACES_AT_MOST && !best.path; i++) {
         const struct store_tree *tree = &s->builds[store_object_at(o, i)->build].tree;
-        consider_role(s, &best, tree->name, tree->items[store_object_at(o, i)->item].path);
+        consider_role(s, &best, tree->name,
+                      tree->items[store_object_at(o, i)->item].path);
     }
     return best.path;
 }

@@ -49,9 +49,8 @@ struct object *store_object_add(struct store *s, const struct store_item *item)
         s->objects = repx_grow(s->objects, s->object_cap, sizeof(*s->objects));
     }
     struct object *o = &s->objects[s->object_count++];
-    *o = (struct object){.digest = item->digest,
-                         .executable = item->executable,
-                         .length = item->length};
+    *o = (struct object){
+        .digest = item->digest, .executable = item->executable, .length = item->length};
     s->object_slots[slot_of(s, &o->digest, o->executable)] = (uint32_t)s->object_count;
     return o;
 }

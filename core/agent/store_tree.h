@@ -13,7 +13,7 @@
 
 #include "core/wire/digest.h"
 
-struct store_item { /* there may be a million of them */
+struct store_item {   /* there may be a million of them */
     const char *path; /* "" in a tree that is one file or link */
     const char *leaf; /* the last component of path */
     const char *link;

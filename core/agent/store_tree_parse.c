@@ -17,7 +17,8 @@ struct texts_at {
 };
 
 /* The text of a field, or NULL when there is none or it holds a zero. */
-static const char *take_text(struct texts_at *t, const struct msg_field *in, uint16_t tag)
+static const char *take_text(struct texts_at *t, const struct msg_field *in,
+                             uint16_t tag)
 {
     struct msg_field f;
 

@@ -19,9 +19,8 @@ static char *notes_path(const struct pipeline *p)
 {
     const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     const struct config_target *t = target_config(p->target);
-    REPX_AUTO_FREE char *name =
-        repx_format("%s\n%s\n%s", t->name, t->address ? t->address : "",
-                    target_base(p->target));
+    REPX_AUTO_FREE char *name = repx_format(
+        "%s\n%s\n%s", t->name, t->address ? t->address : "", target_base(p->target));
     int with_base = base && *base == '/', with_home = home && *home == '/';
     struct digest digest;
     char hex[DIGEST_HEX];

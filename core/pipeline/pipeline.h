@@ -52,7 +52,7 @@ struct pipeline {
     const struct pipeline_listener *listener;
     /* filled by the phases */
     struct session_call *root; /* the garbage collector's root, not yet answered */
-    int root_early;            /* it is made only if the target knows all that was expected */
+    int root_early; /* it is made only if the target knows all that was expected */
     struct status_call *asked; /* the status, asked along with other questions */
     int64_t asked_ms;
     struct job_status *status; /* per plan job */

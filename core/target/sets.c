@@ -131,8 +131,7 @@ int sets_remember(struct sets *s, const uint8_t digest[REPX_DIGEST_LEN],
         if (session_finish(call, NULL, err) < 0)
             return -1;
     } else {
-        s->owed =
-            repx_grow(s->owed, s->owed_count + 1, sizeof(struct session_call *));
+        s->owed = repx_grow(s->owed, s->owed_count + 1, sizeof(struct session_call *));
         s->owed[s->owed_count++] = call;
     }
     note(s, digest);

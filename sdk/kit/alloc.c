@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #ifdef __GLIBC__
-#include <malloc.h>
+#    include <malloc.h>
 #endif
 
 #define LARGE (1 << 20)

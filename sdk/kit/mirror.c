@@ -67,8 +67,7 @@ void repx_mirror_add(struct repx_mirror *m, unsigned round, const char *name,
     const char *last = m->count ? m->items[m->count - 1].name : "";
     struct item *item = &m->items[m->count++];
     *item = (struct item){.entry = *entry, .round = round, .index = index};
-    item->name =
-        strcmp(last, name) == 0 ? last : repx_texts_add(&m->texts, name);
+    item->name = strcmp(last, name) == 0 ? last : repx_texts_add(&m->texts, name);
     item->entry.size = sizeof(item->entry);
     item->entry.path = repx_texts_add(&m->texts, path);
     item->entry.link = entry->kind == REPX_ENTRY_LINK && entry->link
@@ -179,7 +178,8 @@ static int place_round(struct repx_mirror *m, size_t from, size_t end,
             to++;
         /* a directory that is told beside what it holds */
         size_t first = from;
-        if (!*m->items[first].entry.path && m->items[first].entry.kind == REPX_ENTRY_DIR)
+        if (!*m->items[first].entry.path &&
+            m->items[first].entry.kind == REPX_ENTRY_DIR)
             first++;
         const struct repx_tree tree = {sizeof(tree), &m->items[first].entry, to - first,
                                        sizeof(struct item)};

@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size)
         memcpy(text, data, size);
-    if (json_member_find(text, size, "files", &from, &end) && (from > end || end > size))
+    if (json_member_find(text, size, "files", &from, &end) &&
+        (from > end || end > size))
         __builtin_trap();
     return 0;
 }

@@ -2,6 +2,8 @@
 /* What may be placed, and where: tables of what hostile Labs and clients try. */
 #include "tap.h"
 
+#include <stdio.h>
+
 #include "core/agent/store_tree.h"
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -165,10 +167,63 @@ static void directories_are_implied(void)
     store_tree_finish(&t);
 }
 
+static uint32_t any(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 16;
+}
+
+/* Trees of any shape: what does not fit was told, and what was taken lies where it says. */
+static void any_tree(uint32_t *seed)
+{
+    static const char *const names[] = {"a", "a-b", "b", "bb", "a b"};
+    struct repx_entry entries[12];
+    char paths[12][64];
+    struct repx_err err = {0};
+    struct store_tree tree;
+    size_t count = 1 + any(seed) % 12;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t n = 0, depth = 1 + any(seed) % 5;
+        for (size_t k = 0; k < depth; k++) {
+            n += (size_t)snprintf(paths[i] + n, sizeof(paths[i]) - n, "%s%s",
+                                  k ? "/" : "", names[any(seed) % 5]);
+        }
+        entries[i] = (struct repx_entry){.size = sizeof(struct repx_entry),
+                                         .path = paths[i],
+                                         .kind = 1 + any(seed) % 3,
+                                         .link = "a"};
+    }
+    const struct repx_tree from = {sizeof(from), entries, count, sizeof(entries[0])};
+    if (store_tree_make(&tree, &from, "artifacts/jobs/a", &err) == 0) {
+        int good = 1;
+        for (size_t i = 0; i < tree.count; i++) {
+            const struct store_item *item = &tree.items[i];
+            const char *dir = tree.dirs[item->dir].path;
+            size_t n = strlen(dir);
+            good &= strncmp(item->path, dir, n) == 0 &&
+                    strcmp(item->path + n + (n > 0), item->leaf) == 0;
+        }
+        if (!good)
+            ok(0, "a tree whose items lie elsewhere");
+    }
+    store_tree_finish(&tree);
+}
+
+static void trees_of_any_shape(void)
+{
+    uint32_t seed = 7;
+
+    for (int i = 0; i < 20000; i++)
+        any_tree(&seed);
+    ok(1, "trees of any shape");
+}
+
 int main(void)
 {
     names_are_checked();
     trees_are_checked();
     directories_are_implied();
+    trees_of_any_shape();
     return tap_end();
 }
