@@ -176,7 +176,7 @@ static uint32_t any(uint32_t *seed)
 /* Trees of any shape: what does not fit was told, and what was taken lies where it says. */
 static void any_tree(uint32_t *seed)
 {
-    static const char *const names[] = {"a", "a-b", "b", "bb", "a b"};
+    static const char *const parts[] = {"a", "a-b", "b", "bb", "a b"};
     struct repx_entry entries[12];
     char paths[12][64];
     struct repx_err err = {0};
@@ -187,7 +187,7 @@ static void any_tree(uint32_t *seed)
         size_t n = 0, depth = 1 + any(seed) % 5;
         for (size_t k = 0; k < depth; k++) {
             n += (size_t)snprintf(paths[i] + n, sizeof(paths[i]) - n, "%s%s",
-                                  k ? "/" : "", names[any(seed) % 5]);
+                                  k ? "/" : "", parts[any(seed) % 5]);
         }
         entries[i] = (struct repx_entry){.size = sizeof(struct repx_entry),
                                          .path = paths[i],
