@@ -40,6 +40,7 @@ void pipeline_keep_root(struct pipeline *p, const struct digest *sets, size_t co
     /* Nothing waits for it: submit takes the answer with its own first one. */
     p->root = session_call(target_session(p->target), V_GCROOT, msg.data, msg.len, NULL,
                            NULL);
+    session_end(p->root); /* said now, so that it is part of what is asked together */
 }
 
 void pipeline_ask_status(struct pipeline *p)

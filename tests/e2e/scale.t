@@ -23,6 +23,8 @@ check 'sending 20,000 files takes little memory' '
 check 'as does finding that nothing is new' '
 	peak noop lab && ((client > 0 && client <= 22 && agent <= 24))'
 
+export XDG_STATE_HOME=$WORK/few-state
+
 # waits LAB OPTION...: how often in a row a run waits for the far end, by what a delay adds.
 waits() {
 	local from mid end
