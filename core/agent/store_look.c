@@ -76,7 +76,7 @@ static void look_at(struct store *s, int dir, const char *name, const char *path
                                   .executable = (st->st_mode & S_IXUSR) != 0,
                                   .size = length,
                                   .sec = st->st_mtim.tv_sec,
-                                  .nsec = st->st_mtim.tv_nsec,
+                                  .nsec = (uint32_t)st->st_mtim.tv_nsec,
                                   .ino = st->st_ino,
                                   .path = own};
     index_add(store_index(s), &e);
