@@ -223,7 +223,8 @@ part_memory() {
 		files 'cold, ms' 'noop, ms' 'client, MiB' 'agent, MiB'
 	for size in $sizes; do
 		kind=tiny
-		rm -rf "$FAST/local" "$FAST/m"
+		# what is remembered of a Lab at that path is of another size
+		rm -rf "$FAST/local" "$FAST/m" "$FAST/cache"
 		if [[ $size == 4g ]]; then "$here/make_lab.py" large "$FAST/m" 4096; else "$here/make_lab.py" $kind "$FAST/m" "$size"; fi
 		"$here/peak.py" "$FAST/cold" repx run bench --lab "$FAST/m" --target local >"$FAST/out" 2>&1 ||
 			{ tail -n 5 "$FAST/out"; exit 1; }
