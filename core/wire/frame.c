@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/wire/frame.h"
 
+#include "core/wire/crc32c.h"
 #include "core/wire/endian.h"
+
+/* Is it what was sent? whole: with its head. */
+static int check_sum(const uint8_t *frame, size_t whole, struct repx_err *err)
+{
+    if (le32_get(frame + whole) == crc32c(0, frame, whole))
+        return 0;
+    return repx_fail(err, REPX_E_CORRUPT,
+                     "bytes were changed on the way: a frame has not its checksum; "
+                     "run the same again");
+}
 
 int64_t frame_take(const void *bytes, size_t n, struct frame *frame,
                    struct repx_err *err)
@@ -20,14 +31,17 @@ int64_t frame_take(const void *bytes, size_t n, struct frame *frame,
         return repx_fail(err, REPX_E_CORRUPT, "reserved bytes of a frame are %u %u",
                          p[6], p[7]);
     }
-    if (n - FRAME_HEAD < length)
+    size_t sum = p[5] & FRAME_SUM ? FRAME_SUM_LEN : 0;
+    if (n - FRAME_HEAD < length + sum)
         return 0;
+    if (sum && check_sum(p, FRAME_HEAD + length, err) < 0)
+        return -1;
     *frame = (struct frame){.type = p[4],
                             .flags = p[5],
                             .stream = le32_get(p + 8),
                             .length = length,
                             .payload = p + FRAME_HEAD};
-    return (int64_t)length + FRAME_HEAD;
+    return (int64_t)(FRAME_HEAD + length + sum);
 }
 
 void frame_put(struct repx_buf *to, uint8_t type, uint8_t flags, uint32_t stream,
@@ -39,6 +53,12 @@ void frame_put(struct repx_buf *to, uint8_t type, uint8_t flags, uint32_t stream
     head[4] = type;
     head[5] = flags;
     le32_put(head + 8, stream);
+    size_t at = to->len;
     repx_buf_add(to, head, sizeof(head));
     repx_buf_add(to, payload, length);
+    if (flags & FRAME_SUM) {
+        uint8_t sum[FRAME_SUM_LEN];
+        le32_put(sum, crc32c(0, to->data + at, FRAME_HEAD + length));
+        repx_buf_add(to, sum, sizeof(sum));
+    }
 }

@@ -8,6 +8,7 @@
  *     6       2     zero
  *     8       4     stream, little endian; 0 for the connection itself
  *     12      ...   payload
+ *     ...     4     only with FRAME_SUM: CRC32C of all before it, little endian
  *
  * Before its first frame the agent prints the line FRAME_MAGIC; whatever came before that
  * (a login shell's noise) is skipped. */
@@ -38,6 +39,8 @@
 #define FRAME_PONG 10
 
 #define FRAME_CONTROL 1u
+#define FRAME_SUM 2u /* for a peer whose HELLO has F_SUMS */
+#define FRAME_SUM_LEN 4
 
 struct frame {
     uint8_t type, flags;
@@ -47,7 +50,7 @@ struct frame {
 };
 
 /* Take one frame off the front of bytes. Returns its whole length, 0 when more bytes are
- * needed, -1 when it is no frame (too large, reserved bytes set). */
+ * needed, -1 when it is no frame (too large, reserved bytes set, another checksum). */
 int64_t frame_take(const void *bytes, size_t n, struct frame *frame,
                    struct repx_err *err);
 void frame_put(struct repx_buf *to, uint8_t type, uint8_t flags, uint32_t stream,

@@ -79,11 +79,12 @@ struct mux_stream *mux_find(const struct mux *m, uint32_t id)
     return i < m->count && m->streams[i]->id == id ? m->streams[i] : NULL;
 }
 
-struct mux_stream *mux_add(struct mux *m, uint32_t id)
+struct mux_stream *mux_add(struct mux *m, uint32_t id, int64_t verb)
 {
     struct mux_stream *s = REPX_NEW(struct mux_stream);
 
     s->id = id;
+    s->bare = verb == V_PUT;
     s->credit = s->window = s->span = s->most = MUX_WINDOW;
     if (m->count == m->cap) {
         m->cap = m->cap ? m->cap * 2 : 16;
@@ -153,10 +154,16 @@ void mux_drop_output(struct mux_stream *s)
 
 /* ---- output ---- */
 
+static uint8_t sum_flag(const struct mux *m)
+{
+    return m->sums ? FRAME_SUM : 0;
+}
+
 void mux_control(struct mux *m, uint8_t type, uint32_t stream, const void *payload,
                  size_t n)
 {
-    frame_put(&m->control, type, FRAME_CONTROL, stream, payload, (uint32_t)n);
+    frame_put(&m->control, type, FRAME_CONTROL | sum_flag(m), stream, payload,
+              (uint32_t)n);
 }
 
 void mux_hello(struct mux *m, const void *fields, size_t n)
@@ -167,6 +174,7 @@ void mux_hello(struct mux *m, const void *fields, size_t n)
         repx_buf_str(&m->control, FRAME_MAGIC);
     msg_put_number(&msg, F_WIRE_MIN, WIRE_VERSION_MIN);
     msg_put_number(&msg, F_WIRE_MAX, WIRE_VERSION_MAX);
+    msg_put_number(&msg, F_SUMS, 1);
     repx_buf_add(&msg, fields, n < FIELDS_MAX ? n : 0);
     mux_control(m, FRAME_HELLO, 0, msg.data, msg.len);
 }
@@ -179,7 +187,8 @@ static void send_data(struct mux *m, struct mux_stream *s)
         n = s->credit;
     if (n > DATA_STEP)
         n = DATA_STEP;
-    frame_put(&m->ready, FRAME_DATA, 0, s->id, s->out.data + s->out_at, (uint32_t)n);
+    frame_put(&m->ready, FRAME_DATA, s->bare ? 0 : sum_flag(m), s->id,
+              s->out.data + s->out_at, (uint32_t)n);
     s->credit -= (uint32_t)n;
     s->out_at += n;
     if (s->out_at == s->out.len || s->out_at >= MUX_WINDOW / 2) {
@@ -199,12 +208,12 @@ static void serve_turn(struct mux *m)
     if (waiting(s) && s->credit)
         send_data(m, s);
     if (!waiting(s) && s->end_queued && !s->end_sent) {
-        frame_put(&m->ready, FRAME_END, FRAME_CONTROL, s->id, NULL, 0);
+        frame_put(&m->ready, FRAME_END, FRAME_CONTROL | sum_flag(m), s->id, NULL, 0);
         s->end_sent = 1;
     }
     if (!waiting(s) && s->result_queued) {
-        frame_put(&m->ready, FRAME_RESULT, FRAME_CONTROL, s->id, s->result.data,
-                  (uint32_t)s->result.len);
+        frame_put(&m->ready, FRAME_RESULT, FRAME_CONTROL | sum_flag(m), s->id,
+                  s->result.data, (uint32_t)s->result.len);
         mux_remove(m, s);
         return;
     }
@@ -242,7 +251,7 @@ uint32_t mux_request(struct mux *m, uint16_t verb, const void *msg, size_t n)
 
     if (m->side != MUX_CLIENT || n > FIELDS_MAX || m->last_stream == UINT32_MAX)
         return 0;
-    struct mux_stream *s = mux_add(m, m->last_stream + 1);
+    struct mux_stream *s = mux_add(m, m->last_stream + 1, verb);
     msg_put_number(&b, F_VERB, verb);
     repx_buf_add(&b, msg, n);
     mux_control(m, FRAME_REQUEST, s->id, b.data, b.len);

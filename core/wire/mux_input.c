@@ -37,6 +37,7 @@ static int on_hello(struct mux *m, const struct frame *f, struct repx_err *err)
     if (min < 1 || max < min)
         return broken(err, f, "hello without versions");
     m->hello_seen = 1;
+    m->sums = msg_number(f->payload, f->length, F_SUMS, 0) == 1;
     if (min > WIRE_VERSION_MAX || max < WIRE_VERSION_MIN) {
         return repx_fail(err, REPX_E_UNSUPPORTED,
                          "the %s speaks wire versions %lld to %lld, this %s %d to %d: "
@@ -64,7 +65,7 @@ static int on_request(struct mux *m, const struct frame *f, struct repx_err *err
     int64_t verb = msg_number(f->payload, f->length, F_VERB, 0);
     if (verb < 1 || verb > UINT16_MAX)
         return broken(err, f, "a request without a verb");
-    (void)mux_add(m, f->stream);
+    (void)mux_add(m, f->stream, verb);
     if (m->count > STREAMS_MAX) {
         mux_result(m, f->stream, REPX_E_BUSY, "too many calls at a time", NULL, 0);
         return 0;
@@ -206,6 +207,16 @@ static int on_ping(struct mux *m, const struct frame *f, struct repx_err *err)
     return 0;
 }
 
+/* Who began with checksums goes on with them, but for DATA whose objects have digests. */
+static int check_summed(struct mux *m, const struct frame *f)
+{
+    const struct mux_stream *s = f->type == FRAME_DATA ? mux_find(m, f->stream) : NULL;
+
+    m->summed |= (f->flags & FRAME_SUM) != 0;
+    return !m->summed || f->flags & FRAME_SUM ||
+           (f->type == FRAME_DATA && (!s || s->bare));
+}
+
 static int dispatch(struct mux *m, const struct frame *f, struct repx_err *err)
 {
     static const struct {
@@ -219,6 +230,8 @@ static int dispatch(struct mux *m, const struct frame *f, struct repx_err *err)
         {FRAME_PING, on_ping},     {FRAME_PONG, on_ping},
     };
 
+    if (!check_summed(m, f))
+        return broken(err, f, "a frame without its checksum");
     if (m->control.len > CONTROL_MAX)
         return broken(err, f, "it asks and does not read the answers");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {

@@ -16,6 +16,7 @@ struct mux_stream {
     uint8_t canceled; /* client: answers are dropped */
     uint8_t turn;     /* stands in the line for DATA */
     uint8_t closed;   /* out of the table; freed when its turn comes */
+    uint8_t bare;     /* its DATA goes without checksums: objects have digests */
     struct repx_buf out;
     size_t out_at; /* sent up to here */
     struct repx_buf result;
@@ -35,12 +36,14 @@ struct mux {
     struct repx_buf in;
     uint32_t last_stream;
     uint8_t magic_seen, hello_seen;
+    uint8_t sums;               /* the peer takes checksums */
+    uint8_t summed;             /* and sends them from now on */
     size_t noise;               /* bytes before the magic */
     struct repx_buf noise_line; /* the last whole or begun line of it */
 };
 
 struct mux_stream *mux_find(const struct mux *m, uint32_t id);
-struct mux_stream *mux_add(struct mux *m, uint32_t id);
+struct mux_stream *mux_add(struct mux *m, uint32_t id, int64_t verb);
 void mux_remove(struct mux *m, struct mux_stream *s);
 void mux_queue(struct mux *m, struct mux_stream *s); /* into the line, if it can send */
 void mux_drop_output(struct mux_stream *s);

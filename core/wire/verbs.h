@@ -49,6 +49,7 @@
 #define F_WARNING 40   /* T, for the user */
 #define F_FEATURES 41  /* N, of a hello: FEATURE_* */
 #define F_LEFT 42      /* N, jobs that wait for room */
+#define F_SUMS 46      /* N, of a hello: 1: frames may carry checksums */
 #define F_PURGED 45    /* N: its outputs are not what its manifest says */
 
 /* What a side understands beyond its wire version. */

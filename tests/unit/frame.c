@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tap.h"
 
+#include "core/wire/crc32c.h"
 #include "core/wire/endian.h"
 #include "core/wire/frame.h"
 
@@ -61,8 +62,31 @@ static void heads_are_checked(void)
     }
 }
 
+/* The flag itself is none of its bits: who had sums before misses it (mux). */
+static void a_changed_bit_is_seen(void)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    struct frame f;
+    size_t taken = 0;
+
+    ok(crc32c(0, "123456789", 9) == 0xe3069283u &&
+           crc32c(crc32c(0, "1234", 4), "56789", 5) == 0xe3069283u,
+       "CRC32C, in one piece and in two");
+    frame_put(&b, FRAME_RESULT, FRAME_CONTROL | FRAME_SUM, 3, "succeeded", 9);
+    ok(frame_take(b.data, b.len, &f, NULL) == FRAME_HEAD + 9 + FRAME_SUM_LEN &&
+           f.length == 9,
+       "a frame with its checksum comes back");
+    for (size_t bit = 0; bit < b.len * 8; bit++) {
+        b.data[bit / 8] = (char)(b.data[bit / 8] ^ 1 << bit % 8);
+        taken += frame_take(b.data, b.len, &f, NULL) > 0 && f.flags & FRAME_SUM;
+        b.data[bit / 8] = (char)(b.data[bit / 8] ^ 1 << bit % 8);
+    }
+    ok(taken == 0, "with one bit changed it does not");
+}
+
 int main(void)
 {
+    a_changed_bit_is_seen();
     a_frame_comes_back_as_it_went();
     a_part_of_a_frame_is_not_yet_one();
     heads_are_checked();

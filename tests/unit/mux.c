@@ -115,6 +115,68 @@ static void unknown_frames_are_skipped(void)
     pair_close(&c, &a);
 }
 
+/* ---- checksums ---- */
+
+/* What the client says after the hellos, with one bit changed; 0 when there are not that many
+ * bits. *told: the agent was told something, and went on. */
+static int flipped(size_t bit, int *told)
+{
+    REPX_AUTO_BUF struct repx_buf sent = {0};
+    struct end c, a;
+    const void *bytes;
+    pair_open(&c, &a);
+
+    (void)settle(&c, &a);
+    uint32_t s = mux_request(c.mux, 9, "", 0);
+    (void)mux_send(c.mux, s, "upload", 6);
+    mux_end(c.mux, s);
+    size_t n = mux_output(c.mux, &bytes);
+    repx_buf_add(&sent, bytes, n);
+    int is = bit < n * 8;
+    if (is) {
+        sent.data[bit / 8] = (char)(sent.data[bit / 8] ^ 1 << bit % 8);
+        int rc = mux_input(a.mux, sent.data, sent.len, NULL);
+        *told = rc == 0 && a.ended[s];
+        *told |= a.got[s].len && strcmp(repx_buf_text(&a.got[s]), "upload") != 0;
+    }
+    pair_close(&c, &a);
+    return is;
+}
+
+static void a_changed_bit_is_no_message(void)
+{
+    size_t bit = 0, told = 0;
+
+    for (int one = 0; flipped(bit, &one); bit++)
+        told += one;
+    ok(bit > 400 && told == 0, "of %zu bits each is missed when it changes", bit);
+}
+
+/* Its hello says nothing of checksums. */
+static void a_peer_without_checksums(void)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0}, msg = {0}, request = {0};
+    struct end c, a;
+    const void *bytes;
+    struct frame f;
+    pair_open(&c, &a);
+
+    msg_put_number(&msg, F_WIRE_MIN, 1);
+    msg_put_number(&msg, F_WIRE_MAX, 1);
+    msg_put_number(&request, F_VERB, 9);
+    frame_put(&b, FRAME_HELLO, FRAME_CONTROL, 0, msg.data, (uint32_t)msg.len);
+    frame_put(&b, FRAME_REQUEST, FRAME_CONTROL, 1, request.data, (uint32_t)request.len);
+    mux_sent(a.mux, mux_output(a.mux, &bytes));
+    ok(mux_input(a.mux, b.data, b.len, NULL) == 0 && a.requests == 1,
+       "a peer that knows no checksums is understood");
+    mux_result(a.mux, 1, 0, NULL, NULL, 0);
+    size_t n = mux_output(a.mux, &bytes);
+    ok(frame_take(bytes, n, &f, NULL) > 0 && f.type == FRAME_RESULT &&
+           !(f.flags & FRAME_SUM),
+       "and gets none");
+    pair_close(&c, &a);
+}
+
 /* ---- noise ---- */
 
 static void noise_is_skipped_wherever_it_is_cut(void)
@@ -337,6 +399,8 @@ int main(void)
     cancel_drops_both_ways();
     log_and_ping();
     unknown_frames_are_skipped();
+    a_changed_bit_is_no_message();
+    a_peer_without_checksums();
     noise_is_skipped_wherever_it_is_cut();
     endless_noise_ends();
     versions_that_do_not_meet();
