@@ -62,12 +62,23 @@ struct cmd {
                 struct repx_err *err);
 };
 
-/* Parse argv[1..] of a command with its own and the global options. Positional words are
- * moved to the front of argv; returns their number or -1 (REPX_E_USAGE). */
-int options_parse(const struct cmd *cmd, void *args, struct cli *cli, int argc,
-                  char **argv, struct repx_err *err);
+/* A command line, or the rest of one. */
+struct words {
+    int count;
+    char **at;
+};
+
+/* Parse the arguments of a command (path: its name with those above it, for messages) with
+ * its own options, which may be NULL, and the global ones. Positional words are moved to the
+ * front; returns their number or -1 (REPX_E_USAGE). */
+int options_parse(const char *path, const struct option *own, void *args,
+                  struct cli *cli, struct words argv, struct repx_err *err);
+/* How many entries at the front are options and their values; all when no word follows. */
+int options_skip(const struct option *own, struct words argv);
 void options_release(const struct option *options, void *args);
-void options_help(const struct option *options, struct repx_buf *to);
+/* The rows that are not hidden, below a heading; nothing when there is none. */
+void options_help(const char *heading, const struct option *options,
+                  struct repx_buf *to);
 
 /* ---- the process (cli.c) ---- */
 

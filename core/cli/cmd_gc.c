@@ -8,12 +8,13 @@
 #include <kit/alloc.h>
 
 #include "cli.h"
+#include "core/json/json.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
 struct gc_args {
     const char *kind, *project, *name;
-    int dry_run, yes, pinned_only, sizes;
+    int dry_run, yes, pinned_only, sizes, json;
 };
 
 static const struct option gc_options[] = {
@@ -37,7 +38,14 @@ static const struct option gc_options[] = {
         "yes", 'y', OPTION_FLAG, NULL, offsetof(struct gc_args, yes), "do not ask", 1 \
     }
 
-static const struct option common_options[] = {COMMON_OPTIONS, {0}};
+#define JSON_OPTION                                                                \
+    {                                                                              \
+        "json", 0, OPTION_FLAG, NULL, offsetof(struct gc_args, json), "as JSON", 0 \
+    }
+
+static const struct option status_options[] = {COMMON_OPTIONS, JSON_OPTION, {0}};
+
+static const struct option unpin_options[] = {COMMON_OPTIONS, {0}};
 
 static const struct option list_options[] = {
     COMMON_OPTIONS,
@@ -47,6 +55,7 @@ static const struct option list_options[] = {
      "only roots of that kind", 0},
     {"project", 0, OPTION_TEXT, "TEXT", offsetof(struct gc_args, project),
      "only roots whose project holds TEXT", 0},
+    JSON_OPTION,
     {0},
 };
 
@@ -191,19 +200,42 @@ static int is_shown(const struct gc_args *a, const struct msg_field *f)
     return !a->project || (project && strstr(project, a->project));
 }
 
-static int list_main(struct cli *cli, const void *args, char **words, int count,
-                     struct repx_err *err)
+static int is_root_of(const struct lab *lab, const struct msg_field *f)
 {
-    const struct gc_args *a = args;
-    REPX_AUTO_BUF struct repx_buf data = {0};
+    REPX_AUTO_FREE char *id = msg_text(f->bytes, f->length, F_KEY);
+
+    return f->tag == F_ENTRY && id && strcmp(id, lab->id) == 0;
+}
+
+static void root_json(const struct msg_field *f, struct repx_buf *to)
+{
+    const struct {
+        const char *key;
+        uint16_t tag;
+    } texts[] = {{"name", F_NAME}, {"lab", F_KEY}, {"project", F_LINK}};
+    int64_t bytes = msg_number(f->bytes, f->length, F_BYTES, -1);
+
+    repx_buf_fmt(to, "%s{\"kind\":\"%s\"", to->len ? ",\n " : "[",
+                 msg_number(f->bytes, f->length, F_KIND, 0) ? "pinned" : "auto");
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        REPX_AUTO_FREE char *text = msg_text(f->bytes, f->length, texts[i].tag);
+        if (!text)
+            continue;
+        repx_buf_fmt(to, ",\"%s\":", texts[i].key);
+        json_put_string(to, text);
+    }
+    if (bytes >= 0)
+        repx_buf_fmt(to, ",\"bytes\":%lld", (long long)bytes);
+    repx_buf_char(to, '}');
+}
+
+static void say_roots(const struct gc_args *a, const struct repx_buf *data,
+                      const char *target)
+{
     struct msg_field f;
     size_t at = 0, shown = 0;
 
-    (void)words;
-    (void)count;
-    if (open_target(cli, err) < 0 || ask_roots(cli, a->sizes, &data, err) < 0)
-        return -1;
-    while (msg_next(repx_buf_text(&data), data.len, &at, &f) > 0) {
+    while (msg_next(repx_buf_text(data), data->len, &at, &f) > 0) {
         if (f.tag != F_ENTRY || !is_shown(a, &f))
             continue;
         if (!shown++) {
@@ -213,31 +245,53 @@ static int list_main(struct cli *cli, const void *args, char **words, int count,
         say_root(&f, a->sizes);
     }
     if (!shown) {
-        ui_say("No GC roots found on '%s'.", target_config(cli->target)->name);
-        return 0;
+        ui_say("No GC roots found on '%s'.", target);
+    } else {
+        ui_say("\n%zu root(s) on '%s'", shown, target);
     }
-    ui_say("\n%zu root(s) on '%s'", shown, target_config(cli->target)->name);
+}
+
+static void say_roots_json(const struct gc_args *a, const struct repx_buf *data)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    struct msg_field f;
+    size_t at = 0;
+
+    while (msg_next(repx_buf_text(data), data->len, &at, &f) > 0) {
+        if (f.tag == F_ENTRY && is_shown(a, &f))
+            root_json(&f, &b);
+    }
+    repx_buf_str(&b, b.len ? "]" : "[]");
+    ui_say("%s", b.data);
+}
+
+static int list_main(struct cli *cli, const void *args, char **words, int count,
+                     struct repx_err *err)
+{
+    const struct gc_args *a = args;
+    REPX_AUTO_BUF struct repx_buf data = {0};
+
+    (void)words;
+    (void)count;
+    if (open_target(cli, err) < 0 || ask_roots(cli, a->sizes, &data, err) < 0)
+        return -1;
+    if (a->json) {
+        say_roots_json(a, &data);
+    } else {
+        say_roots(a, &data, target_config(cli->target)->name);
+    }
     return 0;
 }
 
-static int status_main(struct cli *cli, const void *args, char **words, int count,
-                       struct repx_err *err)
+static void say_status(const struct cli *cli, const struct repx_buf *data)
 {
-    REPX_AUTO_BUF struct repx_buf data = {0};
     REPX_AUTO_BUF struct repx_buf pins = {0};
     struct msg_field f;
     size_t at = 0, roots = 0;
 
-    (void)args;
-    (void)words;
-    (void)count;
-    if (cli_lab(cli, err) < 0 || open_target(cli, err) < 0 ||
-        ask_roots(cli, 0, &data, err) < 0)
-        return -1;
-    while (msg_next(repx_buf_text(&data), data.len, &at, &f) > 0) {
-        REPX_AUTO_FREE char *lab = msg_text(f.bytes, f.length, F_KEY);
+    while (msg_next(repx_buf_text(data), data->len, &at, &f) > 0) {
         REPX_AUTO_FREE char *name = msg_text(f.bytes, f.length, F_NAME);
-        if (f.tag != F_ENTRY || !lab || !name || strcmp(lab, cli->lab->id) != 0)
+        if (!is_root_of(cli->lab, &f) || !name)
             continue;
         if (msg_number(f.bytes, f.length, F_KIND, 0)) {
             repx_buf_str(&pins, pins.len ? ", " : "");
@@ -253,6 +307,44 @@ static int status_main(struct cli *cli, const void *args, char **words, int coun
     }
     if (roots)
         ui_say("%zu auto root(s)", roots);
+}
+
+static void say_status_json(const struct cli *cli, const struct repx_buf *data)
+{
+    REPX_AUTO_BUF struct repx_buf roots = {0};
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    struct msg_field f;
+    size_t at = 0, pins = 0;
+
+    while (msg_next(repx_buf_text(data), data->len, &at, &f) > 0) {
+        if (!is_root_of(cli->lab, &f))
+            continue;
+        pins += msg_number(f.bytes, f.length, F_KIND, 0) != 0;
+        root_json(&f, &roots);
+    }
+    repx_buf_str(&b, "{\"lab\":");
+    json_put_string(&b, cli->lab->id);
+    repx_buf_fmt(&b, ",\"pinned\":%s,\"roots\":%s]}", pins ? "true" : "false",
+                 roots.len ? roots.data : "[");
+    ui_say("%s", b.data);
+}
+
+static int status_main(struct cli *cli, const void *args, char **words, int count,
+                       struct repx_err *err)
+{
+    const struct gc_args *a = args;
+    REPX_AUTO_BUF struct repx_buf data = {0};
+
+    (void)words;
+    (void)count;
+    if (cli_lab(cli, err) < 0 || open_target(cli, err) < 0 ||
+        ask_roots(cli, 0, &data, err) < 0)
+        return -1;
+    if (a->json) {
+        say_status_json(cli, &data);
+    } else {
+        say_status(cli, &data);
+    }
     return 0;
 }
 
@@ -308,7 +400,7 @@ static int unpin_main(struct cli *cli, const void *args, char **words, int count
 
 static const struct cmd cmd_gc_list = {
     .name = "list",
-    .usage = "[--sizes] [--kind auto|pinned] [--project TEXT]",
+    .usage = "[--sizes] [--kind auto|pinned] [--project TEXT] [--json]",
     .summary = "show the roots: what keeps Labs from being collected",
     .options = list_options,
     .args_size = sizeof(struct gc_args),
@@ -317,8 +409,8 @@ static const struct cmd cmd_gc_list = {
 
 static const struct cmd cmd_gc_status = {
     .name = "status",
-    .usage = "",
-    .options = common_options,
+    .usage = "[--json]",
+    .options = status_options,
     .summary = "tell whether the Lab is pinned there",
     .args_size = sizeof(struct gc_args),
     .main = status_main,
@@ -337,7 +429,7 @@ static const struct cmd cmd_gc_pin = {
 static const struct cmd cmd_gc_unpin = {
     .name = "unpin",
     .usage = "NAME",
-    .options = common_options,
+    .options = unpin_options,
     .summary = "let a pin go; the beginning of its name is enough",
     .args_size = sizeof(struct gc_args),
     .min_words = 1,

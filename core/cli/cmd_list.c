@@ -57,38 +57,81 @@ static int list_runs(struct cli *cli, const void *args, char **words, int count,
     return 0;
 }
 
-static int list_groups(struct cli *cli, const void *args, char **words, int count,
-                       struct repx_err *err)
+static void group_json(const struct lab_group *g, struct repx_buf *to)
+{
+    repx_buf_str(to, to->len ? ",\n {\"name\":" : "[{\"name\":");
+    json_put_string(to, g->name);
+    repx_buf_str(to, ",\"runs\":[");
+    for (size_t i = 0; i < g->run_count; i++) {
+        repx_buf_str(to, i ? "," : "");
+        json_put_string(to, g->runs[i]);
+    }
+    repx_buf_str(to, "]}");
+}
+
+static void say_groups_json(const struct lab *lab, const struct lab_group *only)
+{
+    REPX_AUTO_BUF struct repx_buf b = {0};
+
+    for (size_t i = 0; i < lab->group_count; i++) {
+        if (!only || only == &lab->groups[i])
+            group_json(&lab->groups[i], &b);
+    }
+    repx_buf_str(&b, b.len ? "]" : "[]");
+    ui_say("%s", repx_buf_text(&b));
+}
+
+static void say_groups(const struct lab *lab, const struct lab_group *only)
+{
+    if (only) {
+        ui_say("Runs in group '@%s':", only->name);
+        for (size_t i = 0; i < only->run_count; i++)
+            ui_say("  %s", only->runs[i]);
+        return;
+    }
+    if (!lab->group_count) {
+        ui_say("There are no groups in %s.", lab->path);
+        return;
+    }
+    ui_say("Available groups in %s:", lab->path);
+    for (size_t i = 0; i < lab->group_count; i++)
+        ui_say("  @%s (%zu runs)", lab->groups[i].name, lab->groups[i].run_count);
+}
+
+static const struct lab_group *find_group(const struct lab *lab, const char *name,
+                                          struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf names = {0};
 
-    (void)args;
+    for (size_t i = 0; i < lab->group_count; i++) {
+        if (strcmp(name, lab->groups[i].name) == 0)
+            return &lab->groups[i];
+        repx_buf_fmt(&names, "%s%s", i ? ", " : "", lab->groups[i].name);
+    }
+    (void)repx_fail(err, REPX_E_NOENT, "unknown group '@%s'; available groups: %s",
+                    name, names.len ? repx_buf_text(&names) : "none");
+    return NULL;
+}
+
+static int list_groups(struct cli *cli, const void *args, char **words, int count,
+                       struct repx_err *err)
+{
+    const struct list_args *a = args;
+    const struct lab_group *only = NULL;
+
     if (cli_lab(cli, err) < 0)
         return -1;
-    const struct lab *lab = cli->lab;
-    const char *want = count > 0 ? words[0] + (words[0][0] == '@') : NULL;
-    if (!lab->group_count && !want) {
-        ui_say("There are no groups in %s.", lab->path);
-        return 0;
+    if (count > 0) {
+        only = find_group(cli->lab, words[0] + (words[0][0] == '@'), err);
+        if (!only)
+            return -1;
     }
-    if (!want)
-        ui_say("Available groups in %s:", lab->path);
-    for (size_t i = 0; i < lab->group_count; i++) {
-        const struct lab_group *g = &lab->groups[i];
-        repx_buf_fmt(&names, "%s%s", i ? ", " : "", g->name);
-        if (!want) {
-            ui_say("  @%s (%zu runs)", g->name, g->run_count);
-        } else if (strcmp(want, g->name) == 0) {
-            ui_say("Runs in group '@%s':", g->name);
-            for (size_t r = 0; r < g->run_count; r++)
-                ui_say("  %s", g->runs[r]);
-            return 0;
-        }
+    if (a->json) {
+        say_groups_json(cli->lab, only);
+    } else {
+        say_groups(cli->lab, only);
     }
-    if (!want)
-        return 0;
-    return repx_fail(err, REPX_E_NOENT, "unknown group '@%s'; available groups: %s",
-                     want, names.len ? repx_buf_text(&names) : "none");
+    return 0;
 }
 
 /* A tree is walked without recursion: a chain of 100,000 jobs is legal. */
@@ -97,7 +140,12 @@ struct node {
     size_t depth;
 };
 
-static void print_tree(const struct lab *lab, size_t root)
+/* What is said of a job where the walk meets it; again: it was met before. */
+typedef void visit_fn(struct repx_buf *to, const struct lab *lab, struct node at,
+                      int again);
+
+static void walk(const struct lab *lab, size_t root, visit_fn *visit,
+                 struct repx_buf *to)
 {
     REPX_AUTO_FREE char *seen = repx_alloc(lab->job_count);
     struct node *stack = REPX_NEW(struct node);
@@ -107,10 +155,8 @@ static void print_tree(const struct lab *lab, size_t root)
     while (n) {
         struct node at = stack[--n];
         const struct lab_job *job = &lab->jobs[at.job];
-        int again = seen[at.job] && job->dep_count;
 
-        ui_say("%*s%s%s", (int)(2 * at.depth), "", job->id,
-               again ? " (see above)" : "");
+        visit(to, lab, at, seen[at.job]);
         if (seen[at.job])
             continue;
         seen[at.job] = 1;
@@ -124,17 +170,50 @@ static void print_tree(const struct lab *lab, size_t root)
     repx_free_ptr(&stack);
 }
 
+static void say_node(struct repx_buf *to, const struct lab *lab, struct node at,
+                     int again)
+{
+    const struct lab_job *job = &lab->jobs[at.job];
+
+    (void)to;
+    ui_say("%*s%s%s", (int)(2 * at.depth), "", job->id,
+           again && job->dep_count ? " (see above)" : "");
+}
+
+static void node_json(struct repx_buf *to, const struct lab *lab, struct node at,
+                      int again)
+{
+    const struct lab_job *job = &lab->jobs[at.job];
+
+    if (again)
+        return;
+    repx_buf_str(to, to->len ? ",\n " : "{");
+    json_put_string(to, job->id);
+    repx_buf_str(to, ":[");
+    for (size_t i = 0; i < job->dep_count; i++) {
+        repx_buf_str(to, i ? "," : "");
+        json_put_string(to, lab->jobs[job->deps[i]].id);
+    }
+    repx_buf_char(to, ']');
+}
+
 static int list_deps(struct cli *cli, const void *args, char **words, int count,
                      struct repx_err *err)
 {
+    const struct list_args *a = args;
+    REPX_AUTO_BUF struct repx_buf b = {0};
     size_t job;
 
-    (void)args;
     (void)count;
     if (cli_lab(cli, err) < 0 || resolve_one(cli->lab, words[0], &job, err) < 0)
         return -1;
+    if (a->json) {
+        walk(cli->lab, job, node_json, &b);
+        ui_say("%s}", repx_buf_text(&b));
+        return 0;
+    }
     ui_say("Dependency tree for job '%s':", cli->lab->jobs[job].id);
-    print_tree(cli->lab, job);
+    walk(cli->lab, job, say_node, NULL);
     return 0;
 }
 
@@ -150,7 +229,9 @@ static const struct cmd cmd_list_runs = {
 
 static const struct cmd cmd_list_groups = {
     .name = "groups",
-    .usage = "[NAME]",
+    .usage = "[NAME] [--json]",
+    .options = list_options,
+    .args_size = sizeof(struct list_args),
     .summary = "list the groups of the Lab, or the runs of one",
     .max_words = 1,
     .main = list_groups,
@@ -158,7 +239,9 @@ static const struct cmd cmd_list_groups = {
 
 static const struct cmd cmd_list_deps = {
     .name = "deps",
-    .usage = "JOB",
+    .usage = "JOB [--json]",
+    .options = list_options,
+    .args_size = sizeof(struct list_args),
     .summary = "show what a job depends on, as a tree",
     .min_words = 1,
     .max_words = 1,
@@ -167,7 +250,9 @@ static const struct cmd cmd_list_deps = {
 
 static const struct cmd cmd_list_dependencies = {
     .name = "dependencies",
-    .usage = "JOB",
+    .usage = "JOB [--json]",
+    .options = list_options,
+    .args_size = sizeof(struct list_args),
     .summary = "same as deps",
     .min_words = 1,
     .max_words = 1,

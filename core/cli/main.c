@@ -37,8 +37,7 @@ static void help_top(struct repx_buf *to)
                  "repx: run the jobs of a Lab on this machine or on a cluster\n\n"
                  "usage: repx [options] COMMAND [arguments]\n\ncommands:\n");
     help_commands(commands, to);
-    repx_buf_str(to, "\noptions (before or after the command):\n");
-    options_help(global_options, to);
+    options_help("options (before or after the command)", global_options, to);
     repx_buf_str(to, "\n`repx COMMAND --help` tells more about one command.\n");
 }
 
@@ -50,12 +49,8 @@ static void help_cmd(const char *path, const struct cmd *cmd, struct repx_buf *t
         repx_buf_str(to, "\ncommands:\n");
         help_commands(cmd->subs, to);
     }
-    if (cmd->options && cmd->options->name) {
-        repx_buf_str(to, "\noptions:\n");
-        options_help(cmd->options, to);
-    }
-    repx_buf_str(to, "\nglobal options:\n");
-    options_help(global_options, to);
+    options_help("options", cmd->options, to);
+    options_help("global options", global_options, to);
 }
 
 static void help_all(const char *path, const struct cmd *const *list,
@@ -72,6 +67,27 @@ static void help_all(const char *path, const struct cmd *const *list,
     }
 }
 
+/* 1 when the version or help was asked for, and shown. */
+static int asked(const struct cli *cli, const char *path, const struct cmd *cmd)
+{
+    REPX_AUTO_BUF struct repx_buf text = {0};
+
+    if (cli->version) {
+        repx_buf_fmt(&text, "repx %s\n", REPX_VERSION);
+    } else if (cli->help_all) {
+        help_top(&text);
+        help_all("repx", commands, &text);
+    } else if (cmd && (cli->help || !cmd->main)) {
+        help_cmd(path, cmd, &text);
+    } else if (!cmd) {
+        help_top(&text);
+    } else {
+        return 0;
+    }
+    (void)fputs(repx_buf_text(&text), stdout);
+    return 1;
+}
+
 static const struct cmd *find(const struct cmd *const *list, const char *name)
 {
     for (; *list; list++) {
@@ -81,32 +97,6 @@ static const struct cmd *find(const struct cmd *const *list, const char *name)
     return NULL;
 }
 
-/* Number of argv entries that global options before the command take, or -1. */
-static int leading_options(struct cli *cli, int argc, char **argv, struct repx_err *err)
-{
-    static const struct cmd none = {.name = "", .options = NULL};
-    int i = 0;
-
-    while (i < argc && argv[i][0] == '-' && argv[i][1]) {
-        int n = 1;
-        const struct option *o = global_options;
-        const char *name = argv[i];
-        for (; o->name; o++) {
-            int is_long = name[1] == '-' && strcmp(name + 2, o->name) == 0;
-            int is_short = o->letter && name[1] == o->letter && !name[2];
-            if ((is_long || is_short) && o->type != OPTION_FLAG &&
-                o->type != OPTION_COUNT)
-                n = 2;
-        }
-        if (i + n > argc)
-            n = 1;
-        if (options_parse(&none, NULL, cli, n, argv + i, err) < 0)
-            return -1;
-        i += n;
-    }
-    return i;
-}
-
 static int usage_error(const struct repx_err *err)
 {
     ui_error(err->text);
@@ -114,22 +104,19 @@ static int usage_error(const struct repx_err *err)
 }
 
 /* Parse the arguments of a command and run it. */
-static int run_cmd(struct cli *cli, const char *path, const struct cmd *cmd, int argc,
-                   char **argv)
+static int run_cmd(struct cli *cli, const char *path, const struct cmd *cmd,
+                   struct words argv)
 {
     struct repx_err err = {0};
     REPX_AUTO_FREE void *args = repx_alloc(cmd->args_size);
-    int words = cmd->raw ? argc : options_parse(cmd, args, cli, argc, argv, &err);
+    int words = cmd->raw ? argv.count
+                         : options_parse(path, cmd->options, args, cli, argv, &err);
 
     if (words < 0 ||
         (cli->fault && fault_parse(cli->fault, &cli->fault_plan, &err) < 0))
         return usage_error(&err);
-    if (cli->help && !cmd->raw) {
-        REPX_AUTO_BUF struct repx_buf text = {0};
-        help_cmd(path, cmd, &text);
-        (void)fputs(repx_buf_text(&text), stdout);
+    if (!cmd->raw && asked(cli, path, cmd))
         return 0;
-    }
     if (words < cmd->min_words || (cmd->max_words >= 0 && words > cmd->max_words)) {
         (void)repx_fail(&err, REPX_E_USAGE, "%s: %s; usage: %s %s", path,
                         words < cmd->min_words ? "something is missing"
@@ -138,7 +125,7 @@ static int run_cmd(struct cli *cli, const char *path, const struct cmd *cmd, int
         return usage_error(&err);
     }
     ui_init(&cli->ui, cli->verbose);
-    int rc = cmd->main(cli, args, argv, words, &err);
+    int rc = cmd->main(cli, args, argv.at, words, &err);
     if (rc < 0)
         ui_error(err.text);
     ui_flush();
@@ -146,21 +133,24 @@ static int run_cmd(struct cli *cli, const char *path, const struct cmd *cmd, int
     return rc < 0 ? 1 : rc;
 }
 
-/* The command that argv names, going down into sub-commands; *path becomes its name. */
-static const struct cmd *descend(const struct cmd *const *list, int *argc, char ***argv,
-                                 struct repx_buf *path)
+/* The command that argv names, going down into sub-commands; *path becomes its name. Only
+ * the names are taken out of argv: options stand before, between and after them. */
+static const struct cmd *descend(struct words *argv, struct repx_buf *path)
 {
+    const struct cmd *const *list = commands;
     const struct cmd *cmd = NULL;
 
-    while (list && *argc > 0) {
-        const struct cmd *next = find(list, **argv);
+    while (list) {
+        int at = options_skip(cmd ? cmd->options : NULL, *argv);
+        const struct cmd *next = at < argv->count ? find(list, argv->at[at]) : NULL;
         if (!next)
             break;
+        memmove(argv->at + 1, argv->at, (size_t)at * sizeof(*argv->at));
+        argv->at++;
+        argv->count--;
         cmd = next;
         repx_buf_fmt(path, " %s", cmd->name);
         list = cmd->subs;
-        --*argc;
-        ++*argv;
     }
     return cmd;
 }
@@ -178,43 +168,29 @@ static int unknown_command(const char *path, const struct cmd *const *list,
     }
     const char *near = nearest_word(word, names, n);
     (void)repx_fail(&err, REPX_E_USAGE,
-                    "unknown command `%s %s`%s%s%s; `%s --help` lists them", path, word,
-                    near ? "; did you mean `" : "", near ? near : "", near ? "`?" : "",
+                    "unknown command `%s %s`; %s%s%s`%s --help` lists them", path, word,
+                    near ? "did you mean `" : "", near ? near : "", near ? "`? " : "",
                     path);
     return usage_error(&err);
 }
 
-static int dispatch(struct cli *cli, int argc, char **argv)
+static int dispatch(struct cli *cli, struct words argv)
 {
     struct repx_err err = {0};
     REPX_AUTO_BUF struct repx_buf path = {0};
-    REPX_AUTO_BUF struct repx_buf text = {0};
-    int used = leading_options(cli, argc, argv, &err);
 
-    if (used < 0)
-        return usage_error(&err);
-    argc -= used;
-    argv += used;
-    if (cli->version) {
-        printf("repx %s\n", REPX_VERSION);
-        return 0;
-    }
     repx_buf_str(&path, "repx");
-    const struct cmd *cmd = descend(commands, &argc, &argv, &path);
+    const struct cmd *cmd = descend(&argv, &path);
     if (cmd && cmd->main)
-        return run_cmd(cli, repx_buf_text(&path), cmd, argc, argv);
-    if (argc > 0 && argv[0][0] != '-') {
+        return run_cmd(cli, repx_buf_text(&path), cmd, argv);
+    int words = options_parse(repx_buf_text(&path), NULL, NULL, cli, argv, &err);
+    if (words < 0)
+        return usage_error(&err);
+    if (words > 0) {
         return unknown_command(repx_buf_text(&path), cmd ? cmd->subs : commands,
-                               argv[0]);
+                               argv.at[0]);
     }
-    if (cmd) {
-        help_cmd(repx_buf_text(&path), cmd, &text);
-    } else {
-        help_top(&text);
-    }
-    if (cli->help_all)
-        help_all("repx", commands, &text);
-    (void)fputs(repx_buf_text(&text), stdout);
+    (void)asked(cli, repx_buf_text(&path), cmd);
     return 0;
 }
 
@@ -227,7 +203,7 @@ int main(int argc, char **argv)
         return 1;
     }
     repx_large_apart();
-    int rc = dispatch(&cli, argc - 1, argv + 1);
+    int rc = dispatch(&cli, (struct words){argc - 1, argv + 1});
     cli_close(&cli);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         if (errno != EPIPE) /* who closed a pipe has seen enough */

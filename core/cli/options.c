@@ -7,6 +7,10 @@
 
 #include <kit/alloc.h>
 
+#include "core/config/nearest.h"
+
+#define HELP_COLUMN 32
+
 /* Where a row's value lives: in the command's arguments or in struct cli. */
 struct slot {
     const struct option *row;
@@ -92,26 +96,44 @@ static int takes_value(const struct option *row)
 
 /* What one parse works on. */
 struct parse {
-    const struct cmd *cmd;
+    const char *path;
+    const struct option *own;
     void *args;
     struct cli *cli;
-    int argc, next;
-    char **argv;
+    struct words argv;
+    int next;
 };
+
+static int unknown_long(const struct parse *p, const char *text, size_t len,
+                        struct repx_err *err)
+{
+    REPX_AUTO_FREE char *word = repx_format("%.*s", (int)len, text);
+    const struct option *tables[] = {p->own, global_options};
+    const char *names[64];
+    size_t n = 0;
+
+    for (int t = 0; t < 2; t++) {
+        for (const struct option *o = tables[t]; o && o->name; o++) {
+            if (!o->hidden && n < sizeof(names) / sizeof(names[0]))
+                names[n++] = o->name;
+        }
+    }
+    const char *near = nearest_word(word, names, n);
+    return repx_fail(
+        err, REPX_E_USAGE, "unknown option --%s; %s%s%s`%s --help` lists them", word,
+        near ? "did you mean `--" : "", near ? near : "", near ? "`? " : "", p->path);
+}
 
 static int parse_long(struct parse *p, struct repx_err *err)
 {
-    const char *text = p->argv[p->next++] + 2;
+    const char *text = p->argv.at[p->next++] + 2;
     size_t len = strcspn(text, "=");
-    struct slot s = find_row(p->cmd->options, p->args, text, len, 0);
+    struct slot s = find_row(p->own, p->args, text, len, 0);
 
     if (!s.row)
         s = find_row(global_options, p->cli, text, len, 0);
-    if (!s.row) {
-        return repx_fail(err, REPX_E_USAGE,
-                         "unknown option --%.*s; `repx %s%s--help` lists them",
-                         (int)len, text, p->cmd->name, *p->cmd->name ? " " : "");
-    }
+    if (!s.row)
+        return unknown_long(p, text, len, err);
     if (!takes_value(s.row)) {
         if (text[len])
             return repx_fail(err, REPX_E_USAGE, "--%s takes no value", s.row->name);
@@ -119,21 +141,20 @@ static int parse_long(struct parse *p, struct repx_err *err)
     }
     if (text[len])
         return set_value(s, text + len + 1, err);
-    if (p->next >= p->argc)
+    if (p->next >= p->argv.count)
         return repx_fail(err, REPX_E_USAGE, "--%s needs %s", s.row->name, s.row->arg);
-    return set_value(s, p->argv[p->next++], err);
+    return set_value(s, p->argv.at[p->next++], err);
 }
 
 static int parse_short(struct parse *p, struct repx_err *err)
 {
-    for (const char *c = p->argv[p->next++] + 1; *c; c++) {
-        struct slot s = find_row(p->cmd->options, p->args, NULL, 0, *c);
+    for (const char *c = p->argv.at[p->next++] + 1; *c; c++) {
+        struct slot s = find_row(p->own, p->args, NULL, 0, *c);
         if (!s.row)
             s = find_row(global_options, p->cli, NULL, 0, *c);
         if (!s.row) {
             return repx_fail(err, REPX_E_USAGE,
-                             "unknown option -%c; `repx %s%s--help` lists them", *c,
-                             p->cmd->name, *p->cmd->name ? " " : "");
+                             "unknown option -%c; `%s --help` lists them", *c, p->path);
         }
         if (!takes_value(s.row)) {
             if (set_value(s, NULL, err) < 0)
@@ -142,25 +163,30 @@ static int parse_short(struct parse *p, struct repx_err *err)
         }
         if (c[1])
             return set_value(s, c + 1, err);
-        if (p->next >= p->argc)
+        if (p->next >= p->argv.count)
             return repx_fail(err, REPX_E_USAGE, "-%c needs %s", *c, s.row->arg);
-        return set_value(s, p->argv[p->next++], err);
+        return set_value(s, p->argv.at[p->next++], err);
     }
     return 0;
 }
 
-int options_parse(const struct cmd *cmd, void *args, struct cli *cli, int argc,
-                  char **argv, struct repx_err *err)
+static int is_option(const char *arg)
 {
-    struct parse p = {cmd, args, cli, argc, 0, argv};
+    return arg[0] == '-' && arg[1];
+}
+
+int options_parse(const char *path, const struct option *own, void *args,
+                  struct cli *cli, struct words argv, struct repx_err *err)
+{
+    struct parse p = {path, own, args, cli, argv, 0};
     int words = 0, plain = 0;
 
-    while (p.next < p.argc) {
-        char *arg = p.argv[p.next];
+    while (p.next < argv.count) {
+        char *arg = argv.at[p.next];
         int rc = 0;
 
-        if (plain || arg[0] != '-' || !arg[1]) {
-            argv[words++] = arg;
+        if (plain || !is_option(arg)) {
+            argv.at[words++] = arg;
             p.next++;
         } else if (strcmp(arg, "--") == 0) {
             plain = 1;
@@ -176,6 +202,33 @@ int options_parse(const struct cmd *cmd, void *args, struct cli *cli, int argc,
     return words;
 }
 
+/* Is the value of this option the next entry? */
+static int value_follows(const struct option *own, const char *arg)
+{
+    const struct option *tables[] = {own, global_options};
+    const char *c = arg + 1;
+
+    for (; arg[1] == '-' || *c; c++) {
+        struct slot s = {NULL, NULL};
+        for (int t = 0; t < 2 && !s.row; t++) {
+            s = arg[1] == '-' ? find_row(tables[t], NULL, arg + 2, strlen(arg + 2), 0)
+                              : find_row(tables[t], NULL, NULL, 0, *c);
+        }
+        if (arg[1] == '-' || !s.row || takes_value(s.row))
+            return s.row && takes_value(s.row) && (arg[1] == '-' || !c[1]);
+    }
+    return 0;
+}
+
+int options_skip(const struct option *own, struct words argv)
+{
+    int i = 0;
+
+    while (i < argv.count && is_option(argv.at[i]) && strcmp(argv.at[i], "--") != 0)
+        i += 1 + value_follows(own, argv.at[i]);
+    return i < argv.count ? i : argv.count;
+}
+
 void options_release(const struct option *options, void *args)
 {
     for (const struct option *o = options; o && o->name; o++) {
@@ -184,13 +237,18 @@ void options_release(const struct option *options, void *args)
     }
 }
 
-void options_help(const struct option *options, struct repx_buf *to)
+void options_help(const char *heading, const struct option *options,
+                  struct repx_buf *to)
 {
+    int shown = 0;
+
     for (const struct option *o = options; o && o->name; o++) {
         REPX_AUTO_BUF struct repx_buf left = {0};
 
         if (o->hidden)
             continue;
+        if (!shown++)
+            repx_buf_fmt(to, "\n%s:\n", heading);
         if (o->letter) {
             repx_buf_fmt(&left, "-%c, ", o->letter);
         } else {
@@ -199,6 +257,8 @@ void options_help(const struct option *options, struct repx_buf *to)
         repx_buf_fmt(&left, "--%s", o->name);
         if (takes_value(o))
             repx_buf_fmt(&left, " %s", o->arg);
-        repx_buf_fmt(to, "  %-32s %s\n", repx_buf_text(&left), o->help);
+        if (left.len > HELP_COLUMN) /* too long to have its help beside it */
+            repx_buf_fmt(&left, "\n  %*s", HELP_COLUMN, "");
+        repx_buf_fmt(to, "  %-*s %s\n", HELP_COLUMN, repx_buf_text(&left), o->help);
     }
 }

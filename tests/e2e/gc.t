@@ -143,6 +143,8 @@ check 'list shows the automatic root; status, pin, unpin' '
 	repx gc list --sizes | grep -E " (KB|MB|B) " && repx gc list --kind pinned | grep "No GC roots found" && repx gc list --project nosuch | grep "No GC roots found" &&
 	repx gc status --lab "$LAB" >s && grep "is not pinned" s && grep "1 auto root" s && repx gc pin --lab "$LAB" | grep "Pinned .$ID." &&
 	repx gc pin "$ID" --name mine | grep "Pinned .mine." && repx gc pin "$ID" --name mine && repx gc status --lab "$LAB" | grep "is pinned" && repx gc list --kind pinned | grep -E "^2 root" &&
+	repx gc list --sizes --json | jq -e "length == 3 and (map(select(.kind == \"pinned\")) | length) == 2 and .[0].bytes > 0" &&
+	repx gc status --lab "$LAB" --json | jq -e ".pinned and (.roots | length) == 3" &&
 	repx gc unpin min | grep "Unpinned .mine." && must_fail repx gc unpin nosuch && must_fail repx gc pin nosuch && must_fail repx gc pin "$ID" --name a/b && must_fail repx gc pin "$ID" --name ..'
 
 check 'declining is not an error, and nothing happens' 'before=$(picture); echo n | repx gc --pinned-only | grep -x "Aborted." && same "$before" "$(picture)"'

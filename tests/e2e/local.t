@@ -89,6 +89,10 @@ check '--dry-run shows the plan and touches nothing' '
 	XDG_STATE_HOME=$WORK/dry repx run @all --lab "$LAB" --dry-run | grep "17 jobs" &&
 	test ! -e "$WORK/dry"'
 
+check 'list speaks JSON, too' '
+	repx list runs --lab "$LAB" --json | jq -e "length > 0" && repx list groups --lab "$LAB" --json | jq -e "type == \"array\"" &&
+	J=$(repx list jobs simulation-run --lab "$LAB" | tail -n 1 | tr -d " ") && repx list deps "$J" --lab "$LAB" --json | jq -e "has(\"$J\")"'
+
 check 'usage errors are 2, run-time errors 1' '
 	exits 2 repx run simulation-run --scheduler nosuch --lab "$LAB" && exits 1 repx run nosuch --lab "$LAB" &&
 	exits 2 repx --nosuch && exits 1 repx run --lab "$LAB"'

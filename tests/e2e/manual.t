@@ -21,4 +21,12 @@ check 'the manual page is well formed' '! man --warnings -E UTF-8 -l -Tutf8 -Z "
 check 'no command shows the help, exit 0' 'repx | grep "usage: repx" && repx --version | grep "^repx "'
 
 check 'what is mistyped is answered with what there is' '
-	exits 2 repx rnu 2>err && grep "did you mean .run" err && exits 2 repx run --nosuch 2>err && grep -- "--nosuch" err'
+	exits 2 repx rnu 2>err && grep "did you mean .run" err && exits 2 repx run --nosuch 2>err && grep -- "--nosuch" err &&
+	exits 2 repx list jobs --stats x 2>err && grep "did you mean .--status.. .repx list jobs --help" err'
+
+make_lab "$TESTS/labs/reference"
+
+check 'options stand before, between and after the words of a command' '
+	repx list runs --lab "$LAB" >after && repx --lab="$LAB" list runs >before && repx list --lab "$LAB" runs >between &&
+	repx -vl "$LAB" list -v runs >short && cmp after before && cmp after between && cmp after short && test -s after &&
+	exits 2 repx lab --nosuch && repx list runs --version | grep "^repx " && repx list runs --help-all | grep "^repx gc pin:"'
