@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* runtime_tar.c: reading ustar, GNU long names and pax records. */
+/* runtime_tar.c: reading ustar, GNU long names, pax records and sparse files. */
 #include "runtime_tar.h"
 
 #include <errno.h>
@@ -14,14 +14,13 @@
 #define LONG_MAX_BYTES (1u << 20)
 #define CHUNK ((size_t)256 * 1024)
 
-/* 1 when all n bytes came, 0 at the very end, -1. */
-static int read_all(int fd, void *to, size_t n, struct repx_err *err)
+int tar_read(struct tar_in *in, void *to, size_t n, struct repx_err *err)
 {
     uint8_t *p = to;
     size_t got = 0;
 
     while (got < n) {
-        ssize_t r = read(fd, p + got, n - got);
+        ssize_t r = read(in->fd, p + got, n - got);
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)
@@ -33,8 +32,7 @@ static int read_all(int fd, void *to, size_t n, struct repx_err *err)
     return 1;
 }
 
-/* Octal digits, or base 256 when the first bit is set; -1 when neither. */
-static int64_t number(const uint8_t *field, size_t n)
+int64_t tar_number(const uint8_t *field, size_t n)
 {
     uint64_t v = 0;
     size_t i = 0;
@@ -63,7 +61,7 @@ static int checksum_ok(const uint8_t *b)
 
     for (size_t i = 0; i < BLOCK; i++)
         sum += i >= 148 && i < 156 ? ' ' : b[i];
-    return sum == number(b + 148, 8);
+    return sum == tar_number(b + 148, 8);
 }
 
 static int all_zero(const uint8_t *b)
@@ -75,29 +73,37 @@ static int all_zero(const uint8_t *b)
     return 1;
 }
 
+int tar_bytes(struct tar_in *in, uint64_t n, int to, struct repx_err *err)
+{
+    REPX_AUTO_FREE uint8_t *chunk =
+        n ? repx_alloc(n < CHUNK ? (size_t)n : CHUNK) : NULL;
+
+    while (n) {
+        size_t part = n < CHUNK ? (size_t)n : CHUNK;
+        if (tar_read(in, chunk, part, err) != 1)
+            return repx_fail(err, REPX_E_CORRUPT, "layer: cut short");
+        if (to >= 0 && repx_write_all(to, chunk, part) < 0)
+            return repx_fail_errno(err, "write");
+        n -= part;
+    }
+    return 0;
+}
+
+static uint64_t padding(uint64_t size)
+{
+    return (BLOCK - size % BLOCK) % BLOCK;
+}
+
 int tar_data(struct tar_in *in, uint64_t size, int to, struct repx_err *err)
 {
-    uint64_t left = size, pad = (BLOCK - size % BLOCK) % BLOCK;
+    uint64_t pad = padding(size);
 
     if (in->glance && to < 0 && size < INT64_MAX - BLOCK) {
         return lseek(in->fd, (off_t)(size + pad), SEEK_CUR) < 0
                    ? repx_fail_errno(err, "layer")
                    : 0;
     }
-    size_t room = left < CHUNK ? (size_t)left + BLOCK : CHUNK;
-    REPX_AUTO_FREE uint8_t *chunk = left ? repx_alloc(room) : NULL;
-
-    while (left) {
-        size_t n = left < CHUNK ? (size_t)left : CHUNK;
-        if (read_all(in->fd, chunk, n, err) != 1)
-            return repx_fail(err, REPX_E_CORRUPT, "layer: cut short");
-        if (to >= 0 && repx_write_all(to, chunk, n) < 0)
-            return repx_fail_errno(err, "write");
-        left -= n;
-    }
-    if (pad && read_all(in->fd, chunk, (size_t)pad, err) != 1)
-        return repx_fail(err, REPX_E_CORRUPT, "layer: cut short");
-    return 0;
+    return tar_bytes(in, size, to, err) < 0 ? -1 : tar_bytes(in, pad, -1, err);
 }
 
 /* The data of a header that describes the next member, as text. */
@@ -110,7 +116,7 @@ static char *long_data(struct tar_in *in, uint64_t size, struct repx_err *err)
     }
     char *text = repx_alloc((size_t)size + BLOCK + 1);
     size_t whole = ((size_t)size + BLOCK - 1) / BLOCK * BLOCK;
-    if (whole && read_all(in->fd, text, whole, err) != 1) {
+    if (whole && tar_read(in, text, whole, err) != 1) {
         free(text);
         (void)repx_fail(err, REPX_E_CORRUPT, "layer: cut short");
         return NULL;
@@ -119,15 +125,10 @@ static char *long_data(struct tar_in *in, uint64_t size, struct repx_err *err)
     return text;
 }
 
-/* A file that leaves its holes out would come out as something else. */
-static int sparse(struct repx_err *err)
+static int pax_take(struct tar_in *in, const char *key, const char *value,
+                    struct repx_err *err)
 {
-    return repx_fail(err, REPX_E_UNSUPPORTED,
-                     "layer: a sparse file; make the image without them");
-}
-
-static void pax_take(struct tar_in *in, const char *key, const char *value)
-{
+    static const char sparse[] = "GNU.sparse.";
     char **to = strcmp(key, "path") == 0       ? &in->long_name
                 : strcmp(key, "linkpath") == 0 ? &in->long_link
                                                : NULL;
@@ -137,7 +138,10 @@ static void pax_take(struct tar_in *in, const char *key, const char *value)
         *to = repx_strdup(value);
     } else if (strcmp(key, "size") == 0) {
         in->long_size = strtoll(value, NULL, 10);
+    } else if (strncmp(key, sparse, sizeof(sparse) - 1) == 0) {
+        return sparse_record(in, key + sizeof(sparse) - 1, value, err);
     }
+    return 0;
 }
 
 /* "LENGTH KEY=VALUE\n" repeated. */
@@ -154,9 +158,8 @@ static int pax_read(struct tar_in *in, char *text, size_t n, struct repx_err *er
             return repx_fail(err, REPX_E_CORRUPT, "layer: damaged pax header");
         *equals = 0;
         text[at + len - 1] = 0;
-        if (strncmp(end + 1, "GNU.sparse.", 11) == 0)
-            return sparse(err);
-        pax_take(in, end + 1, equals + 1);
+        if (pax_take(in, end + 1, equals + 1, err) < 0)
+            return -1;
         at += (size_t)len;
     }
     return 0;
@@ -204,13 +207,20 @@ static void member_fill(struct tar_in *in, struct tar_member *m)
 {
     const uint8_t *b = in->block;
 
+    m->sparse = in->sparse;
+    in->sparse = (struct tar_sparse){0};
     m->name = in->long_name ? in->long_name : block_name(b);
+    if (m->sparse.name) {
+        free(m->name);
+        m->name = m->sparse.name;
+        m->sparse.name = NULL;
+    }
     m->link = in->long_link ? in->long_link : field_text(b + 157, 100);
     in->long_name = in->long_link = NULL;
-    m->mode = (unsigned)number(b + 100, 8) & 0777u;
-    m->mtime = number(b + 136, 12);
+    m->mode = (unsigned)tar_number(b + 100, 8) & 0777u;
+    m->mtime = tar_number(b + 136, 12);
     m->type = '0'; /* also what old archives say with 0, and contiguous files */
-    if (b[156] != 0 && b[156] != '7')
+    if (b[156] != 0 && b[156] != '7' && b[156] != 'S')
         m->type = (char)(b[156] & 0x7f);
     if (in->long_size >= 0)
         m->size = (uint64_t)in->long_size;
@@ -222,10 +232,10 @@ static void member_fill(struct tar_in *in, struct tar_member *m)
 int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err)
 {
     for (;;) {
-        int rc = read_all(in->fd, in->block, BLOCK, err);
+        int rc = tar_read(in, in->block, BLOCK, err);
         if (rc <= 0 || all_zero(in->block))
             return rc < 0 ? -1 : 0;
-        int64_t size = number(in->block + 124, 12);
+        int64_t size = tar_number(in->block + 124, 12);
         if (!checksum_ok(in->block) || size < 0) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "layer: not a tar archive, or a compressed one");
@@ -235,8 +245,13 @@ int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err)
             return -1;
         if (rc == 1)
             continue;
-        if (in->block[156] == 'S' || in->block[156] == 'M') /* M: of several volumes */
-            return sparse(err);
+        if (in->block[156] == 'M') {
+            return repx_fail(err, REPX_E_UNSUPPORTED,
+                             "layer: a part of an archive of several volumes; make the "
+                             "image without them");
+        }
+        if (in->block[156] == 'S' && sparse_block(in, err) < 0)
+            return -1;
         *m = (struct tar_member){.size = (uint64_t)size};
         member_fill(in, m);
         return 1;
@@ -247,5 +262,6 @@ void tar_member_finish(struct tar_member *m)
 {
     free(m->name);
     free(m->link);
+    sparse_free(&m->sparse);
     *m = (struct tar_member){0};
 }

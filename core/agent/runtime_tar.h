@@ -13,13 +13,28 @@
 #include <kit/buf.h>
 #include <kit/err.h>
 
+/* A file that is stored without its holes: what of it is there. */
+struct tar_piece {
+    uint64_t offset, length;
+};
+
+struct tar_sparse {
+    int given;     /* it is such a file */
+    int in_data;   /* the pieces are told before the data, in decimal lines */
+    uint64_t size; /* with the holes */
+    struct tar_piece *pieces;
+    size_t count;
+    char *name; /* NULL: the header's */
+};
+
 /* One member as its headers tell it. */
 struct tar_member {
     char *name, *link; /* link: of links */
     char type;         /* '0' file, '1' hard link, '2' symbolic link, '5' directory */
     unsigned mode;
-    uint64_t size;
+    uint64_t size; /* of what stands in the archive */
     int64_t mtime;
+    struct tar_sparse sparse;
 };
 
 /* An archive being read. */
@@ -28,6 +43,7 @@ struct tar_in {
     uint8_t *block;              /* of 512 bytes */
     char *long_name, *long_link; /* of the next member */
     int64_t long_size;           /* -1: none */
+    struct tar_sparse sparse;    /* of the next member */
     int glance;                  /* skip by lseek */
 };
 
@@ -36,7 +52,25 @@ struct tar_in {
 int tar_next(struct tar_in *in, struct tar_member *m, struct repx_err *err);
 /* Take the data of a member: write it to `to`, or skip it when that is -1. */
 int tar_data(struct tar_in *in, uint64_t size, int to, struct repx_err *err);
+/* The content of a file, with its holes, into the empty file `to`. */
+int tar_content(struct tar_in *in, const struct tar_member *m, int to,
+                struct repx_err *err);
 void tar_member_finish(struct tar_member *m);
+
+/* ---- parts of it ---- */
+
+/* Exactly n bytes of the archive: 1, 0 at its very end, -1. */
+int tar_read(struct tar_in *in, void *to, size_t n, struct repx_err *err);
+/* n bytes of a member's data, without what fills its last block up. */
+int tar_bytes(struct tar_in *in, uint64_t n, int to, struct repx_err *err);
+/* Octal digits, or base 256 when the first bit is set; -1 when neither. */
+int64_t tar_number(const uint8_t *field, size_t n);
+/* runtime_sparse.c: from a header block of type S and those that go on with it, and from
+ * a pax record GNU.sparse.KEY; what they tell is of in->sparse. */
+int sparse_block(struct tar_in *in, struct repx_err *err);
+int sparse_record(struct tar_in *in, const char *key, const char *value,
+                  struct repx_err *err);
+void sparse_free(struct tar_sparse *s);
 
 #define LAYER_ENTRIES_MAX 5000000 /* of one layer: a disk has as many inodes */
 

@@ -250,7 +250,7 @@ static int put_file(struct tar_in *in, const struct tar_member *m, int root,
 
     if (fd < 0)
         return repx_fail_errno(err, "%s", place);
-    if (tar_data(in, m->size, fd, err) < 0)
+    if (tar_content(in, m, fd, err) < 0)
         return -1;
     (void)futimens(fd, times);
     return 0;
@@ -392,6 +392,7 @@ static int each_member(struct tar_in *in, const struct pass *p, member_fn *each,
     free(in->long_name);
     free(in->long_link);
     in->long_name = in->long_link = NULL;
+    sparse_free(&in->sparse);
     return rc;
 }
 
