@@ -3,6 +3,10 @@
 #include "cli.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_LAB "./result"
 
 const struct option global_options[] = {
     {"lab", 'l', OPTION_TEXT, "PATH", offsetof(struct cli, lab_path),
@@ -37,7 +41,7 @@ int cli_config(struct cli *cli, struct repx_err *err)
 int cli_lab(struct cli *cli, struct repx_err *err)
 {
     if (!cli->lab) {
-        cli->lab = lab_open(cli->lab_path ? cli->lab_path : "./result", 0, err);
+        cli->lab = lab_open(cli->lab_path ? cli->lab_path : DEFAULT_LAB, 0, err);
         if (cli->lab && cli->lab->warning)
             ui_warn("%s", cli->lab->warning);
     }
@@ -83,23 +87,63 @@ const struct config_target *cli_target_config(struct cli *cli, const char *fallb
     return NULL;
 }
 
+static struct target_request request_of(struct cli *cli,
+                                        const struct config_target *config)
+{
+    return (struct target_request){.config = config,
+                                   .paths = cli->paths,
+                                   .ui = &cli->ui,
+                                   .mode = REPX_OPEN_PROMPT,
+                                   .fault = cli->fault ? &cli->fault_plan : NULL};
+}
+
+/* Our own transports and bootstrap to another host: with those it is known that they wait
+ * before they change anything. */
+static int takes_time(const struct config_target *config)
+{
+    static const char *const own[] = {"auto", "ssh", "openssh"};
+    int ours = 0;
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        ours |= strcmp(config->transport, own[i]) == 0;
+    return ours && config->address && strcmp(config->bootstrap, "bootstrap") == 0;
+}
+
+void cli_target_begin(struct cli *cli, const struct config_target *config)
+{
+    const char *lab = cli->lab_path ? cli->lab_path : DEFAULT_LAB;
+
+    if (cli->target || cli->opening || !takes_time(config) || access(lab, R_OK) < 0 ||
+        cli_paths(cli, NULL) < 0)
+        return;
+    struct target_request request = request_of(cli, config);
+    cli->opening = opening_begin(&request);
+}
+
 int cli_target(struct cli *cli, const char *fallback, struct repx_err *err)
 {
     const struct config_target *config;
 
     if (cli->target)
         return 0;
+    if (cli->opening) {
+        cli->target = opening_end(cli->opening, err);
+        cli->opening = NULL;
+        return cli->target ? 0 : -1;
+    }
     config = cli_target_config(cli, fallback, err);
     if (!config || cli_paths(cli, err) < 0)
         return -1;
-    struct target_request request = {config, cli->paths, &cli->ui, REPX_OPEN_PROMPT,
-                                     cli->fault ? &cli->fault_plan : NULL};
+    struct target_request request = request_of(cli, config);
     cli->target = target_open(&request, err);
     return cli->target ? 0 : -1;
 }
 
 void cli_close(struct cli *cli)
 {
+    if (cli->opening)
+        ui_stop();
+    opening_stop(cli->opening);
     target_close(cli->target);
     plugin_paths_destroy(cli->paths);
     lab_close(cli->lab);

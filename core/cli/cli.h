@@ -13,6 +13,7 @@
 #include "core/lab/lab.h"
 #include "core/plugin/host.h"
 #include "core/target/fault.h"
+#include "core/target/opening.h"
 #include "core/target/target.h"
 
 /* ---- options (options.c) ---- */
@@ -96,6 +97,7 @@ struct cli {
     struct lab *lab;
     struct plugin_paths *paths;
     struct target *target;
+    struct opening *opening;      /* of target, while it is being opened */
     struct fault_plan fault_plan; /* of fault, parsed with the command line */
     struct ui ui;
 };
@@ -115,6 +117,9 @@ int cli_paths(struct cli *cli, struct repx_err *err);
 /* The target that --target names, else `fallback` (may be NULL), else an error. */
 const struct config_target *cli_target_config(struct cli *cli, const char *fallback,
                                               struct repx_err *err);
+/* Begin to log in to a target that cli_target will be asked for next, if that takes time
+ * at all. Nothing is changed there, and nothing said of it, before. */
+void cli_target_begin(struct cli *cli, const struct config_target *config);
 /* That target, opened. */
 int cli_target(struct cli *cli, const char *fallback, struct repx_err *err);
 void cli_close(struct cli *cli);
@@ -127,6 +132,8 @@ void ui_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_error(const char *text); /* "[ERROR] text" on stderr, red on a terminal */
 void ui_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_flush(void);
+/* As if the user had pressed Ctrl-C: for what is not wanted any more. */
+void ui_stop(void);
 /* How often the user pressed Ctrl-C (or TERM, HUP came). */
 int ui_interrupts(void);
 /* Make the next canceled() answer 0 again, so that cancelling itself can be carried out. */

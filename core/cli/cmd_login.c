@@ -9,8 +9,10 @@ static int with_target(struct cli *cli, char **words, int login, struct repx_err
 
     if (!config || cli_paths(cli, err) < 0)
         return -1;
-    struct target_request request = {config, cli->paths, &cli->ui, REPX_OPEN_PROMPT,
-                                     NULL};
+    struct target_request request = {.config = config,
+                                     .paths = cli->paths,
+                                     .ui = &cli->ui,
+                                     .mode = REPX_OPEN_PROMPT};
     if (target_login(&request, login, err) < 0)
         return -1;
     ui_say(login ? "Logged in to '%s'; later commands use this connection until `repx "

@@ -220,8 +220,11 @@ static int run_main(struct cli *cli, const void *args, char **words, int count,
     if (rc)
         return rc;
     if (check_store(w.args, w.target, err) < 0 ||
-        plugins_check_keys(cli->paths, w.target, w.scheduler, err) < 0 ||
-        cli_lab(cli, err) < 0)
+        plugins_check_keys(cli->paths, w.target, w.scheduler, err) < 0)
+        return -1;
+    if (!w.args->dry_run)
+        cli_target_begin(cli, w.target);
+    if (cli_lab(cli, err) < 0)
         return -1;
     rc = make_plan(&w, words, count, err);
     if (rc == 0 && !w.plan->count) {

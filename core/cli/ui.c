@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -130,6 +131,18 @@ static int ui_cancel_fd(void *ctx)
     return ui_state.wake[0];
 }
 
+/* Signals go to the first thread, and this may be another. */
+static int answer_or_stop(int fd)
+{
+    struct pollfd p[2] = {{fd, POLLIN, 0}, {ui_state.wake[0], POLLIN, 0}};
+
+    while (poll(p, 2, -1) < 0) {
+        if (errno != EINTR)
+            return 0;
+    }
+    return !p[1].revents;
+}
+
 static int ui_secret(void *ctx, const char *prompt, char *answer, size_t len,
                      struct repx_err *err)
 {
@@ -147,7 +160,7 @@ static int ui_secret(void *ctx, const char *prompt, char *answer, size_t len,
     quiet.c_lflag &= ~(tcflag_t)ECHO;
     (void)tcsetattr(fd, TCSAFLUSH, &quiet);
     (void)repx_write_all(fd, prompt, strlen(prompt));
-    ssize_t n = read(fd, answer, len - 1);
+    ssize_t n = answer_or_stop(fd) ? read(fd, answer, len - 1) : -1;
     (void)tcsetattr(fd, TCSAFLUSH, &old);
     (void)repx_write_all(fd, "\n", 1);
     (void)close(fd);
@@ -214,6 +227,11 @@ void ui_warn(const char *fmt, ...)
     (void)vfprintf(stderr, fmt, ap);
     va_end(ap);
     (void)fputc('\n', stderr);
+}
+
+void ui_stop(void)
+{
+    on_signal(0);
 }
 
 int ui_interrupts(void)

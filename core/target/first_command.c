@@ -28,6 +28,9 @@ struct first {
     struct agent *agents;
     size_t count;
     void *stream;
+    int passed;     /* the gate */
+    char said[512]; /* on standard error, before it */
+    size_t said_len;
 };
 
 static int agent_open(struct agent *a, const char *libexec, const char *arch,
@@ -165,12 +168,38 @@ static int64_t raw_read(void *ctx, void *to, uint64_t len, int64_t deadline,
     }
 }
 
+#define GATE_MS 1000
+
+/* Until the client may begin. What comes meanwhile is taken: the transport answers the
+ * server's questions, whether we are there, as it reads. */
+static int pass_gate(struct first *first, struct repx_err *err)
+{
+    const struct first_command *f = first->f;
+    const struct repx_host *h = f->host;
+    int state = 0;
+
+    while (!first->passed && f->gate) {
+        state = h->canceled(h->ctx) ? -1 : f->gate(f->gate_ctx, GATE_MS);
+        if (state)
+            break;
+        size_t room = sizeof(first->said) - 1 - first->said_len;
+        int64_t n = room ? f->ops->read(first->stream, REPX_STREAM_ERR,
+                                        first->said + first->said_len, room, NULL)
+                         : 0;
+        first->said_len += n > 0 ? (size_t)n : 0;
+    }
+    first->passed = 1;
+    return state < 0 ? repx_fail(err, REPX_E_CANCELED, "not begun") : 0;
+}
+
 static int32_t raw_write(void *ctx, const void *from, uint64_t len, int64_t deadline,
                          struct repx_err *err)
 {
     struct first *first = ctx;
     const char *p = from;
 
+    if (pass_gate(first, err) < 0)
+        return -1;
     while (len) {
         int64_t n = first->f->ops->write(first->stream, p, len, err);
         if (n == REPX_AGAIN) {
@@ -201,13 +230,17 @@ static const char *state_path(void *ctx)
 /* What the far end printed on standard error is often the reason. */
 static void add_stderr(struct first *first, struct repx_err *err)
 {
-    char text[512];
+    char *text = first->said;
+    size_t n = first->said_len;
 
     if (!first->stream)
         return;
-    int64_t n = first->f->ops->read(first->stream, REPX_STREAM_ERR, text,
-                                    sizeof(text) - 1, NULL);
-    if (n <= 0)
+    size_t room = sizeof(first->said) - 1 - n;
+    int64_t more =
+        room ? first->f->ops->read(first->stream, REPX_STREAM_ERR, text + n, room, NULL)
+             : 0;
+    n += more > 0 ? (size_t)more : 0;
+    if (!n)
         return;
     text[n] = 0;
     text[strcspn(text, "\r\n")] = 0;

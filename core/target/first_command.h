@@ -11,6 +11,8 @@ struct first_command {
     const struct repx_host *host;
     const char *libexec; /* where agent-linux-ARCH lie */
     const char *base_path, *state_path;
+    int (*gate)(void *ctx, int timeout_ms); /* as target_request's; may be NULL */
+    void *gate_ctx;
 };
 
 /* Runs the plugin's connect. On success *stream is the agent's channel, and *agent the

@@ -84,7 +84,8 @@ static const struct repx_host *clock_of(const struct target *t)
     return host_services(t->transport_host);
 }
 
-static int reach_agent(struct target *t, struct repx_err *err)
+static int reach_agent(struct target *t, const struct target_request *request,
+                       struct repx_err *err)
 {
     const struct repx_host *h = clock_of(t);
     struct plugin *bootstrap =
@@ -102,12 +103,14 @@ static int reach_agent(struct target *t, struct repx_err *err)
         host_create(bootstrap, config_table_find(t->config, table), t->ui, err);
     if (!host)
         return -1;
-    struct first_command first = {t->ops,
-                                  t->link,
-                                  h,
-                                  plugin_libexec(t->paths),
-                                  t->config->base_path,
-                                  t->config->state_path};
+    struct first_command first = {.ops = t->ops,
+                                  .transport = t->link,
+                                  .host = h,
+                                  .libexec = plugin_libexec(t->paths),
+                                  .base_path = t->config->base_path,
+                                  .state_path = t->config->state_path,
+                                  .gate = request->gate,
+                                  .gate_ctx = request->gate_ctx};
     int rc = first_command_run(&first, bootstrap, host_services(host), &t->stream, err);
     host_destroy(host);
     if (rc < 0)
@@ -159,7 +162,7 @@ static int connect_target(struct target *t, const struct target_request *request
         t->link = fault_link(request->fault, t->ops, t->link, h);
         t->ops = &fault_ops;
     }
-    if (reach_agent(t, err) < 0)
+    if (reach_agent(t, request, err) < 0)
         return -1;
     return read_hello(t, err);
 }

@@ -18,6 +18,10 @@ struct target_request {
     const struct ui *ui;
     uint32_t mode;                  /* REPX_OPEN_* */
     const struct fault_plan *fault; /* fault.h; NULL: none */
+    /* NULL, or asked before the first byte is given to the target's shell: 1 go on, 0 not
+     * yet (asked again), -1 stop. It waits up to timeout_ms. */
+    int (*gate)(void *ctx, int timeout_ms);
+    void *gate_ctx;
 };
 
 /* Opens the transport (one login) and reaches the agent with the bootstrap plugin. */

@@ -50,3 +50,20 @@ done
 # of a plan: each of its jobs is what it was, or nothing runs
 check 'no changed bit of what is submitted becomes another result' '
 	for place in 2984 3533 4082 4692; do survives garble-after=$place,silence=1s || exit 1; done'
+
+# While the Lab is read, repx logs in; of a Lab that cannot be run the target hears nothing.
+mkdir -p "$XDG_CONFIG_HOME/repx/repx.d"
+printf '[targets.queue]\ntransport = "openssh"\n' >"$XDG_CONFIG_HOME/repx/repx.d/own.toml"
+mv "$WORK/bin/ssh" "$WORK/bin/real"
+printf '#!/bin/sh\necho $$ >>%s/begun\ntest ! -e %s/hang || exec sleep 600\nexec %s/bin/real "$@"\n' \
+	"$WORK" "$WORK" "$WORK" >"$WORK/bin/ssh"
+chmod 755 "$WORK/bin/ssh"
+cp -r six long && truncate -s 400M long/zeros && sed -i 's/^script = s.sh/&\nfiles = zeros/' long/lab.ini
+check 'it logs in while the Lab is read, and changes nothing before that is good' '
+	repx lab pack long -o longlab && as_user rm -rf "$TB_BASE" && must_fail repx run none --lab longlab --target queue 2>err &&
+	grep -c ^ begun && grep "none" err && test "$(grep -c ERROR err)" = 1 && as_user test ! -e "$TB_BASE"'
+check 'a login that hangs does not hold up what is wrong with the Lab' '
+	: >hang && rm -f begun && start=$SECONDS && must_fail timeout 30 repx run none --lab longlab --target queue 2>err &&
+	grep "none" err && test $((SECONDS - start)) -lt 10 && ! kill -0 "$(cat begun)"'
+check 'one login all the same' '
+	rm -f hang begun && before=$(count_logins) && again && test $(($(count_logins) - before)) -eq 1 && test "$(grep -c ^ begun)" = 1'
