@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +21,18 @@
 #include <kit/file.h>
 
 /* The process has one terminal and one set of signals, so this is the one place with
- * state of its own. */
+ * state of its own. A target may be opened by another thread: what both touch is atomic. */
 static struct {
     int verbose;
     int tty;
-    int line_shown; /* a progress line stands on the terminal */
+    atomic_int line_shown; /* a progress line stands on the terminal */
     int64_t last_ms, start_ms;
     char unit_who[64];
     int wake[2]; /* the descriptor that tells plugins to stop */
 } ui_state;
 
-static volatile sig_atomic_t interrupts;
-static volatile sig_atomic_t taken;
+static atomic_int interrupts; /* lock-free: a signal handler may count, too */
+static atomic_int taken;
 
 static int64_t now_ms(void)
 {
@@ -46,17 +47,16 @@ static void on_signal(int sig)
     int saved = errno;
 
     (void)sig;
-    interrupts = interrupts + 1;
-    if (write(ui_state.wake[1], "!", 1) < 0)
-        interrupts = interrupts + 0; /* the pipe is full: it is readable already */
+    atomic_fetch_add(&interrupts, 1);
+    ssize_t told = write(ui_state.wake[1], "!", 1);
+    (void)told; /* a full pipe is readable already */
     errno = saved;
 }
 
 static void clear_line(void)
 {
-    if (ui_state.line_shown)
+    if (atomic_exchange(&ui_state.line_shown, 0))
         (void)fputs("\r\033[K", stderr);
-    ui_state.line_shown = 0;
 }
 
 static void ui_log(void *ctx, const char *who, uint32_t level, const char *text)
@@ -243,7 +243,7 @@ void ui_take_interrupt(void)
 {
     char drain[64];
 
-    taken = interrupts;
+    atomic_store(&taken, atomic_load(&interrupts));
     while (read(ui_state.wake[0], drain, sizeof(drain)) > 0)
         continue;
 }
