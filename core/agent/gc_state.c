@@ -206,6 +206,40 @@ static void visit_arrived(struct gc *gc, int dir, const char *name, void *ctx)
         gc_remove(gc, dir, name, &gc->other_count);
 }
 
+/* ---- what waits, and what comes next ---- */
+
+/* Of a run that has not ended, or that came up since we began. */
+static int is_of_work(const struct gc *gc, int dir, const char *name, const char *run)
+{
+    struct stat st;
+
+    return gc_is_live(gc->runs, run) || store_lstat(dir, name, &st) < 0 ||
+           gc_is_newer(gc, &st);
+}
+
+/* S/waiting/<run>, <run>.wish, <run>.branches.<index> */
+static void visit_waiting(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    REPX_AUTO_FREE char *run = repx_strndup(name, strcspn(name, "."));
+
+    (void)ctx;
+    if (run_id_ok(run) && !is_of_work(gc, dir, name, run))
+        gc_remove(gc, dir, name, &gc->other_count);
+}
+
+/* S/next/<job id> -> "<run> <index> <KEY>" */
+static void visit_next(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    REPX_AUTO_FREE char *target = store_readlink(dir, name);
+
+    (void)ctx;
+    if (!target)
+        return;
+    target[strcspn(target, " ")] = 0;
+    if (run_id_ok(target) && !is_of_work(gc, dir, name, target))
+        gc_remove(gc, dir, name, &gc->other_count);
+}
+
 static void visit_lab(struct gc *gc, int dir, const char *name, void *ctx)
 {
     (void)ctx;
@@ -225,5 +259,7 @@ void gc_sweep_state(struct gc *gc)
     each(gc, gc->site->base_fd, ".repx/stage/.parts", visit_arrived, NULL);
     each(gc, gc->site->base_fd, "outputs", visit_ended_job, NULL);
     each(gc, state, "runs", visit_run, NULL);
+    each(gc, state, "waiting", visit_waiting, NULL);
+    each(gc, state, "next", visit_next, NULL);
     gc_sweep_bins(gc);
 }

@@ -81,6 +81,8 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
     if ((strcmp(what, "submitted") == 0 || strcmp(what, "taken") == 0) &&
         strncmp(state_text(event, "phase", "main"), "step-", 5) != 0)
         note_key(s, i, event);
+    if (strcmp(what, "withdrawn") == 0)
+        s->keys[i][0] = 0;
     if (strcmp(what, "gone") == 0) {
         s->left[i] = s->left[i] ? s->left[i] : state_int(event, "t", 0);
     } else {

@@ -66,6 +66,11 @@ static void note(struct watch *w, const json_t *event)
         free(j->taken);
         j->taken = NULL;
     }
+    if (strcmp(what, "withdrawn") == 0) {
+        j->key[0] = 0;
+        j->gone = j->ran = j->unasked = 0;
+        j->state = 0;
+    }
     if (strcmp(what, "start") == 0) {
         j->ran = start_seen(state_int(event, "t", 0));
         j->gone = 0;

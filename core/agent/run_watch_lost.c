@@ -173,6 +173,21 @@ static int follows_its_producer(const struct watch *w, size_t i)
     return follows;
 }
 
+/* The queue tells at once what became of a unit; that it was taken back, and that the job is
+ * to have another, may be seen later. */
+static int taken_back(struct watch *w, size_t i)
+{
+    json_t *plan = run_plan(w->run, i, NULL);
+    REPX_AUTO_FREE char *run = NULL;
+    char key[27] = "";
+    size_t at;
+
+    result_look_again(w->site, state_text(plan, "id", ""));
+    int there = live_get(w->site, state_text(plan, "id", ""), &run, &at, key, NULL);
+    json_decref(plan);
+    return there <= 0 || strcmp(key, w->jobs[i].key) != 0;
+}
+
 static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *err)
 {
     struct watched *j = w->jobs + i;
@@ -190,6 +205,9 @@ static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *er
                                      "requeued", "reason", truth.reason),
                            err);
     }
+    int at_once = truth.verdict == TRUTH_CANCELLED || truth.verdict == TRUTH_NEVER;
+    if (at_once && t.gone_ms < t.lost_ms && taken_back(w, i))
+        return 0;
     return write_end(w, i, &truth, err);
 }
 

@@ -188,6 +188,11 @@ void live_clear(struct site *site, const char *job, const char *run, const char 
 {
     const struct live_owner owner = {run, key};
 
+    if (site_is_nfs(
+            site)) { /* it may be another's by now, who took it on another host */
+        int fd = openat(site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        repx_close_fd(&fd);
+    }
     link_clear(site, "live", job, &owner);
 }
 

@@ -150,6 +150,9 @@ void run_state_event(struct run_state *s, const json_t *event)
         on_end(s, i, event, phase);
     } else if (strcmp(what, "requeued") == 0) {
         on_requeued(s, i, event, phase);
+    } else if (strcmp(what, "withdrawn") == 0) {
+        if (!s->terminal[i])
+            put(s, i, JOB_QUEUED, 0, state_text(event, "reason", NULL));
     } else if (strcmp(what, "blocked") == 0) {
         on_blocked(s, i, event);
     } else {

@@ -78,13 +78,6 @@ int waiting_write(struct site *site, const char *run, const struct waiting *w,
                            0666 | REPX_DURABLE, err);
 }
 
-void waiting_clear(struct site *site, const char *run)
-{
-    REPX_AUTO_FREE char *path = path_of(run, "");
-
-    (void)unlinkat(site->state_fd, path, 0);
-}
-
 int waiting_each(struct site *site, int (*each)(void *ctx, const char *run), void *ctx)
 {
     int fd = openat(site->state_fd, "waiting", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -146,6 +139,48 @@ void request_take(struct site *site, const char *run, size_t job)
     REPX_AUTO_FREE char *path = request_path(run, job);
 
     (void)unlinkat(site->state_fd, path, 0);
+}
+
+void request_each(struct site *site, const char *run,
+                  void (*each)(void *ctx, size_t job), void *ctx)
+{
+    REPX_AUTO_FREE char *before = repx_format("%s.branches.", run);
+    int fd = openat(site->state_fd, "waiting", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    size_t n = strlen(before);
+
+    if (!d) {
+        repx_close_fd(&fd);
+        return;
+    }
+    for (const struct dirent *e = readdir(d); e; e = readdir(d)) {
+        const char *number = e->d_name + n;
+        if (strncmp(e->d_name, before, n) == 0 && *number && strlen(number) < 10 &&
+            strspn(number, "0123456789") == strlen(number))
+            each(ctx, strtoul(number, NULL, 10));
+    }
+    (void)closedir(d);
+}
+
+struct clearing {
+    struct site *site;
+    const char *run;
+};
+
+static void request_clear(void *ctx, size_t job)
+{
+    const struct clearing *c = ctx;
+
+    request_take(c->site, c->run, job);
+}
+
+void waiting_clear(struct site *site, const char *run)
+{
+    REPX_AUTO_FREE char *path = path_of(run, "");
+    struct clearing c = {site, run};
+
+    (void)unlinkat(site->state_fd, path, 0);
+    request_each(site, run, request_clear, &c);
 }
 
 int request_there(struct site *site, const char *run, size_t job)

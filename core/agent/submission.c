@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* submission.c: verdicts: about a job before it is submitted, about one that is missing,
- * and about who submits. */
+/* submission.c: verdicts: about a job before it is submitted, and about who submits. */
 #include "core/agent/submission.h"
 
 const struct submission_rules submission_rules_all = {1, 1, 1, 1};
@@ -48,17 +47,6 @@ enum verdict submission_judge(const struct submission_rules *rules,
     if (facts->live == LIVE_NOBODY || facts->claim == CLAIMED_VOID)
         return VERDICT_SUBMIT;
     return judge_live(rules, facts);
-}
-
-/* ---- missing ---- */
-
-enum missing_is submission_missing(enum facts_row row, int end_written, int64_t gone_ms,
-                                   int said)
-{
-    if (end_written || (row != ROW_ABSENT && row != ROW_OVER))
-        return MISSING_NOT;
-    return gone_ms >= (said ? MISSING_SAID_MS : MISSING_GRACE_MS) ? MISSING_LOST
-                                                                  : MISSING_SINCE;
 }
 
 /* ---- mode ---- */

@@ -8,13 +8,13 @@
  *     handover   one unit on its way to the scheduler: intent, look-up, claim, record
  *     feeder     one process that feeds one run: lease, records, handovers, backstop
  *     entry      a unit that starts: claim, still meant, producers, script, feed
- *     missing    a unit whose end nobody wrote: from when on it is LOST
  *     mode       who submits what the first call could not (may nodes submit?)
  *
  * What is on the file system (docs/state-format.md): intent and outcome of every key in the
  * journal; S/sub/KEY/id, the claim, made with link(2) by whoever comes first and never
  * changed; S/live/<job>, which key a job's work goes by now, replaced only under the lease;
- * S/lease/feed; results below outputs; events. A key is never handed over by two handovers. */
+ * S/lease/feed; results below outputs; events. A key is handed over again only when the
+ * scheduler had no room for it: should it turn up all the same, the claim decides. */
 #ifndef REPX_AGENT_SUBMISSION_H
 #define REPX_AGENT_SUBMISSION_H
 
@@ -176,15 +176,16 @@ enum feeder_who {
     FEEDER_CLIENT, /* a session submits the run: waits for the lease, and a minute for
                       * room when there is none for a single unit */
     FEEDER_WATCH, /* a session that follows the run: only when a feed is due, never waits */
-    FEEDER_JOB,      /* a supervisor at its end: the same */
+    FEEDER_JOB, /* a supervisor at its end: the same, unless it is the last of its run
+                      * and there is no room for a feeder job: it stays for a while */
     FEEDER_BACKSTOP, /* the feeder job: waits for room */
 };
 
 #define FEEDER_REST_MS 5000 /* after a round that found no room: nobody tries before */
 #define FEEDER_WAIT_MS 5000 /* of who waits for room */
-#define FEEDER_CLIENT_ROUNDS 12   /* a session that found no room at all, for nothing */
-#define FEEDER_BACKSTOP_ROUNDS 40 /* without any room: then it gives up */
-#define FEEDER_ROUNDS 100         /* of the others, because of wishes */
+#define FEEDER_CLIENT_ROUNDS 12 /* a session that found no room at all, for nothing */
+#define FEEDER_BACKSTOP_ROUNDS 120 /* without any room: then it gives up */
+#define FEEDER_ROUNDS 100          /* of the others, because of wishes */
 
 enum feeder_state {
     FEEDER_BEGIN,
@@ -213,12 +214,13 @@ enum feeder_act {
     FEEDER_DO_BACKSTOP, /* a feeder job is queued already, or is handed over now, as any unit:
                          * -> OK, ROOM (all goes on without), FAILED */
     FEEDER_DO_GIVE,  /* handovers -> NONE (nothing is left), MORE (some were taken, some
-                         * found no room), ROOM (none was taken), FAILED */
+                         * found no room), ROOM (none was taken), ALONE (nor has the scheduler
+                         * any other unit of the run, which would feed at its end), FAILED */
     FEEDER_DO_KEEP,  /* write, or when nothing is left remove, S/waiting/<run>; a
                          * backstop is amended to follow what was handed over -> OK, FAILED */
     FEEDER_DO_LEAVE, /* drop the lease -> OK */
     FEEDER_DO_GLANCE, /* is there a wish? -> YES, NO */
-    FEEDER_DO_WAIT,   /* FEEDER_WAIT_MS -> OK */
+    FEEDER_DO_WAIT,   /* FEEDER_WAIT_MS -> OK, BUSY (a JOB: another stays already) */
     FEEDER_DO_NOTHING,
 };
 
@@ -232,6 +234,7 @@ enum feeder_saw {
     FEEDER_SAW_FITS,
     FEEDER_SAW_MORE,
     FEEDER_SAW_ROOM,
+    FEEDER_SAW_ALONE,
 };
 
 struct feeder {
@@ -243,6 +246,7 @@ struct feeder {
     unsigned placed : 1; /* it is queued */
     unsigned some : 1;   /* units were taken in this round */
     unsigned left : 1;   /* something waits */
+    unsigned alone : 1;  /* nobody else of the run is in the queue */
     unsigned failed : 1;
     unsigned rounds;
 };
@@ -293,22 +297,6 @@ enum entry_act entry_next(const struct submission_rules *rules, const struct ent
 void entry_saw(const struct submission_rules *rules, struct entry *e,
                enum entry_saw saw);
 int entry_over(const struct entry *e);
-
-/* ---- missing: no end was written --------------------------------------------------------- */
-
-#define MISSING_GRACE_MS 120000 /* records of other nodes may be seen that late (NFS) */
-#define MISSING_SAID_MS 5000    /* when the scheduler says what ended it */
-
-enum missing_is {
-    MISSING_NOT, /* it is there, or nothing is known: stays as it was */
-    MISSING_SINCE, /* it is gone: look at its records again (open directories anew), wait */
-    MISSING_LOST, /* it is LOST: what is left of it may not run, its job may run again */
-};
-
-/* row: ROW_FAILED leaves everything as it was. gone_ms: since the scheduler was first heard to
- * have it no more, without it in between; -1 never. said: the scheduler told the cause. */
-enum missing_is submission_missing(enum facts_row row, int end_written, int64_t gone_ms,
-                                   int said);
 
 /* ---- mode: who submits -------------------------------------------------------------------- */
 

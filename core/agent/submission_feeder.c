@@ -57,7 +57,7 @@ static enum feeder_state after_lease(struct feeder *f, enum feeder_saw saw)
 
 static enum feeder_state after_know(struct feeder *f, enum feeder_saw saw)
 {
-    f->left = f->some = f->guarded = f->placed = 0;
+    f->left = f->some = f->guarded = f->placed = f->alone = 0;
     if (saw == FEEDER_SAW_NONE)
         return FEEDER_KEEP;
     if (saw == FEEDER_SAW_MORE)
@@ -79,17 +79,11 @@ static enum feeder_state after_guard(struct feeder *f, enum feeder_saw saw)
 static enum feeder_state after_give(struct feeder *f, enum feeder_saw saw)
 {
     f->left = saw != FEEDER_SAW_NONE;
+    f->alone = saw == FEEDER_SAW_ALONE;
     f->some = saw == FEEDER_SAW_MORE || saw == FEEDER_SAW_NONE;
-    if (f->left && saw != FEEDER_SAW_MORE && saw != FEEDER_SAW_ROOM)
+    if (f->left && saw != FEEDER_SAW_MORE && saw != FEEDER_SAW_ROOM && !f->alone)
         return failed(f, FEEDER_KEEP);
     return f->left && f->nodes && !f->guarded ? FEEDER_GUARD : FEEDER_KEEP;
-}
-
-static unsigned rounds_of(const struct feeder *f)
-{
-    if (f->who == FEEDER_BACKSTOP)
-        return FEEDER_BACKSTOP_ROUNDS;
-    return f->who == FEEDER_CLIENT ? FEEDER_CLIENT_ROUNDS : FEEDER_ROUNDS;
 }
 
 /* Is it this process that must go on, since nobody else would? */
@@ -97,7 +91,16 @@ static int must_stay(const struct feeder *f)
 {
     if (f->who == FEEDER_BACKSTOP)
         return f->failed || (f->left && !(f->some && f->placed));
+    if (f->who == FEEDER_JOB)
+        return !f->failed && f->left && f->alone && !f->placed;
     return f->who == FEEDER_CLIENT && !f->failed && f->left && !f->some && !f->placed;
+}
+
+static unsigned rounds_of(const struct feeder *f)
+{
+    if (f->who == FEEDER_BACKSTOP || must_stay(f))
+        return FEEDER_BACKSTOP_ROUNDS;
+    return f->who == FEEDER_CLIENT ? FEEDER_CLIENT_ROUNDS : FEEDER_ROUNDS;
 }
 
 static enum feeder_state after_glance(struct feeder *f, enum feeder_saw saw)
@@ -160,7 +163,7 @@ void feeder_saw(const struct submission_rules *rules, struct feeder *f,
         f->state = after_glance(f, saw);
         return;
     case FEEDER_DO_WAIT:
-        f->state = FEEDER_TRY;
+        f->state = saw == FEEDER_SAW_BUSY ? FEEDER_OVER : FEEDER_TRY;
         return;
     case FEEDER_DO_NOTHING:
         return;

@@ -159,7 +159,7 @@ static int add_scattered(struct submission *s, size_t i, struct repx_err *err)
 {
     struct decided *d = s->jobs + i;
 
-    if (s->nodes == NODES_NO && request_there(s->site, s->run->id, i))
+    if (request_there(s->site, s->run->id, i))
         return submission_branches(s, i, err);
     int rc = add_gather(s, i, err);
     if (rc)

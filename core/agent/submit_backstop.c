@@ -43,17 +43,68 @@ static int is_alive(struct submission *s, const char *key)
     return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
 }
 
-/* The one that the record names, unless that is this process, or gone. */
-static int is_there(struct submission *s, struct backstop *b)
+/* The feeder job of a run that waits, unless that is this process, or gone. */
+static char *feeder_of(struct submission *s, const char *run, const char *self)
 {
     struct waiting w;
-    int there = waiting_read(s->site, s->run->id, &w) && *w.feeder &&
-                (!b->self || strcmp(b->self, w.feeder) != 0) && is_alive(s, w.feeder);
+    int there = waiting_read(s->site, run, &w) && *w.feeder &&
+                (!self || strcmp(self, w.feeder) != 0) && is_alive(s, w.feeder);
+    char *key = there ? repx_strdup(w.feeder) : NULL;
+
+    waiting_finish(&w);
+    return key;
+}
+
+struct looking {
+    struct submission *s;
+    struct backstop *b;
+};
+
+static int share(void *ctx, const char *run)
+{
+    const struct looking *l = ctx;
+
+    if (strcmp(run, l->s->run->id) != 0)
+        l->b->key = feeder_of(l->s, run, l->b->self);
+    return l->b->key != NULL;
+}
+
+/* The one that the record names; or else that of another run, since a feeder job feeds all
+ * runs that wait: so they do not fill the queue themselves. */
+static int is_there(struct submission *s, struct backstop *b)
+{
+    struct looking l = {s, b};
 
     free(b->key);
-    b->key = there ? repx_strdup(w.feeder) : NULL;
-    waiting_finish(&w);
-    return there;
+    b->key = feeder_of(s, s->run->id, b->self);
+    if (!b->key)
+        (void)waiting_each(s->site, share, &l);
+    return b->key != NULL;
+}
+
+struct naming {
+    struct site *site;
+    const char *run, *key;
+};
+
+static int names_it(void *ctx, const char *run)
+{
+    const struct naming *n = ctx;
+    struct waiting w;
+    int same = strcmp(run, n->run) != 0 && waiting_read(n->site, run, &w);
+
+    if (same) {
+        same = strcmp(w.feeder, n->key) == 0;
+        waiting_finish(&w);
+    }
+    return same;
+}
+
+int backstop_shared(struct site *site, const char *run, const char *key)
+{
+    struct naming n = {site, run, key};
+
+    return waiting_each(site, names_it, &n);
 }
 
 /* ---- a new one ---- */
@@ -67,6 +118,20 @@ static const char *last_unit(const struct submission *s)
             return d->unit;
     }
     return NULL;
+}
+
+/* What a feeder job may follow: a unit of the run, this very job, or what was handed over
+ * just now; NULL: nothing. */
+static const char *to_follow(const struct submission *s)
+{
+    const char *unit = last_unit(s);
+
+    if (!unit && s->on_node)
+        unit = getenv("REPX_UNIT");
+    for (void *at = json_object_iter(s->given); !unit && at;
+         at = json_object_iter_next(s->given, at))
+        unit = json_string_value(json_object_iter_value(at));
+    return unit && *unit ? unit : NULL;
 }
 
 /* A first job, so that the feeder job has something to follow. */
@@ -112,9 +177,9 @@ int backstop_place(struct submission *s, struct backstop *b, struct repx_err *er
 {
     if (is_there(s, b))
         return 1;
-    if (!last_unit(s) && give_first(s, err) < 0)
+    if (!to_follow(s) && give_first(s, err) < 0)
         return -1;
-    const char *after = last_unit(s);
+    REPX_AUTO_FREE char *after = repx_strdup(to_follow(s));
     return after ? hand_over(s, b, after, err) : 0;
 }
 
@@ -153,7 +218,8 @@ void backstop_remove(struct submission *s, struct backstop *b)
 {
     if (!b->key)
         (void)is_there(s, b);
-    json_t *claim = b->key ? claim_read(s->site, b->key, NULL) : NULL;
+    int only = b->key && !backstop_shared(s->site, s->run->id, b->key);
+    json_t *claim = only ? claim_read(s->site, b->key, NULL) : NULL;
     const char *id = state_text(claim, "id", "");
 
     if (*id) {

@@ -159,6 +159,7 @@ static int come_again(struct submission *s, const struct pending *p,
     if (pending_is_step(p) || pending_is_feeder(p)) {
         if (!s->refusal)
             s->refusal = repx_strdup(text);
+        s->again |= pending_is_step(p);
         return 0;
     }
     withdraw_scatter(s, p);

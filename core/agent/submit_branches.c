@@ -1,222 +1,131 @@
 /* SPDX-License-Identifier: MIT */
 /* submit_branches.c: the steps of a scatter-gather job, submitted when their number is
- * known: by the scatter's supervisor, where it runs. */
+ * known: by the scatter's supervisor, where it runs; what finds no room then, by whoever
+ * feeds the run. */
 #include <stdlib.h>
 #include <string.h>
-
-#include <repx/scheduler.h>
 
 #include <kit/alloc.h>
 
 #include "core/agent/scatter.h"
 #include "core/agent/state_check.h"
-#include "core/agent/submit_own.h"
+#include "core/agent/submit_steps.h"
+#include "core/agent/units_end.h"
 #include "core/agent/waiting.h"
 
 #define LEASE_WAIT_MS 600000
 #define AMEND_MS 60000
+#define CANCEL_MS 60000
 
 /* ---- the gather, which was submitted together with the scatter ---- */
 
-/* deps is stolen. */
+/* deps is stolen. With nothing left to wait for it only waits for the scatter. */
 static int amend_gather(struct submission *s, const char *gather, json_t *deps,
                         struct repx_err *err)
 {
+    if (json_array_size(deps) == 0) {
+        json_decref(deps);
+        return 0;
+    }
     return scheduler_call(&s->scheduler, "amend",
                           json_pack("{s:s,s:o}", "id", gather, "deps", deps), AMEND_MS,
                           NULL, NULL, err);
 }
 
-/* ---- steps ---- */
+/* ---- by the scatter's supervisor ---- */
 
-/* A step's dependencies: index by index on the steps before it. NULL: one of these has
- * not been added yet. keys: phase -> key of what is in the batch. */
-static json_t *step_deps(const struct submission *s, const json_t *exe,
-                         const json_t *keys, size_t first)
+static char *not_taken(const struct steps *t)
 {
-    const json_t *before = json_object_get(exe, "deps");
-    json_t *deps = json_array();
-
-    for (size_t i = 0; i < json_array_size(before); i++) {
-        REPX_AUTO_FREE char *phase =
-            repx_format("step-%s", json_string_value(json_array_get(before, i)));
-        REPX_AUTO_FREE char *part = submission_part(phase, first);
-        const char *id = json_string_value(json_object_get(s->steps, part));
-        const char *key = json_string_value(json_object_get(keys, part));
-        if (!id && !key) {
-            json_decref(deps);
-            return NULL;
-        }
-        (void)json_array_append_new(deps, submission_dep("corr", id, key));
-    }
-    return deps;
+    return repx_format("the scheduler did not take the %zu branches of %s: %s",
+                       t->branches, state_text(t->s->plan[t->job], "id", ""),
+                       t->s->refusal ? t->s->refusal : "no reason given");
 }
 
-/* span: the first branch, and how many. */
-static int add_part(struct submission *s, size_t index, const char *phase,
-                    const size_t span[2], json_t *keys, struct repx_err *err)
+/* Its place in the queue is free for a branch. S/live names the scatter by now: a gather
+ * that starts all the same ends at once. 1 when the scatter's unit is to fail instead, so
+ * that the gather never starts. */
+static int drop_gather(struct submission *s, const char *id, const char *key)
 {
-    const json_t *exe = json_object_get(json_object_get(s->plan[index], "exes"), phase);
-    json_t *deps = step_deps(s, exe, keys, span[0]);
-    REPX_AUTO_FREE char *part = submission_part(phase, span[0]);
+    json_t *units = json_pack("[o]", unit_named(id, key));
 
-    if (!deps)
-        return 0;
-    char *alive = submission_alive(s, index, part);
-    if (alive) {
-        (void)json_object_set_new(s->steps, part, json_string(alive));
-        free(alive);
-        json_decref(deps);
+    if (s->nodes == NODES_NO) {
+        json_decref(units);
         return 1;
     }
-    if (submission_add_branches(s, index, phase, span, deps, err) < 0)
-        return -1;
-    (void)json_object_set_new(keys, part,
-                              json_string(s->batch[s->batch_count - 1].key));
-    return 1;
+    return units_end(&s->scheduler, units, CANCEL_MS, NULL) < 0;
 }
 
-/* Branches of one scatter, in parts that the scheduler takes as arrays. */
-struct branches {
-    size_t index, count, most;
-    const char *scatter; /* its key */
-};
-
-static int add_step(struct submission *s, const struct branches *b, const char *phase,
-                    json_t *keys, struct repx_err *err)
+/* Nobody had submitted it: 1 it is now; 0 there is no room for it either; -1. */
+static int gather_alone(struct steps *t, const char *scatter, struct repx_err *err)
 {
-    int rc = 0;
+    json_t *claim = claim_read(t->s->site, scatter, NULL), *deps = steps_sink(t);
 
-    for (size_t at = 0; at < b->count; at += b->most) {
-        const size_t span[2] = {at, b->count - at < b->most ? b->count - at : b->most};
-        rc = add_part(s, b->index, phase, span, keys, err);
-        if (rc <= 0)
-            return rc;
+    if (json_array_size(deps) == 0) {
+        (void)json_array_append_new(
+            deps, submission_dep("ok", state_text(claim, "id", ""), NULL));
     }
-    return rc;
-}
-
-/* All steps, those first that others wait for. */
-static int add_steps(struct submission *s, const struct branches *b, json_t *keys,
-                     struct repx_err *err)
-{
-    json_t *exes = json_object_get(s->plan[b->index], "exes");
-    int progress = 1;
-
-    while (progress) {
-        progress = 0;
-        for (void *at = json_object_iter(exes); at;
-             at = json_object_iter_next(exes, at)) {
-            const char *phase = json_object_iter_key(at);
-            if (strncmp(phase, "step-", 5) != 0 || json_object_get(keys, phase) ||
-                json_object_get(s->steps, phase))
-                continue;
-            int rc = add_step(s, b, phase, keys, err);
-            if (rc < 0)
-                return -1;
-            progress |= rc;
-        }
-    }
-    return 0;
-}
-
-/* What the gather waits for: every part of the sink's array. NULL: one was not taken. */
-static json_t *sink_deps(const struct submission *s, const struct branches *b)
-{
-    REPX_AUTO_FREE char *sink =
-        repx_format("step-%s", state_text(s->plan[b->index], "sink", ""));
-    json_t *deps = json_array();
-
-    for (size_t at = 0; at < b->count; at += b->most) {
-        REPX_AUTO_FREE char *part = submission_part(sink, at);
-        const char *id = json_string_value(json_object_get(s->steps, part));
-        if (!id) {
-            json_decref(deps);
-            return NULL;
-        }
-        (void)json_array_append_new(deps, submission_dep("any", id, NULL));
-    }
-    return deps;
-}
-
-/* The same where there is no branch: the scatter's own end. */
-static json_t *scatter_deps(const struct submission *s, const struct branches *b)
-{
-    json_t *claim = claim_read(s->site, b->scatter, NULL);
-    json_t *deps =
-        json_pack("[o]", submission_dep("ok", state_text(claim, "id", ""), NULL));
-
     json_decref(claim);
-    return deps;
+    return submission_gather_submit(t->s, t->job, deps, err);
 }
 
-static int steps_hand_over(struct submission *s, struct branches *b,
+/* 1 all are handed over, and the gather follows them; 0 some found no room; -1. */
+static int branches_follow(struct steps *t, const char *gather, const char *scatter,
                            struct repx_err *err)
 {
-    json_t *keys = json_object();
-
-    json_decref(s->steps);
-    s->steps = json_object();
-    b->most = submission_branches_max(s, b->count);
-    int rc = add_steps(s, b, keys, err);
-    json_decref(keys);
-    return rc < 0 || submission_flush(s, err) < 0 ? -1 : 0;
+    if (!steps_all_given(t)) {
+        REPX_AUTO_FREE char *text = t->s->full ? NULL : not_taken(t);
+        return text ? repx_fail(err, REPX_E_FAILED, "%s", text) : 0;
+    }
+    if (!gather)
+        return gather_alone(t, scatter, err);
+    return amend_gather(t->s, gather, steps_sink(t), err) < 0 ? -1 : 1;
 }
 
-static int not_taken(const struct submission *s, const struct branches *b,
-                     struct repx_err *err)
+/* 0 the gather follows the branches, or comes later; 1 the scatter's unit is to fail. */
+static int branches_give(struct steps *t, const char *scatter, struct repx_err *err)
 {
-    return repx_fail(err, REPX_E_FAILED,
-                     "the scheduler did not take the %zu branches of %s: %s", b->count,
-                     state_text(s->plan[b->index], "id", ""),
-                     s->refusal ? s->refusal : "no reason given");
-}
-
-static int branches_submit(struct submission *s, struct branches *b,
-                           struct repx_err *err)
-{
+    struct submission *s = t->s;
     REPX_AUTO_FREE char *gather = NULL;
-    int known = submission_gather_find(s, b->index, &gather, err);
+    char key[27];
 
-    if (known < 0 || (b->count && steps_hand_over(s, b, err) < 0))
+    if (submission_gather_find(s, t->job, &gather, err) < 0)
         return -1;
-    json_t *deps = b->count || known ? sink_deps(s, b) : scatter_deps(s, b);
-    if (!deps)
-        return s->nodes == NODES_NO ? 1 : not_taken(s, b, err);
-    if (!known)
-        return submission_gather_submit(s, b->index, deps, err);
-    if (b->count)
-        return amend_gather(s, gather, deps, err);
-    json_decref(deps);
-    return 0;
+    memcpy(key, s->jobs[t->job].seen, sizeof(key));
+    if (steps_open(t, 0, err) < 0 || steps_give(t, err) < 0)
+        return -1;
+    int rc = branches_follow(t, gather, scatter, err);
+    if (rc)
+        return rc < 0 ? -1 : 0;
+    if (submission_hold(s, t->job, scatter, err) < 0)
+        return -1;
+    return gather ? drop_gather(s, gather, key) : 0;
 }
 
-/* Does the scatter alone stand for the job? Then no gather waits for the scatter's end. */
-static int gather_waits(struct submission *s, size_t index, const char *scatter)
+/* Who stands for the job: 1 this very scatter, so no gather waits for its end; 0 the gather. */
+static int stands_alone(struct submission *s, size_t index, const char *scatter)
 {
-    json_t *plan = run_plan(s->run, index, NULL);
     REPX_AUTO_FREE char *run = NULL;
     char key[27] = "";
     size_t at;
-    int there = live_get(s->site, state_text(plan, "id", ""), &run, &at, key, NULL);
 
-    json_decref(plan);
-    return there > 0 && strcmp(key, scatter) != 0;
+    return live_get(s->site, state_text(s->plan[index], "id", ""), &run, &at, key,
+                    NULL) > 0 &&
+           strcmp(run, s->run->id) == 0 && strcmp(key, scatter) == 0;
 }
 
-static int leave_request(struct submission *s, size_t index, struct repx_err *err)
+static int branches_submit(struct submission *s, size_t index, const char *key,
+                           size_t branches, struct repx_err *err)
 {
-    struct waiting w;
-    int there = waiting_read(s->site, s->run->id, &w), rc;
+    struct steps t = {.s = s, .job = index, .branches = branches};
 
-    w.jobs += !there;
-    w.t = state_now_ms();
-    w.next = w.t;
-    w.needs_client = 1;
-    rc = request_leave(s->site, s->run->id, index, err);
-    if (rc == 0)
-        rc = waiting_write(s->site, s->run->id, &w, err);
-    waiting_finish(&w);
+    if (stands_alone(s, index, key))
+        return submission_hold(s, index, key, err);
+    if (s->nodes == NODES_NO)
+        return submission_hold(s, index, key, err) < 0 ? -1 : 1;
+    if (branches == 0 && submission_gather_claimed(s, index))
+        return 0;
+    int rc = branches_give(&t, key, err);
+    steps_close(&t);
     return rc;
 }
 
@@ -224,7 +133,6 @@ static int leave_request(struct submission *s, size_t index, struct repx_err *er
 int submit_branches(struct site *site, struct run *run, size_t index, const char *key,
                     size_t branches, struct repx_err *err)
 {
-    struct branches b = {.index = index, .count = branches, .scatter = key};
     struct submission s;
     uint64_t epoch;
 
@@ -233,27 +141,23 @@ int submit_branches(struct site *site, struct run *run, size_t index, const char
     int rc = submission_open(&s, site, run, err);
     s.fresh = 0;
     s.on_node = 1;
-    int is_local = rc == 0 && strcmp(s.scheduler.name, "local") == 0;
-    int left = rc == 0 && !is_local && s.nodes == NODES_NO;
+    if (rc == 0 && strcmp(s.scheduler.name, "local") == 0)
+        s.nodes = NODES_YES; /* our own queue takes all there is, from anybody */
     if (rc == 0)
         s.plan[index] = run_plan(run, index, err);
-    if (rc == 0 && !s.plan[index])
-        rc = -1;
-    if (rc == 0 && !left && (branches > 0 || !submission_gather_claimed(&s, index))) {
-        rc = lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err);
-        if (rc == 0) {
-            rc = branches_submit(&s, &b, err);
-            lease_drop(site, "feed");
-        }
-        left = rc == 1;
+    rc = rc == 0 && s.plan[index] ? lease_take(site, "feed", LEASE_WAIT_MS, &epoch, err)
+                                  : -1;
+    if (rc == 0) {
+        rc = branches_submit(&s, index, key, branches, err);
+        if (s.lines.len)
+            (void)journal_write(&s, 0, NULL);
+        lease_drop(site, "feed");
     }
-    if (left)
-        rc = leave_request(&s, index, err) < 0 ? -1 : gather_waits(&s, index, key);
     submission_close(&s);
     return rc;
 }
 
-/* ---- by a session, where jobs may not ---- */
+/* ---- by whoever feeds the run ---- */
 
 static int64_t count_items(struct submission *s, size_t job, struct repx_err *err)
 {
@@ -269,24 +173,56 @@ static int64_t count_items(struct submission *s, size_t job, struct repx_err *er
     return n;
 }
 
-int submission_branches(struct submission *s, size_t job, struct repx_err *err)
+/* One that found no room leaves the scatter to stand for the job, as before. */
+static int give_gather(struct submission *s, size_t job, const char *scatter,
+                       json_t *deps, struct repx_err *err)
 {
-    int64_t n = count_items(s, job, err);
-    struct branches b = {.index = job, .count = n > 0 ? (size_t)n : 0};
+    const char *id = state_text(s->plan[job], "id", "");
 
-    if (n < 0 || submission_flush(s, err) < 0 || steps_hand_over(s, &b, err) < 0)
-        return -1;
-    json_t *deps = sink_deps(s, &b);
-    if (!deps && !s->full)
-        return not_taken(s, &b, err);
-    if (!deps) {
-        s->jobs[job].what = DECIDE_LATER;
-        return 0;
-    }
     if (submission_add(s, job, "gather", 0, deps, err) < 0 ||
         submission_flush(s, err) < 0)
         return -1;
-    if (s->jobs[job].what == DECIDE_OURS)
+    if (s->jobs[job].what != DECIDE_LATER) {
         request_take(s->site, s->run->id, job);
-    return 0;
+        return 0;
+    }
+    memcpy(s->jobs[job].seen, scatter, sizeof(s->jobs[job].seen));
+    return live_set(s->site, id, s->run->id, job, scatter, err);
+}
+
+static int feed_branches(struct steps *t, struct repx_err *err)
+{
+    struct submission *s = t->s;
+    const char *id = state_text(s->plan[t->job], "id", "");
+    char scatter[27];
+
+    if (!submission_last_key(s, id, "scatter", scatter))
+        return repx_fail(err, REPX_E_CORRUPT, "%s: its scatter is not known", id);
+    if (steps_open(t, 1, err) < 0 || steps_give(t, err) < 0)
+        return -1;
+    if (steps_all_given(t))
+        return give_gather(s, t->job, scatter, steps_sink(t), err);
+    if (s->full) {
+        s->jobs[t->job].what = DECIDE_LATER;
+        return 0;
+    }
+    REPX_AUTO_FREE char *text = not_taken(t);
+    request_take(s->site, s->run->id, t->job);
+    return submission_refuse(s, t->job, text, err);
+}
+
+int submission_branches(struct submission *s, size_t job, struct repx_err *err)
+{
+    int64_t n = count_items(s, job, err);
+    struct steps t = {.s = s, .job = job, .branches = n > 0 ? (size_t)n : 0};
+
+    if (n < 0 || submission_flush(s, err) < 0)
+        return -1;
+    if (s->full) {
+        s->jobs[job].what = DECIDE_LATER;
+        return 0;
+    }
+    int rc = feed_branches(&t, err);
+    steps_close(&t);
+    return rc;
 }

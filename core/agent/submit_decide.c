@@ -103,6 +103,9 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
         there = live_get(s->site, id, &l.run, &l.index, l.key, err);
     if (there > 0)
         memcpy(s->jobs[i].seen, l.key, sizeof(l.key));
+    int ours = there > 0 && strcmp(l.run, s->run->id) == 0;
+    s->jobs[i].anew = s->jobs[i].anew && there >= 0 &&
+                      submission_request_stands(s, i, there, ours ? l.key : NULL);
     int done = there < 0 ? -1 : decide_done(s, i, err);
     if (done == 0 && site_is_nfs(s->site)) {
         result_look_again(s->site, id);
@@ -110,8 +113,7 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
     }
     if (done == 0)
         need_producers(s, i);
-    int anew = there > 0 && s->jobs[i].anew && strcmp(l.run, s->run->id) == 0;
-    if (there > 0 && done == 0 && !anew) {
+    if (there > 0 && done == 0 && !s->jobs[i].anew) {
         l.element = array_index(s->site, l.key, l.index);
         lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
         lives->items[lives->count++] = l;
@@ -157,24 +159,13 @@ static int refuse_other(struct submission *s, const struct live *l,
                             err);
 }
 
-/* Where jobs may not submit jobs, the scatter alone stands for the job at first. */
-static int is_scatter(const struct submission *s, const struct live *l)
+int submission_is_scatter(const struct submission *s, size_t job, const char *key)
 {
-    const char *id = state_text(s->plan[l->job], "id", "");
-    char key[27];
-    struct stat st;
+    const char *id = state_text(s->plan[job], "id", "");
+    char last[27];
 
-    if (strcmp(state_text(s->plan[l->job], "type", ""), "scatter-gather") != 0)
-        return 0;
-    for (unsigned g = 0; g < 10000; g++) {
-        submission_key(s->run->id, id, "scatter", g, key);
-        REPX_AUTO_FREE char *path = repx_format("sub/%s", key);
-        if (strcmp(key, l->key) == 0)
-            return 1;
-        if (fstatat(s->site->state_fd, path, &st, 0) < 0)
-            return 0;
-    }
-    return 0;
+    return strcmp(state_text(s->plan[job], "type", ""), "scatter-gather") == 0 &&
+           submission_last_key(s, id, "scatter", last) && strcmp(key, last) == 0;
 }
 
 /* The unit lives: this run follows it. */
@@ -191,7 +182,8 @@ static int follow(struct submission *s, const struct live *l, const char *unit,
     d->what = ours ? DECIDE_OURS : DECIDE_TAKEN;
     d->unit = id && *id ? repx_strdup(id) : NULL;
     memcpy(d->key, l->key, sizeof(d->key));
-    d->halfway = ours && is_scatter(s, l);
+    /* while its branches are to come, the scatter alone stands for the job */
+    d->halfway = ours && submission_is_scatter(s, l->job, l->key);
     if (ours && s->state.status[l->job] != JOB_UNKNOWN)
         return 0; /* its event is there */
     json_t *event = ours ? json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)l->job, "e",
@@ -350,6 +342,14 @@ static int is_trusted(const struct submission *s, const struct live *l)
             claim_there(s->site, l->key));
 }
 
+/* The branches of another run's job wait for room: whoever feeds that run goes on with it,
+ * whatever the scheduler still has of it. */
+static int is_left_to_feed(const struct submission *s, const struct live *l)
+{
+    return strcmp(l->run, s->run->id) != 0 &&
+           request_there(s->site, l->run, l->index) && claim_there(s->site, l->key);
+}
+
 static int judge_live(struct submission *s, struct live *l, const json_t *row,
                       struct repx_err *err)
 {
@@ -360,7 +360,7 @@ static int judge_live(struct submission *s, struct live *l, const json_t *row,
         .claim = claim_fact(claim),
         .maker_alive = claim ? record_alive(s->site, claim) : 0,
         .other_scheduler = *by && strcmp(by, s->scheduler.name) != 0,
-        .row = l->trusted ? ROW_ALIVE : row_fact(row),
+        .row = l->trusted || is_left_to_feed(s, l) ? ROW_ALIVE : row_fact(row),
     };
     const json_t *const seen[2] = {claim, row};
     enum verdict verdict = submission_judge(&submission_rules_all, &facts);
@@ -457,19 +457,6 @@ static void look_again(const struct submission *s)
     repx_close_fd(&outputs);
 }
 
-/* Where jobs may not submit jobs and a scatter is over, the rest of its job is to be handed
- * over; and what was submitted to follow the gather that then could not start, again. */
-static void find_requests(struct submission *s)
-{
-    for (size_t i = 0; s->nodes == NODES_NO && i < s->run->count; i++) {
-        const json_t *deps = json_object_get(s->plan[i], "deps");
-        int anew = request_there(s->site, s->run->id, i);
-        for (size_t k = 0; !anew && k < json_array_size(deps); k++)
-            anew = s->jobs[json_integer_value(json_array_get(deps, k))].anew;
-        s->jobs[i].anew = anew;
-    }
-}
-
 int submission_decide(struct submission *s, struct repx_err *err)
 {
     struct lives lives = {0};
@@ -477,7 +464,7 @@ int submission_decide(struct submission *s, struct repx_err *err)
     int rc = 0;
 
     look_again(s);
-    find_requests(s);
+    submission_requests(s);
     /* consumers first: a result that was purged is missed only by who needs it */
     for (size_t i = s->run->count; rc == 0 && i-- > 0;)
         rc = decide_one(s, i, &lives, err);

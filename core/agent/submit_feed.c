@@ -29,6 +29,7 @@ struct feed {
     struct submission *s;
     struct feeder f;
     struct backstop backstop;
+    int stays;     /* a supervisor that has the lease `stay` */
     size_t before; /* units handed over before this round */
     int64_t began; /* this round */
     struct repx_err *err;
@@ -139,7 +140,11 @@ static enum feeder_saw give(struct feed *f)
         return FEEDER_SAW_FAILED;
     if (submission_count(s, DECIDE_LATER) == 0)
         return FEEDER_SAW_NONE;
-    return s->submitted > f->before ? FEEDER_SAW_MORE : FEEDER_SAW_ROOM;
+    if (s->submitted > f->before)
+        return FEEDER_SAW_MORE;
+    /* units of branches do not count: what the scheduler still has may be past feeding */
+    int others = s->queued || json_object_size(s->given) || s->nodes == NODES_NO;
+    return others ? FEEDER_SAW_ROOM : FEEDER_SAW_ALONE;
 }
 
 static enum feeder_saw guard(struct feed *f)
@@ -191,6 +196,26 @@ static enum feeder_saw keep(struct feed *f)
                                                               : FEEDER_SAW_OK;
 }
 
+static void feed_others(struct site *site, const char *own, const char *key);
+
+/* One supervisor at a time: each that stays takes up room itself. */
+static enum feeder_saw wait_a_little(struct feed *f)
+{
+    struct site *site = f->s->site;
+
+    if (f->f.who == FEEDER_BACKSTOP)
+        feed_others(site, f->s->run->id, f->backstop.self);
+    if (f->f.who == FEEDER_JOB && !f->stays) {
+        f->stays = lease_take(site, "stay", 0, NULL, NULL) == 0;
+        if (!f->stays)
+            return FEEDER_SAW_BUSY;
+    }
+    (void)poll(NULL, 0, FEEDER_WAIT_MS);
+    if (f->stays)
+        (void)lease_touch(site, "stay", NULL);
+    return FEEDER_SAW_OK;
+}
+
 static enum feeder_saw perform(struct feed *f, enum feeder_act act)
 {
     struct site *site = f->s->site;
@@ -223,8 +248,7 @@ static enum feeder_saw perform(struct feed *f, enum feeder_act act)
     case FEEDER_DO_GLANCE:
         return wish_there(site, run) ? FEEDER_SAW_YES : FEEDER_SAW_NO;
     case FEEDER_DO_WAIT:
-        (void)poll(NULL, 0, FEEDER_WAIT_MS);
-        break;
+        return wait_a_little(f);
     case FEEDER_DO_NOTHING:
         break;
     }
@@ -237,6 +261,7 @@ static int feed_run(struct submission *s, enum feeder_who who, const char *key,
     struct repx_err first = {0}, why = {0};
     struct feed f = {.s = s, .err = &why};
     int on_node = who == FEEDER_JOB || who == FEEDER_BACKSTOP;
+    struct site *site = s->site;
 
     f.f = feeder_begin(who, s->nodes != NODES_NO && s->has_backstop);
     f.backstop.self = key;
@@ -251,6 +276,8 @@ static int feed_run(struct submission *s, enum feeder_who who, const char *key,
             first = why = (struct repx_err){0};
     }
     backstop_finish(&f.backstop);
+    if (f.stays)
+        lease_drop(site, "stay");
     if (f.f.state != FEEDER_STOPPED)
         return 0;
     *err = first;
@@ -288,41 +315,71 @@ static int feed_by_id(struct site *site, const char *run_id, enum feeder_who who
 
 struct others {
     struct site *site;
-    const char *own;
+    const char *own, *key;
 };
+
+static int is_due(struct site *site, const char *run)
+{
+    struct waiting w;
+    int due = waiting_read(site, run, &w) && state_now_ms() >= w.next;
+
+    waiting_finish(&w);
+    return due;
+}
 
 static int feed_other(void *ctx, const char *run)
 {
     const struct others *o = ctx;
     struct repx_err why = {0};
-    struct waiting w;
-    int due = strcmp(run, o->own) != 0 && waiting_read(o->site, run, &w);
 
-    if (due) {
-        due = state_now_ms() >= w.next;
-        waiting_finish(&w);
-    }
-    if (due)
-        (void)feed_by_id(o->site, run, FEEDER_JOB, NULL, &why);
+    if (strcmp(run, o->own) != 0 && is_due(o->site, run))
+        (void)feed_by_id(o->site, run, FEEDER_JOB, o->key, &why);
     return 0;
+}
+
+/* key: of this process, when it is a feeder job. */
+static void feed_others(struct site *site, const char *own, const char *key)
+{
+    struct others o = {site, own, key};
+
+    (void)waiting_each(site, feed_other, &o);
 }
 
 void submit_after(struct site *site, const char *run_id)
 {
-    struct others o = {site, run_id};
+    struct repx_err why = {0};
+
+    if (is_due(site, run_id))
+        (void)feed_by_id(site, run_id, FEEDER_JOB, NULL, &why);
+    feed_others(site, run_id, NULL);
+}
+
+/* A run that relies on this very feeder job, and on no later one. */
+static int stay_for(void *ctx, const char *run)
+{
+    const struct others *o = ctx;
     struct repx_err why = {0};
     struct waiting w;
+    int ours = strcmp(run, o->own) != 0 && waiting_read(o->site, run, &w);
 
-    if (waiting_read(site, run_id, &w) && state_now_ms() >= w.next)
-        (void)feed_by_id(site, run_id, FEEDER_JOB, NULL, &why);
-    waiting_finish(&w);
-    (void)waiting_each(site, feed_other, &o);
+    if (ours) {
+        ours = strcmp(w.feeder, o->key) == 0;
+        waiting_finish(&w);
+    }
+    if (ours)
+        (void)feed_by_id(o->site, run, FEEDER_BACKSTOP, o->key, &why);
+    return 0;
 }
 
 int submit_backstop(struct site *site, const char *run_id, const char *key,
                     struct repx_err *err)
 {
-    return feed_by_id(site, run_id, FEEDER_BACKSTOP, key, err);
+    struct others o = {site, run_id, key};
+    int rc = feed_by_id(site, run_id, FEEDER_BACKSTOP, key, err);
+
+    feed_others(site, run_id, key);
+    (void)waiting_each(site, stay_for, &o);
+    return rc;
 }
 
 void submit_unfeed(struct site *site, struct run *run)
@@ -331,7 +388,8 @@ void submit_unfeed(struct site *site, struct run *run)
     struct scheduler scheduler;
     struct waiting w;
     int there = waiting_read(site, run->id, &w);
-    json_t *claim = there && *w.feeder ? claim_read(site, w.feeder, NULL) : NULL;
+    int only = there && *w.feeder && !backstop_shared(site, run->id, w.feeder);
+    json_t *claim = only ? claim_read(site, w.feeder, NULL) : NULL;
     const char *id = state_text(claim, "id", "");
 
     waiting_clear(site, run->id);

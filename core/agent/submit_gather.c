@@ -3,7 +3,6 @@
  * before: who did that may have died on the way. */
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <repx/scheduler.h>
 
@@ -16,18 +15,9 @@
 
 char *submission_alive(struct submission *s, size_t index, const char *part)
 {
-    const char *job = state_text(s->plan[index], "id", "");
-    char key[27], last[27] = "";
-    struct stat st;
+    char last[27];
 
-    for (unsigned g = 0; g < 10000; g++) {
-        submission_key(s->run->id, job, part, g, key);
-        REPX_AUTO_FREE char *path = repx_format("%s/sub/%s", s->site->state, key);
-        if (stat(path, &st) < 0)
-            break;
-        memcpy(last, key, sizeof(last));
-    }
-    if (!last[0])
+    if (!submission_last_key(s, state_text(s->plan[index], "id", ""), part, last))
         return NULL;
     json_t *keys = json_pack("[s]", last);
     json_t *rows = submission_find(s, keys, NULL);
@@ -127,6 +117,8 @@ int submission_gather_submit(struct submission *s, size_t index, json_t *deps,
         submission_flush(s, err) < 0)
         return -1;
     if (s->jobs[index].what == DECIDE_OURS)
+        return 1;
+    if (s->jobs[index].what == DECIDE_LATER)
         return 0;
     return repx_fail(err, REPX_E_FAILED, "the scheduler did not take the gather: %s",
                      s->room ? s->room : "no reason given");

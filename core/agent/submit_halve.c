@@ -27,8 +27,12 @@ static json_t *deps_of(const struct pending *p, int shifted)
 static int add_half(struct submission *s, const struct pending *p, size_t from,
                     size_t to, struct repx_err *err)
 {
-    json_t *deps = deps_of(p, from > 0 || to - from == 1);
+    json_t *deps = deps_of(p, from > 0 || (to - from == 1 && p->members));
 
+    if (!p->members) {
+        const size_t span[2] = {p->first + from, to - from};
+        return submission_add_branches(s, p->job, p->phase, span, deps, err);
+    }
     return to - from == 1
                ? submission_add(s, p->members[from], "main", 0, deps, err)
                : submission_add_array(s, p->members + from, to - from, deps, err);
@@ -51,7 +55,7 @@ int submission_halve(struct submission *s, size_t at, struct repx_err *err)
     size_t half = p.array / 2, before;
 
     /* with nothing else in the queue it is the scheduler's limit, and not the moment's */
-    if (json_object_size(s->given) == 0 && s->queued == 0)
+    if (p.members && json_object_size(s->given) == 0 && s->queued == 0)
         submission_limit_keep(s, "refused", (int64_t)p.array);
     memmove(s->batch + at, s->batch + at + 1,
             (s->batch_count - at - 1) * sizeof(*s->batch));

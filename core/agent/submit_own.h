@@ -31,7 +31,7 @@ struct decided {
     int stale;      /* done, but under another work key */
     int needed;     /* wanted, or a job that is to run uses it */
     int halfway;    /* only its scatter was handed over: the rest is a client's */
-    int anew;       /* what this run has submitted for it cannot start */
+    int anew;       /* its scatter is done, and its branches wait to be handed over */
     int missing;    /* S/live names a unit of this run for it, and that is not there */
     unsigned tries; /* keys of it that the scheduler knew nothing of */
     char *after;    /* unit of other work on the same id, which comes first; or NULL */
@@ -74,10 +74,10 @@ struct submission {
     size_t batch_most; /* asked for at once, at most */
     size_t *asked;     /* place in the request -> in the batch */
     size_t asked_count;
-    json_t *steps;    /* phase -> id of what was accepted, or NULL: nobody asks */
-    json_t *given;    /* ids of what was accepted in this round, in order */
-    char *refusal;    /* why a branch's unit was refused last, or NULL */
-    char *room;       /* what was said when there was no room, or NULL */
+    json_t *steps; /* part of a step -> {id, key, n}: accepted; or NULL: nobody asks */
+    json_t *given; /* ids of what was accepted in this round, in order */
+    char *refusal; /* why a branch's unit was refused last, or NULL */
+    char *room;    /* what was said when there was no room, or NULL */
     int has_backstop; /* the scheduler has limits, and jobs that submit jobs */
     int on_node;      /* this is a job of the scheduler's, not a session */
     int nodes;        /* may those submit? enum mode_nodes */
@@ -111,7 +111,13 @@ size_t submission_count(const struct submission *s, enum decision what);
 /* Fill s->jobs: results, live work of this and other runs, dead work. */
 int submission_decide(struct submission *s, struct repx_err *err);
 
+/* Is it the key of a scatter of this job and run? */
+int submission_is_scatter(const struct submission *s, size_t job, const char *key);
+
 /* ---- submit_unit.c ---- */
+/* The last key of a job's phase that was begun: 1; 0 there is none. */
+int submission_last_key(const struct submission *s, const char *job, const char *phase,
+                        char key[27]);
 /* Put a unit into the batch. deps is stolen. branch: -1, or explicit. */
 int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
                    json_t *deps, struct repx_err *err);
@@ -140,8 +146,8 @@ int submission_cancelled(const struct submission *s, struct repx_err *err);
 int submit_may(struct submission *s, size_t i, struct repx_err *err);
 
 /* ---- submit_branches.c ---- */
-/* Jobs may not submit jobs, and this one's scatter is done: its branches and its gather
- * come into the batch. */
+/* The scatter of this job is done, and its branches were left to whoever feeds: they are
+ * handed over as far as there is room, and after the last of them the gather. */
 int submission_branches(struct submission *s, size_t job, struct repx_err *err);
 
 /* ---- submit_gather.c ---- */
@@ -154,9 +160,22 @@ int submission_gather_find(struct submission *s, size_t index, char **id,
                            struct repx_err *err);
 /* Has whoever submitted it, or the gather itself, said what it goes by? */
 int submission_gather_claimed(struct submission *s, size_t index);
-/* Submit the gather alone. deps is stolen. */
+/* Submit the gather alone: 1; 0 it is to be tried later; -1. deps is stolen. */
 int submission_gather_submit(struct submission *s, size_t index, json_t *deps,
                              struct repx_err *err);
+
+/* ---- submit_hold.c ---- */
+/* The branches of a job wait: leave the request for them, let its scatter (with this key)
+ * stand for the job, and take back its gather and all that was submitted to follow that.
+ * Only under the feed lease. */
+int submission_hold(struct submission *s, size_t job, const char *scatter,
+                    struct repx_err *err);
+/* Find the requests of the run: marks their jobs `anew`. */
+void submission_requests(struct submission *s);
+/* Does the request for a job that is `anew` stand? S/live, as it was read, names `key`
+ * (NULL: nobody or another run). One that was fulfilled is removed. */
+int submission_request_stands(struct submission *s, size_t job, int there,
+                              const char *key);
 
 /* ---- submit_deps.c ---- */
 /* What job i waits for: its producers' units, as far as these have not ended. All jobs of an

@@ -45,7 +45,7 @@ static int prepare_members(struct submission *s, const struct pending *p,
     return rc;
 }
 
-/* A later part of a step's branches: its indices begin at 0 all the same. */
+/* Which branches of a step: their indices begin at 0 in every part. */
 static int prepare_branches(struct submission *s, const struct pending *p,
                             struct repx_err *err)
 {
@@ -68,7 +68,7 @@ int submission_prepare(struct submission *s, size_t at, struct repx_err *err)
         return 0;
     if (p->members)
         return prepare_members(s, p, err);
-    if (p->first && prepare_branches(s, p, err) < 0)
+    if (pending_is_step(p) && prepare_branches(s, p, err) < 0)
         return -1;
     /* of a scatter-gather job the gather stands for the whole */
     if (pending_is_step(p) ||

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* submit_records.c: what became of a unit, in the journal, as events, in S/live. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kit/alloc.h>
 
@@ -66,7 +68,9 @@ static int record_accepted(struct submission *s, const struct pending *p,
     (void)json_object_set_new(s->given, p->key, json_string(p->id));
     if (s->steps) {
         REPX_AUTO_FREE char *part = submission_part(p->phase, p->first);
-        (void)json_object_set_new(s->steps, part, json_string(p->id));
+        (void)json_object_set_new(s->steps, part,
+                                  json_pack("{s:s,s:s,s:I}", "id", p->id, "key", p->key,
+                                            "n", (json_int_t)p->array));
     }
     if (pending_is_feeder(p))
         return 0;
@@ -146,6 +150,21 @@ static int record_refused(struct submission *s, const struct pending *p,
     return rc;
 }
 
+/* The scheduler has it not, so the next try may have the same key: a run that waits for days
+ * does not leave a directory for each time it was told so. A claim keeps it: then the key is
+ * somebody's after all. */
+static void give_back(const struct submission *s, const char *key)
+{
+    REPX_AUTO_FREE char *dir = repx_format("sub/%s", key);
+    REPX_AUTO_FREE char *table = repx_format("%s/table", dir);
+    REPX_AUTO_FREE char *claim = repx_format("%s/id", dir);
+
+    if (faccessat(s->site->state_fd, claim, F_OK, 0) == 0)
+        return;
+    (void)unlinkat(s->site->state_fd, table, 0);
+    (void)unlinkat(s->site->state_fd, dir, AT_REMOVEDIR);
+}
+
 /* Nobody is told: it waits. */
 static int record_room(struct submission *s, const struct pending *p)
 {
@@ -154,6 +173,7 @@ static int record_room(struct submission *s, const struct pending *p)
 
     journal_line(s, "refused", p->key, json_pack("{s:s}", "text", text));
     disown(s, p);
+    give_back(s, p->key);
     if (pending_is_step(p) && !s->refusal)
         s->refusal = repx_strdup(text);
     return 0;

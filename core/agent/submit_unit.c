@@ -118,6 +118,24 @@ static int fresh_key(const struct submission *s, const char *job, const char *ph
     return -1;
 }
 
+int submission_last_key(const struct submission *s, const char *job, const char *phase,
+                        char key[27])
+{
+    char next[27];
+    struct stat st;
+    int found = 0;
+
+    for (unsigned g = 0; g < GENERATIONS_MAX; g++) {
+        submission_key(s->run->id, job, phase, g, next);
+        REPX_AUTO_FREE char *path = repx_format("sub/%s", next);
+        if (fstatat(s->site->state_fd, path, &st, 0) < 0)
+            break;
+        memcpy(key, next, sizeof(next));
+        found = 1;
+    }
+    return found;
+}
+
 static void intend(struct submission *s, const struct pending *p, unsigned generation)
 {
     json_t *jobs = json_array();
@@ -223,7 +241,7 @@ static int add(struct submission *s, struct pending *p, json_t *deps,
         s->batch_cap = s->batch_cap ? s->batch_cap * 2 : 64;
         s->batch = repx_grow(s->batch, s->batch_cap, sizeof(*s->batch));
     }
-    p->h = handover_begin(p->members ? p->array : 0);
+    p->h = handover_begin(p->members || pending_is_step(p) ? p->array : 0);
     s->batch[s->batch_count++] = *p;
     intend(s, p, generation);
     return 0;

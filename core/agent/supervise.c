@@ -38,7 +38,7 @@ static int job_of_index(struct unit *u, int64_t *index, struct repx_err *err)
     return rc;
 }
 
-/* Of a later part of the branches the table says which one an index means. */
+/* Of an array the table says which branch an index means. */
 static int branch_read(const struct unit *u, const char *text, int64_t *branch,
                        struct repx_err *err)
 {
@@ -47,9 +47,11 @@ static int branch_read(const struct unit *u, const char *text, int64_t *branch,
     if (number_read(text, &index, err) < 0)
         return -1;
     *branch = index;
-    return strcmp(text, "-") == 0 && array_job(u->site, u->key, index, branch, err) < 0
-               ? -1
-               : 0;
+    int rc =
+        strcmp(text, "-") == 0 ? array_job(u->site, u->key, index, branch, err) : 1;
+    if (rc == 0)
+        return repx_fail(err, REPX_E_NOENT, "%s: it was given back", u->key);
+    return rc < 0 ? -1 : 0;
 }
 
 /* The feeder job: as any unit, it makes or obeys the claim. */

@@ -20,14 +20,19 @@ void waiting_finish(struct waiting *w);
 /* Replaces the record. */
 int waiting_write(struct site *site, const char *run, const struct waiting *w,
                   struct repx_err *err);
+/* Nothing of it waits any more: the record goes, and the requests. */
 void waiting_clear(struct site *site, const char *run);
 /* The runs that wait: calls `each` until that is not 0; returns what it was last. */
 int waiting_each(struct site *site, int (*each)(void *ctx, const char *run), void *ctx);
 
-/* A scatter is done and may not submit its branches itself: somebody else is to. */
+/* A scatter is done, and it may not submit its branches, or there was no room for all of
+ * them: whoever feeds the run is to. */
 int request_leave(struct site *site, const char *run, size_t job, struct repx_err *err);
 void request_take(struct site *site, const char *run, size_t job);
 int request_there(struct site *site, const char *run, size_t job);
+/* Calls `each` for the jobs of a run for which a request is there. */
+void request_each(struct site *site, const char *run,
+                  void (*each)(void *ctx, size_t job), void *ctx);
 
 /* A wish: whoever has the lease looks again before it goes. */
 void wish_leave(struct site *site, const char *run);

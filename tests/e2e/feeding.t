@@ -34,6 +34,22 @@ check 'cancelling the run takes back what waits, too' '
 	repx cancel last --target cluster >out 2>&1 || { tail out; exit 1; }
 	within 20 queue_is_empty && fed && slurm scontrol update partitionname=standard state=up && test "$(succeeded)" -eq 0'
 
+# Three runs that do not fit share one feeder job, which leaves the room to jobs.
+more_pairs() { # NAME FIRST: the same Lab with other parameters
+	mkdir -p "$1.def" && cp def/*.sh "$1.def" &&
+		sed "s/^param.n=.*/param.n=$(seq -s ', ' "$2" $(($2 + 31)))/" def/lab.ini >"$1.def/lab.ini" &&
+		repx lab pack "$1.def" -o "$1.lab" >/dev/null || exit 1
+}
+more_pairs two 101
+more_pairs three 201
+feeders() { slurm squeue -h -o %j | grep -c repx-feed; }
+check 'three runs that wait have one feeder job, which the last of them takes with it' '
+	sleep 3 && slurm scontrol update partitionname=standard state=down &&
+	for lab in "$LAB" "$PWD/two.lab" "$PWD/three.lab"; do timeout 30 repx run r --lab "$lab" --target cluster >out 2>&1 || { tail out; exit 1; }; done &&
+	tail -n 200 out | grep "wait for room" && runs=$(ls "$TB_BASE/.repx/waiting" | grep -x "2.*-........") && test "$(echo "$runs" | wc -l)" -eq 3 &&
+	for run in $runs; do test "$(feeders)" -eq 1 || exit 1; repx cancel "$run" --target cluster >out 2>&1 || { tail out; exit 1; }; done &&
+	within 20 queue_is_empty && fed && slurm scontrol update partitionname=standard state=up'
+
 # The client, as soon as it tells of the first submission; a quick one may have returned by then.
 killed_at_once() {
 	local client

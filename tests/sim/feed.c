@@ -104,6 +104,16 @@ static void keep(struct feeding *f)
     f->backstop = 0;
 }
 
+static enum feeder_saw give(struct feeding *f)
+{
+    enum feeder_saw saw = hand_out(f->run, f->known);
+    int others = 0;
+
+    for (int j = 0; j < plan.jobs; j++)
+        others |= f->known[j].unit != 0;
+    return saw == FEEDER_SAW_ROOM && !others ? FEEDER_SAW_ALONE : saw;
+}
+
 static enum feeder_saw perform(struct feeding *f, enum feeder_act act)
 {
     struct run *r = fs.runs + f->run;
@@ -126,7 +136,7 @@ static enum feeder_saw perform(struct feeding *f, enum feeder_act act)
     case FEEDER_DO_BACKSTOP:
         return backstop(f);
     case FEEDER_DO_GIVE:
-        return hand_out(f->run, f->known);
+        return give(f);
     case FEEDER_DO_KEEP:
         keep(f);
         return FEEDER_SAW_OK;

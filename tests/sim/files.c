@@ -210,6 +210,8 @@ enum facts_claim claim_look(int key, int *id)
 void live_drop(int job, int run, int key)
 {
     sim_step("reads the link of job %d", job);
+    if (looks_again)
+        reg_look_again(&fs.live[job]);
     int there = reg_read(&fs.live[job]) - 1;
 
     if (there < 0 || fs.keys[there].run != run || (key >= 0 && there != key))

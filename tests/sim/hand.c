@@ -103,6 +103,17 @@ static enum handover_saw claim(struct parcel *p, enum facts_claim by)
                                              : HANDOVER_SAW_CLAIM_OTHER;
 }
 
+/* There was no room for it: the next try may have the same key, unless it is claimed. */
+static void give_back(int key, enum handover_state state)
+{
+    int id = 0;
+
+    if (state != HANDOVER_NO_ROOM || claim_look(key, &id) != CLAIMED_NOT)
+        return;
+    sim_step("removes the directory of key %d", key);
+    reg_write(&fs.keys[key].made, 0);
+}
+
 /* What came of it is written for each job; what is not in the queue is no longer live. */
 static void record(struct parcel *p, enum handover_state state)
 {
@@ -118,6 +129,7 @@ static void record(struct parcel *p, enum handover_state state)
             event_add(p->run, p->jobs[i], E_REFUSED, (struct said){.key = p->key});
         live_drop(p->jobs[i], p->run, p->key);
     }
+    give_back(p->key, state);
 }
 
 static enum handover_saw perform(struct parcel *p, const struct handover *h,

@@ -42,6 +42,11 @@ static void ids(void)
     }
 }
 
+/* What sbatch says below the name of each limit of an association or a QOS. */
+#define POLICY                                                                        \
+    "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy " \
+    "(job submit limit, user's size and/or time limits)\n"
+
 static void answers_of_sbatch(void)
 {
     static const struct {
@@ -51,11 +56,12 @@ static void answers_of_sbatch(void)
     } cases[] = {
         {1, REPX_SUBMIT_REFUSED,
          "sbatch: error: Batch job submission failed: Invalid partition name specified\n"},
-        {1, REPX_SUBMIT_ROOM,
-         "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission "
-         "failed: Job violates accounting/QOS policy (job submit limit, user's size "
-         "and/or time limits)\n"},
-        {1, REPX_SUBMIT_ROOM, "sbatch: error: QOSMaxSubmitJobPerUserLimit\n"},
+        {1, REPX_SUBMIT_ROOM, "sbatch: error: AssocMaxSubmitJobLimit\n" POLICY},
+        {1, REPX_SUBMIT_ROOM, "sbatch: error: AssocGrpSubmitJobsLimit\n" POLICY},
+        {1, REPX_SUBMIT_ROOM, "sbatch: error: QOSMaxSubmitJobPerUserLimit\n" POLICY},
+        {1, REPX_SUBMIT_ROOM, "sbatch: error: MaxSubmitJobsPerAccount\n" POLICY},
+        {1, REPX_SUBMIT_ROOM, "sbatch: error: QOSGrpSubmitJobsLimit\n" POLICY},
+        {1, REPX_SUBMIT_REFUSED, POLICY}, /* a limit of size or time: it never fits */
         {137, REPX_SUBMIT_ROOM,
          "sbatch: Slurm temporarily unable to accept job, sleeping and retrying\n"},
         {1, REPX_SUBMIT_REFUSED,

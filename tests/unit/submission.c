@@ -204,9 +204,10 @@ static const struct {
     char letter;
     enum feeder_saw saw;
 } feeder_saws[] = {
-    {'o', FEEDER_SAW_OK},   {'f', FEEDER_SAW_FAILED}, {'y', FEEDER_SAW_YES},
-    {'n', FEEDER_SAW_NO},   {'b', FEEDER_SAW_BUSY},   {'0', FEEDER_SAW_NONE},
-    {'1', FEEDER_SAW_FITS}, {'m', FEEDER_SAW_MORE},   {'r', FEEDER_SAW_ROOM},
+    {'o', FEEDER_SAW_OK},    {'f', FEEDER_SAW_FAILED}, {'y', FEEDER_SAW_YES},
+    {'n', FEEDER_SAW_NO},    {'b', FEEDER_SAW_BUSY},   {'0', FEEDER_SAW_NONE},
+    {'1', FEEDER_SAW_FITS},  {'m', FEEDER_SAW_MORE},   {'r', FEEDER_SAW_ROOM},
+    {'a', FEEDER_SAW_ALONE},
 };
 
 static const struct {
@@ -237,6 +238,13 @@ static const struct {
     {"a job that feeds", "kywoLouoJmBoGmKodo?n", FEEDER_JOB, 1, FEEDER_OVER},
     {"a job that finds somebody feeding", "kywoLb", FEEDER_JOB, 1, FEEDER_OVER},
     {"a job on a node that may not", "ky", FEEDER_JOB, 0, FEEDER_OVER},
+    {"a job stays when nobody else of its run would feed, nor a feeder job has room",
+     "kywoLouoJmBrGaKodo?nzoLouoJmBoGmKodo?n", FEEDER_JOB, 1, FEEDER_OVER},
+    {"one that finds another staying goes", "kywoLouoJmBrGaKodo?nzb", FEEDER_JOB, 1,
+     FEEDER_OVER},
+    {"but not when others of it are in the queue", "kywoLouoJmBrGrKodo?n", FEEDER_JOB,
+     1, FEEDER_OVER},
+    {"nor when a feeder job is", "kywoLouoJmBoGaKodo?n", FEEDER_JOB, 1, FEEDER_OVER},
     {"a session that follows feeds where nodes may not", "kywoLouoJmGmKodo?n",
      FEEDER_WATCH, 0, FEEDER_OVER},
     {"a feeder job without need", "knLouoJ0Kodo?n", FEEDER_BACKSTOP, 1, FEEDER_OVER},
@@ -282,7 +290,7 @@ static void feeders_end(void)
         size_t n = 0;
         for (; n < 5000 && !feeder_over(&f); n++) {
             x = x * 1103515245u + 12345u;
-            feeder_saw(all, &f, (enum feeder_saw)(x >> 16 & 15) % 9);
+            feeder_saw(all, &f, (enum feeder_saw)(x >> 16 & 15) % 10);
         }
         longest = n > longest ? n : longest;
     }
@@ -323,20 +331,7 @@ static void entries(void)
     }
 }
 
-/* ---- missing, mode ---- */
-
-static void missing(void)
-{
-    ok(submission_missing(ROW_FAILED, 0, 1000000, 0) == MISSING_NOT,
-       "a question that failed makes nothing LOST");
-    ok(submission_missing(ROW_ALIVE, 0, 1000000, 0) == MISSING_NOT, "nor does a row");
-    ok(submission_missing(ROW_ABSENT, 1, 1000000, 0) == MISSING_NOT, "nor an end");
-    ok(submission_missing(ROW_ABSENT, 0, 119999, 0) == MISSING_SINCE,
-       "records may be late");
-    ok(submission_missing(ROW_ABSENT, 0, 120000, 0) == MISSING_LOST, "then it is LOST");
-    ok(submission_missing(ROW_OVER, 0, 5000, 1) == MISSING_LOST,
-       "sooner when the scheduler says why");
-}
+/* ---- mode ---- */
 
 static void modes(void)
 {
@@ -371,7 +366,6 @@ int main(void)
     feeders();
     feeders_end();
     entries();
-    missing();
     modes();
     return tap_end();
 }

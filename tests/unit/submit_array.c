@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Jobs of equal shape are one array, each of them known by its index. */
 #define _DEFAULT_SOURCE
+#include <dirent.h>
+
 #include "tap.h"
 
 #include "unit/submit_scratch.h"
@@ -188,6 +190,20 @@ static void adopted(void)
     scratch_close(&s);
 }
 
+/* Entries of S/sub. */
+static size_t keys_there(const struct scratch *s)
+{
+    REPX_AUTO_FREE char *path = repx_format("%s/.repx/sub", s->base);
+    DIR *d = opendir(path);
+    size_t n = 0;
+
+    for (const struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
+        n += e->d_name[0] != '.';
+    if (d)
+        (void)closedir(d);
+    return n;
+}
+
 /* An array that is too large for the room there is. */
 static void halved(void)
 {
@@ -202,6 +218,10 @@ static void halved(void)
            events(&s, "\"e\":\"refused\"") == 0,
        "an array without room is halved until there is");
     ok(scratch_count(&s, "queue", "\n") == 4, "1 + 2, 2 + 2");
+    ok(keys_there(&s) == 4, "what found no room leaves nothing behind (%zu keys)",
+       keys_there(&s));
+    submission_key(RUN1, "job-0", "main", 0, key);
+    ok(scratch_count(&s, "queue", key) == 1, "and its key is used by the next try");
     submission_key(RUN1, "job-5", "main", 0, key);
     ok(array_job(&s.site, key, 1, &job, &err) == 1 && job == 6,
        "the last half has a table of its own");

@@ -50,8 +50,9 @@ static void event(const struct scratch *s, int64_t ago_s, const char *members)
     (void)repx_write_file(AT_FDCWD, path, all.data, all.len, 0644, NULL);
 }
 
-static void submitted(const struct scratch *s, int index)
+static void submitted(struct scratch *s, int index)
 {
+    REPX_AUTO_FREE char *job = repx_format("job-%d", index < 0 ? 0 : index);
     REPX_AUTO_FREE char *text =
         index < 0 ? repx_strdup("\"i\":0,\"e\":\"submitted\",\"key\":\"" KEY
                                 "\",\"id\":\"7\"")
@@ -59,6 +60,7 @@ static void submitted(const struct scratch *s, int index)
                                 "\",\"id\":\"7_%d\",\"index\":%d",
                                 index, index, index);
     event(s, 300, text);
+    (void)live_set(&s->site, job, RUN, index < 0 ? 0 : (size_t)index, KEY, NULL);
 }
 
 struct seen {
