@@ -21,6 +21,7 @@
 #include "core/wire/verbs.h"
 
 #define NFS_MAGIC 0x6969
+#define SCATTERS_MAX 100  /* generations of its key that are looked at */
 #define NFS_WAIT_MS 30000 /* longer than a client caches "there is no such file" */
 
 int unit_open(struct unit *u, const char *phase, int64_t branch, struct repx_err *err)
@@ -88,6 +89,23 @@ static int unit_was_second(const struct unit *u, const char *before)
            (!before || strcmp(before, u->key) != 0) && next_promote(u->site, u->id);
 }
 
+/* A scatter that was given up, and of which the job was submitted anew, may still start. */
+static int is_last_scatter(const struct unit *u)
+{
+    char key[27];
+    struct stat st;
+    int found = 0;
+
+    for (unsigned g = 0; g < SCATTERS_MAX; g++) {
+        submission_key(u->run->id, u->id, "scatter", g, key);
+        REPX_AUTO_FREE char *path = repx_format("sub/%s", key);
+        if (found)
+            return fstatat(u->site->state_fd, path, &st, 0) < 0;
+        found = strcmp(key, u->key) == 0;
+    }
+    return 1;
+}
+
 /* 1 when S/live says that the job is this unit's: a scheduler may start again what has
  * ended (a queue that lost its journal, a unit that was put back), or what was given up,
  * and by then the job may be another run's. */
@@ -102,6 +120,8 @@ static int unit_live(const struct unit *u)
     if (there > 0 &&
         (strcmp(run, u->run->id) != 0 || (whole && strcmp(key, u->key) != 0)))
         return unit_was_second(u, key);
+    if (there > 0 && strcmp(u->phase, "scatter") == 0)
+        return is_last_scatter(u);
     if (there > 0 || strncmp(u->phase, "step-", 5) == 0)
         return 1;
     if (unit_was_second(u, NULL))

@@ -145,10 +145,13 @@ static size_t blocker(const struct submission *s, size_t i)
  * scatter would be at work twice. 1, 0 when there is no such scatter, -1. */
 static int add_gather(struct submission *s, size_t i, struct repx_err *err)
 {
-    int missing = s->jobs[i].missing && s->nodes != NODES_NO;
-    REPX_AUTO_FREE char *scatter = missing ? submission_alive(s, i, "scatter") : NULL;
+    struct decided *d = s->jobs + i;
+    REPX_AUTO_FREE char *scatter = repx_strdup(d->scatter);
+    int ask = !scatter && d->missing && s->nodes != NODES_NO;
 
-    s->jobs[i].missing = 0; /* what comes after this was withdrawn, if it is there */
+    if (ask && submission_alive(s, i, "scatter", &scatter, err) < 0)
+        return -1;
+    d->missing = 0; /* what comes after this was withdrawn, if it is there */
     if (!scatter)
         return 0;
     json_t *deps = json_pack("[o]", submission_dep("ok", scatter, NULL));

@@ -13,22 +13,24 @@
 
 #define GATHER_TRIES 15 /* while the scheduler cannot be asked */
 
-char *submission_alive(struct submission *s, size_t index, const char *part)
+int submission_alive(struct submission *s, size_t index, const char *part, char **id,
+                     struct repx_err *err)
 {
     char last[27];
 
     if (!submission_last_key(s, state_text(s->plan[index], "id", ""), part, last))
-        return NULL;
+        return 0;
     json_t *keys = json_pack("[s]", last);
-    json_t *rows = submission_find(s, keys, NULL);
+    json_t *rows = submission_find(s, keys, err);
     const json_t *row = json_object_get(rows, last);
     uint32_t state = scheduler_state(state_text(row, "state", "ended"));
-    char *id = state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING
-                   ? repx_strdup(state_text(row, "id", NULL))
-                   : NULL;
+    int rc = rows ? 0 : -1;
+
+    if (state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING)
+        *id = repx_strdup(state_text(row, "id", NULL));
     json_decref(rows);
     json_decref(keys);
-    return id;
+    return rc;
 }
 
 /* The id of a key's unit: 1 with *id, 0 nobody knows it, -1 nobody could be asked. */

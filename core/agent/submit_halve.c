@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* submit_halve.c: an array that found no room is asked for in two halves. */
+/* submit_halve.c: an array that found no room is asked for in two halves; of branches only
+ * the first comes now (submit_steps.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,15 +28,19 @@ static json_t *deps_of(const struct pending *p, int shifted)
 static int add_half(struct submission *s, const struct pending *p, size_t from,
                     size_t to, struct repx_err *err)
 {
-    json_t *deps = deps_of(p, from > 0 || (to - from == 1 && p->members));
+    json_t *deps = deps_of(p, from > 0 || to - from == 1);
 
-    if (!p->members) {
-        const size_t span[2] = {p->first + from, to - from};
-        return submission_add_branches(s, p->job, p->phase, span, deps, err);
-    }
     return to - from == 1
                ? submission_add(s, p->members[from], "main", 0, deps, err)
                : submission_add_array(s, p->members + from, to - from, deps, err);
+}
+
+static int add_branches(struct submission *s, const struct pending *p, size_t count,
+                        struct repx_err *err)
+{
+    const size_t span[2] = {p->first, count};
+
+    return submission_add_branches(s, p->job, p->phase, span, deps_of(p, 0), err);
 }
 
 /* The last so many of the batch come to place `at`. */
@@ -62,8 +67,8 @@ int submission_halve(struct submission *s, size_t at, struct repx_err *err)
     s->batch_count--;
     s->fresh = 0; /* its first half has the same first job */
     before = s->batch_count;
-    int rc = add_half(s, &p, 0, half, err);
-    if (rc == 0)
+    int rc = p.members ? add_half(s, &p, 0, half, err) : add_branches(s, &p, half, err);
+    if (rc == 0 && p.members)
         rc = add_half(s, &p, half, p.array, err);
     move_last(s, at, s->batch_count - before);
     json_decref(p.unit);

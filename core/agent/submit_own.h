@@ -152,8 +152,9 @@ int submission_branches(struct submission *s, size_t job, struct repx_err *err);
 
 /* ---- submit_gather.c ---- */
 /* Id of the unit of that part of the job in this run that is on its way, by what the
- * scheduler says; NULL: there is none. Caller frees. */
-char *submission_alive(struct submission *s, size_t index, const char *part);
+ * scheduler says (NULL: there is none; caller frees); -1 when it cannot be asked. */
+int submission_alive(struct submission *s, size_t index, const char *part, char **id,
+                     struct repx_err *err);
 /* Under the lease: the gather that S/live names for the job. 1 with *id (caller frees); 0: it
  * was never submitted, and its key is void now; -1. */
 int submission_gather_find(struct submission *s, size_t index, char **id,

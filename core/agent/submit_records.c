@@ -188,6 +188,9 @@ int submission_record(struct submission *s, struct pending *p, struct repx_err *
     if (p->h.state == HANDOVER_NO_ROOM)
         return record_room(s, p);
     journal_line(s, "void", p->key, NULL);
-    disown(s, p);
+    /* a gather of which the scatter is there comes again by itself: until then that needs
+     * the link */
+    if (strcmp(p->phase, "gather") != 0 || !s->jobs[p->job].scatter)
+        disown(s, p);
     return 0;
 }

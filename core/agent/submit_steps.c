@@ -227,11 +227,11 @@ int steps_all_given(const struct steps *t)
 
 /* ---- handing over ---- */
 
-/* Where a part that begins with branch `at` ends: not after what it waits for, and with it
+/* Where the next part, of at most so many branches, ends: not after what it waits for, and with it
  * if that is still on its way, so that both agree index by index. */
-static size_t part_end(const struct steps *t, const struct step *st, size_t at)
+static size_t part_end(const struct steps *t, const struct step *st, size_t most)
 {
-    size_t end = t->branches - at < t->most ? t->branches : at + t->most;
+    size_t at = st->given, end = t->branches - at < most ? t->branches : at + most;
 
     for (size_t i = 0; i < json_array_size(st->after); i++) {
         const struct step *before =
@@ -274,36 +274,37 @@ static json_t *part_deps(const struct steps *t, const struct step *st, size_t fr
     return deps;
 }
 
-/* What was accepted, in whatever parts. */
+/* What was accepted of it, perhaps less than was asked for. */
 static void take_given(struct steps *t, struct step *st)
 {
-    const json_t *got;
+    REPX_AUTO_FREE char *part = submission_part(st->phase, st->given);
+    const json_t *got = json_object_get(t->s->steps, part);
 
-    do {
-        REPX_AUTO_FREE char *part = submission_part(st->phase, st->given);
-        got = st->given < t->branches ? json_object_get(t->s->steps, part) : NULL;
-        if (got) {
-            part_add(st, (size_t)state_int(got, "n", 1), state_text(got, "key", ""),
-                     repx_strdup(state_text(got, "id", "")));
-        }
-    } while (got);
+    if (got) {
+        part_add(st, (size_t)state_int(got, "n", 1), state_text(got, "key", ""),
+                 repx_strdup(state_text(got, "id", "")));
+    }
 }
 
+/* One part after the other: only what comes right after what is there may be asked for, or
+ * a submitter that comes later would not find it, and hand it over once more. */
 static int step_give(struct steps *t, struct step *st, struct repx_err *err)
 {
-    size_t at = st->given, end = part_end(t, st, at);
+    size_t most = t->most;
 
-    for (; end > at; at = end, end = part_end(t, st, at)) {
-        const size_t span[2] = {at, end - at};
+    for (size_t end = part_end(t, st, most); end > st->given;
+         end = part_end(t, st, most)) {
+        const size_t span[2] = {st->given, end - st->given};
         if (submission_add_branches(t->s, t->job, st->phase, span,
-                                    part_deps(t, st, at, end), err) < 0)
+                                    part_deps(t, st, span[0], end), err) < 0 ||
+            submission_flush(t->s, err) < 0)
             return -1;
+        take_given(t, st);
+        if (st->given == span[0])
+            break;
+        if (st->given < end)
+            most = st->given - span[0]; /* there was no room for more */
     }
-    if (at == st->given)
-        return 0;
-    if (submission_flush(t->s, err) < 0)
-        return -1;
-    take_given(t, st);
     return 0;
 }
 
