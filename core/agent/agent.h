@@ -5,7 +5,7 @@
  *     repx-agent job BASE RUN INDEX PHASE KEY [BRANCH]   supervise one unit of work
  *     repx-agent verify SHA256 FILE        exit 0 when FILE has that digest
  *     repx-agent internal-gc --base-path B [--dry-run]
- *     repx-agent internal-execute ...      RepX's flags (spec/execution-contract.md 3)
+ *     repx-agent internal-execute ...      RepX's flags
  *     repx-agent internal-confine ...      for a runtime (runtime_confine.c)
  *     repx-agent --version
  *

@@ -40,7 +40,8 @@ void gc_close(struct gc *gc, const char *fmt, ...)
     gc_say(gc, "warning: %s", line);
 }
 
-void gc_size(uint64_t bytes, char text[32])
+/* `10 B`, `1.0 KB`, ... */
+static void gc_size(uint64_t bytes, char text[32])
 {
     static const char *const units[] = {"B", "KB", "MB", "GB"};
     double v = (double)bytes;

@@ -6,7 +6,7 @@
  * - What a root names but cannot be read, or what a run needs but cannot be told, closes
  *   the collection: then nothing of artifacts and outputs goes.
  * - A run that is created while we work finds that the stamp S/gc changed since its session
- *   began, and is refused (site_gc_check): what it verified may be gone.
+ *   began, and is refused (site_gc_stamp): what it verified may be gone.
  * - Each thing goes by one rename into B/.repx/trash, so a crash leaves whole things; the
  *   next collection empties the trash. */
 #ifndef REPX_AGENT_GC_H
@@ -47,8 +47,6 @@ struct gc {
 int gc_collect(struct gc *gc, struct site *site, int options, const char *node,
                struct repx_err *err);
 void gc_finish(struct gc *gc);
-/* `10 B`, `1.0 KB`, ... */
-void gc_size(uint64_t bytes, char text[32]);
 void gc_say(struct gc *gc, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Something live cannot be told: why; nothing is collected. */
 void gc_close(struct gc *gc, const char *fmt, ...)

@@ -202,6 +202,10 @@ static json_t *live_everywhere(int root, int forget, struct repx_err *err)
 
     if (dir >= 0)
         n = gc_names(dir);
+    if (n.broken) {
+        errno = n.broken;
+        rc = repx_fail_errno(err, "bases");
+    }
     for (size_t i = 0; i < n.count && rc >= 0; i++) {
         REPX_AUTO_BUF struct repx_buf base = {0};
         struct stat st;

@@ -166,11 +166,12 @@ int gc_live_lab(struct gc *gc, const char *leaf, struct repx_err *err)
 
 /* ---- other manifests of the same Labs ---- */
 
-static void live_manifest(struct gc *gc, const char *leaf)
+static void live_manifest(struct gc *gc, int dir, const char *leaf)
 {
     size_t n = strlen(leaf), suffix = sizeof MANIFEST_SUFFIX - 1;
     struct repx_err why = {0};
 
+    (void)dir;
     if (n < suffix || strcmp(leaf + n - suffix, MANIFEST_SUFFIX) != 0)
         return;
     REPX_AUTO_FREE char *id = gc_lab_id(gc->artifacts, leaf);
@@ -195,19 +196,23 @@ static void live_layer(struct gc *gc, int image, const char *layer)
 static void live_image(struct gc *gc, int images, const char *name)
 {
     REPX_AUTO_FREE char *entry = repx_format("images/%s", name);
-    int fd = gc_is_live(gc->entries, entry)
-                 ? store_openat(images, name, O_RDONLY | O_DIRECTORY, 0)
-                 : -1;
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
+    if (!gc_is_live(gc->entries, entry))
+        return;
+    int fd = store_openat(images, name, O_RDONLY | O_DIRECTORY, 0);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d) {
+        if (errno != ENOTDIR && errno != ELOOP && errno != ENOENT)
+            gc_close(gc, "artifacts/%s: %s", entry, strerror(errno));
         repx_close_fd(&fd);
         return;
     }
-    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+    for (struct dirent *e = repx_readdir(d); e; e = repx_readdir(d)) {
         if (e->d_name[0] != '.')
             live_layer(gc, dirfd(d), e->d_name);
     }
+    if (errno)
+        gc_close(gc, "artifacts/%s: %s", entry, strerror(errno));
     (void)closedir(d);
 }
 
@@ -226,39 +231,33 @@ static void live_tag(struct gc *gc, int images, const char *name)
     }
 }
 
-static void each_name(int dir, struct gc *gc, int how)
+/* Each name in a collection; one that cannot be read through closes everything. */
+static void each_name(struct gc *gc, const char *collection,
+                      void (*visit)(struct gc *gc, int dir, const char *name))
 {
-    int fd = store_openat(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    int fd = store_walk(gc->artifacts, collection, 0);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
-    if (!d)
-        repx_close_fd(&fd);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        if (e->d_name[0] == '.')
-            continue;
-        if (how == 0) {
-            live_manifest(gc, e->d_name);
-        } else if (how == 1) {
-            live_tag(gc, dir, e->d_name);
-        } else {
-            live_image(gc, dir, e->d_name);
-        }
+    if (!d && errno == ENOENT)
+        return;
+    for (struct dirent *e; d && (e = repx_readdir(d));) {
+        if (e->d_name[0] != '.')
+            visit(gc, dirfd(d), e->d_name);
     }
-    if (d)
+    if (errno)
+        gc_close(gc, "artifacts/%s: %s", collection, strerror(errno));
+    if (d) {
         (void)closedir(d);
+    } else {
+        repx_close_fd(&fd);
+    }
 }
 
 void gc_live_rest(struct gc *gc)
 {
-    REPX_AUTO_CLOSE int lab =
-        gc->artifacts < 0 ? -1 : store_walk(gc->artifacts, "lab", 0);
-    REPX_AUTO_CLOSE int images =
-        gc->artifacts < 0 ? -1 : store_walk(gc->artifacts, "images", 0);
-
-    if (lab >= 0)
-        each_name(lab, gc, 0);
-    if (images >= 0) {
-        each_name(images, gc, 1);
-        each_name(images, gc, 2);
-    }
+    if (gc->artifacts < 0)
+        return;
+    each_name(gc, "lab", live_manifest);
+    each_name(gc, "images", live_tag);
+    each_name(gc, "images", live_image);
 }

@@ -188,13 +188,15 @@ static void live_links(struct gc *gc)
         repx_close_fd(&fd);
         return;
     }
-    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+    for (struct dirent *e = repx_readdir(d); e; e = repx_readdir(d)) {
         REPX_AUTO_FREE char *entry = repx_format("jobs/%s", e->d_name);
         if (e->d_name[0] == '.')
             continue;
         gc_live_add(gc->jobs, e->d_name);
         gc_live_entry(gc, entry);
     }
+    if (errno)
+        gc_close(gc, "%s/live: %s", gc->site->state, strerror(errno));
     (void)closedir(d);
 }
 

@@ -9,6 +9,7 @@
 struct gc_names {
     char **items;
     size_t count;
+    int broken; /* errno: these are not all; or 0 */
 };
 
 struct gc_names gc_names(int dir);

@@ -24,11 +24,11 @@
 static int was_here(const struct gc *gc)
 {
     REPX_AUTO_CLOSE int dir = store_walk(gc->site->base_fd, "bin", 0);
-    int found = 0;
 
     if (dir < 0)
         return 0;
     struct gc_names n = gc_names(dir);
+    int found = n.broken != 0;
     for (size_t i = 0; !found && i < n.count; i++) {
         REPX_AUTO_FREE char *path = repx_format("%s/repx", n.items[i]);
         struct stat st;

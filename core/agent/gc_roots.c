@@ -146,12 +146,13 @@ static int read_dir(const struct site *site, struct gc_roots *roots, const char 
         repx_close_fd(&fd);
         return gone ? 0 : -1;
     }
-    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+    for (struct dirent *e = repx_readdir(d); e; e = repx_readdir(d)) {
         if (e->d_name[0] != '.')
             add_root(site, roots, dirfd(d), project, e->d_name);
     }
+    int rc = errno ? repx_fail_errno(err, "%s/%s", site->base, path) : 0;
     (void)closedir(d);
-    return 0;
+    return rc;
 }
 
 static int read_auto(const struct site *site, struct gc_roots *roots,
@@ -166,13 +167,16 @@ static int read_auto(const struct site *site, struct gc_roots *roots,
         repx_close_fd(&fd);
         return gone ? 0 : -1;
     }
-    for (struct dirent *e = readdir(d); e && rc == 0; e = readdir(d)) {
+    struct dirent *e;
+    while (rc == 0 && (e = repx_readdir(d))) {
         REPX_AUTO_FREE char *path = repx_format("gcroots/auto/%s", e->d_name);
         struct stat st;
         if (e->d_name[0] != '.' && store_lstat(dirfd(d), e->d_name, &st) == 0 &&
             S_ISDIR(st.st_mode))
             rc = read_dir(site, roots, path, e->d_name, err);
     }
+    if (rc == 0 && errno)
+        rc = repx_fail_errno(err, "%s/gcroots/auto", site->base);
     (void)closedir(d);
     return rc;
 }

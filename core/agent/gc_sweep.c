@@ -27,13 +27,14 @@ struct gc_names gc_names(int dir)
 
     if (!d)
         repx_close_fd(&fd);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+    for (struct dirent *e; d && (e = repx_readdir(d));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         if ((n.count & (n.count - 1)) == 0)
             n.items = repx_grow(n.items, n.count ? n.count * 2 : 1, sizeof(char *));
         n.items[n.count++] = repx_strdup(e->d_name);
     }
+    n.broken = errno;
     if (d)
         (void)closedir(d);
     return n;

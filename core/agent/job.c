@@ -219,7 +219,7 @@ static int producers_ready(const struct unit *u, size_t *by, struct repx_err *er
 
 /* ---- the simple phase ---- */
 
-int phase_main(struct unit *u, struct repx_err *err)
+static int phase_main(struct unit *u, struct repx_err *err)
 {
     REPX_AUTO_FREE char *home = repx_format("outputs/%s", u->id);
     struct outcome o = {.exit = -1};

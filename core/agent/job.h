@@ -97,7 +97,6 @@ void script_run(const struct unit *u, const struct attempt *a, const char *input
 /* ---- phases ---- */
 
 /* Each returns the exit status of the supervisor. */
-int phase_main(struct unit *u, struct repx_err *err);    /* job.c */
 int phase_scatter(struct unit *u, struct repx_err *err); /* scatter.c */
 int phase_step(struct unit *u, struct repx_err *err);    /* scatter_step.c */
 int phase_gather(struct unit *u, struct repx_err *err);  /* scatter_gather.c */

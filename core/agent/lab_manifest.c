@@ -215,9 +215,10 @@ static int keep_runs(const struct keep *k, json_t *top, struct repx_err *err)
             return repx_fail(err, REPX_E_CORRUPT, "runs[%zu] is no file in revision/",
                              i);
         }
-        if (link_own(k, path, own, err) < 0 ||
-            json_array_set_new(runs, i, json_string(own)) < 0)
+        if (link_own(k, path, own, err) < 0)
             return -1;
+        if (json_array_set_new(runs, i, json_string(own)) < 0)
+            return repx_fail(err, REPX_E_CORRUPT, "'%s' is no UTF-8", own);
     }
     return 0;
 }
@@ -242,8 +243,10 @@ static int make(const struct keep *k, struct repx_err *err)
     if (rc == 0)
         rc = write_text(k, own_top, &text, err);
     json_decref(top);
-    if (rc < 0 || json_object_set_new(k->json, "metadata", json_string(own_top)) < 0)
+    if (rc < 0)
         return -1;
+    if (json_object_set_new(k->json, "metadata", json_string(own_top)) < 0)
+        return repx_fail(err, REPX_E_CORRUPT, "'%s' is no UTF-8", own_top);
     return write_manifest(k, own, err);
 }
 

@@ -89,10 +89,11 @@ static void scan_dir(struct scan *s, int fd, const char *prefix, int depth)
         repx_close_fd(&fd);
         return;
     }
-    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+    for (struct dirent *e = repx_readdir(d); e; e = repx_readdir(d)) {
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             scan_one(s, dirfd(d), e, prefix, depth);
     }
+    s->unread += errno != 0;
     (void)closedir(d);
     if (s->to->count == before && *prefix)
         (void)results_add(s->to, repx_strdup(prefix), REPX_ENTRY_DIR);

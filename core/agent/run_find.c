@@ -68,11 +68,19 @@ static void sort(struct site *site, struct entry *list, size_t count)
         qsort(list, count, sizeof(*list), newest_first);
 }
 
+void run_ids_free(char **ids, size_t count)
+{
+    for (size_t i = 0; ids && i < count; i++)
+        free(ids[i]);
+    free(ids);
+}
+
 char **run_ids(struct site *site, size_t *count, struct repx_err *err)
 {
     int fd = openat(site->state_fd, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     struct entry *list = NULL;
+    int broken = 0;
 
     *count = 0;
     if (!d && errno != ENOENT) {
@@ -80,23 +88,21 @@ char **run_ids(struct site *site, size_t *count, struct repx_err *err)
         repx_close_fd(&fd);
         return NULL;
     }
-    for (const struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
+    for (const struct dirent *e; d && (e = repx_readdir(d));)
         note(&list, count, e->d_name);
-    if (d)
+    if (d) {
+        broken = errno && repx_fail_errno(err, "%s/runs", site->state) < 0;
         (void)closedir(d);
+    }
     sort(site, list, *count);
     char **ids = repx_array(*count + 1, sizeof(*ids));
     for (size_t i = 0; i < *count; i++)
         ids[i] = list[i].id;
     free(list);
-    return ids;
-}
-
-void run_ids_free(char **ids, size_t count)
-{
-    for (size_t i = 0; ids && i < count; i++)
-        free(ids[i]);
-    free(ids);
+    if (!broken)
+        return ids;
+    run_ids_free(ids, *count);
+    return NULL;
 }
 
 static int means(const char *id, const char *text)

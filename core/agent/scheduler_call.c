@@ -16,8 +16,8 @@
 
 #define GRACE_MS 5000 /* for the helper to give up by itself at its deadline */
 
-int scheduler_open_at(struct scheduler *s, struct site *site, const char *name,
-                      const char *helper, struct repx_err *err)
+static int scheduler_open_at(struct scheduler *s, struct site *site, const char *name,
+                             const char *helper, struct repx_err *err)
 {
     *s = (struct scheduler){.site = site};
     if (!state_name_ok(name) || !repx_path_is_inside(helper))

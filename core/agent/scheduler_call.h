@@ -22,9 +22,6 @@ struct scheduler {
 /* The scheduler of a run record; fails when there is no helper for this machine. */
 int scheduler_open(struct scheduler *s, struct site *site, const json_t *record,
                    struct repx_err *err);
-/* The same by name and helper (relative to B). */
-int scheduler_open_at(struct scheduler *s, struct site *site, const char *name,
-                      const char *helper, struct repx_err *err);
 void scheduler_close(struct scheduler *s);
 
 /* One call: `request` (stolen) gets v, config and timeout_ms; `line` is called with each

@@ -15,8 +15,7 @@
 #include <kit/file.h>
 
 #define COPY_CHUNK ((size_t)128 * 1024)
-
-#define TELL_MS 200
+#define TELL_MS 200 /* of work, before somebody is told that it goes on */
 
 static uint64_t calls;
 

@@ -15,10 +15,10 @@
 /* Metadata calls of this process so far; reads, writes and closes are none. */
 uint64_t store_calls(void);
 
-/* Long work within one call of the session: after each second of it `tell` is called, from
+/* Long work within one call of the session: several times a second `tell` is called, from
  * between two calls or pieces of a file. NULL: nobody wants to know. */
 void store_at_work(void (*tell)(void *ctx), void *ctx);
-void store_rested(void); /* the second begins anew */
+void store_rested(void); /* from now on it counts anew */
 void store_worked(void); /* a piece is done */
 
 int store_openat(int dir, const char *path, int flags, mode_t mode);

@@ -44,9 +44,10 @@ static int journal_exists(const struct run *run)
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     int found = d == NULL;
 
-    for (const struct dirent *e = d ? readdir(d) : NULL; e && !found; e = readdir(d))
+    for (const struct dirent *e; !found && (e = repx_readdir(d));)
         found = strncmp(e->d_name, "journal.", 8) == 0;
     if (d) {
+        found |= errno != 0; /* what cannot be read may be one */
         (void)closedir(d);
     } else {
         repx_close_fd(&fd);

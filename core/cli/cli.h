@@ -131,6 +131,8 @@ void ui_init(struct ui *ui, int verbose);
 void ui_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void ui_error(const char *text); /* "[ERROR] text" on stderr, red on a terminal */
 void ui_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void ui_note(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2))); /* on stderr */
 void ui_flush(void);
 /* As if the user had pressed Ctrl-C: for what is not wanted any more. */
 void ui_stop(void);

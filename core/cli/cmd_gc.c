@@ -74,14 +74,8 @@ static int open_target(struct cli *cli, struct repx_err *err)
     return cli_target(cli, target ? target : "local", err);
 }
 
-/* What the agent says goes to a terminal. */
 static void say_lines(struct repx_buf *data)
 {
-    for (size_t i = 0; i < data->len; i++) {
-        if (((unsigned char)data->data[i] < ' ' && data->data[i] != '\n') ||
-            data->data[i] == 127)
-            data->data[i] = '?';
-    }
     while (data->len && data->data[data->len - 1] == '\n')
         data->data[--data->len] = 0;
     if (data->len)

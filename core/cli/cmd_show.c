@@ -282,11 +282,11 @@ static int show_file(struct cli *cli, const char *id, const char *path,
                          "Output not ready: job %s has not run on '%s'", id,
                          target_config(cli->target)->name);
     }
-    fprintf(stderr, "Available files:\n");
+    ui_note("Available files:");
     for (size_t i = 0; i < files.count; i++) {
         if (files.items[i].kind == REPX_ENTRY_FILE &&
             strncmp(files.items[i].path, "out/", 4) == 0)
-            fprintf(stderr, "  %s\n", files.items[i].path + 4);
+            ui_note("  %s", files.items[i].path + 4);
     }
     job_files_free(&files);
     return repx_fail(err, REPX_E_NOENT, "job %s has no output file '%s'", id, path);

@@ -19,8 +19,10 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int purge_is_near(const struct config_target *target, int64_t made, int64_t now,
-                  int64_t *left)
+/* Does the purge take before long what was made at that time (ms)? *left: whole days until
+ * then, below 0 when it is due already. */
+static int purge_is_near(const struct config_target *target, int64_t made, int64_t now,
+                         int64_t *left)
 {
     int64_t days = target->purge_days;
     int64_t margin = days / 3 < MARGIN_DAYS ? days / 3 : MARGIN_DAYS;

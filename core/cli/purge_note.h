@@ -8,10 +8,6 @@
 #include "core/json/json.h"
 #include "core/pipeline/jobs.h"
 
-/* Does the purge take before long what was made at that time (ms)? *left: whole days until
- * then, below 0 when it is due already. */
-int purge_is_near(const struct config_target *target, int64_t made, int64_t now,
-                  int64_t *left);
 /* Of the results that a run found complete. */
 void purge_note_plan(const struct plan *plan, const struct job_status *status);
 /* Of one run as V_RUN_LIST and V_RUN_SHOW tell it; `again`: others were warned of. Returns

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "cli.h"
 #include "core/json/json.h"
@@ -37,10 +38,7 @@ char *status_clean(const char *text)
 {
     char *copy = repx_strdup(text);
 
-    for (char *p = copy; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
-    }
+    repx_printable(copy, "");
     return copy;
 }
 
@@ -347,9 +345,11 @@ void status_screen(const struct json *run, struct repx_buf *to)
 
 size_t status_draw(const struct repx_buf *screen, size_t drawn)
 {
-    const char *at = repx_buf_text(screen);
+    REPX_AUTO_FREE char *text = repx_strdup(repx_buf_text(screen));
+    const char *at = text;
     size_t lines = 0;
 
+    repx_printable(text, "\n");
     ui_flush();
     if (drawn)
         printf("\033[%zuA", drawn);

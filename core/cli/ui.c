@@ -19,6 +19,7 @@
 
 #include <kit/alloc.h>
 #include <kit/file.h>
+#include <kit/printable.h>
 
 /* The process has one terminal and one set of signals, so this is the one place with
  * state of its own. A target may be opened by another thread: what both touch is atomic. */
@@ -59,6 +60,28 @@ static void clear_line(void)
         (void)fputs("\r\033[K", stderr);
 }
 
+/* Names and reasons come from Labs, targets and plugins: a terminal must not obey them. In
+ * an answer for another program they stay as they are. */
+static void put_text(FILE *to, const char *before, const char *text, const char *after)
+{
+    REPX_AUTO_FREE char *copy = repx_strdup(text);
+
+    if (to == stderr || isatty(STDOUT_FILENO))
+        repx_printable(copy, "\n\t");
+    fprintf(to, "%s%s%s", before, copy, after);
+}
+
+__attribute__((format(printf, 3, 0))) static void put_line(FILE *to, const char *before,
+                                                           const char *fmt, va_list ap)
+{
+    char *text;
+
+    if (vasprintf(&text, fmt, ap) < 0)
+        return;
+    put_text(to, before, text, "\n");
+    free(text);
+}
+
 static void ui_log(void *ctx, const char *who, uint32_t level, const char *text)
 {
     (void)ctx;
@@ -68,8 +91,10 @@ static void ui_log(void *ctx, const char *who, uint32_t level, const char *text)
         return;
     (void)fflush(stdout);
     clear_line();
-    fprintf(stderr, "repx: %s%s%s%s\n", who ? who : "", who && *who ? ": " : "",
-            level == REPX_LOG_WARN ? "warning: " : "", text);
+    REPX_AUTO_FREE char *before =
+        repx_format("repx: %s%s%s", who ? who : "", who && *who ? ": " : "",
+                    level == REPX_LOG_WARN ? "warning: " : "");
+    put_text(stderr, before, text, "\n");
 }
 
 static void progress_text(struct repx_buf *b, const char *unit, uint64_t done,
@@ -194,9 +219,8 @@ void ui_say(const char *fmt, ...)
 
     clear_line();
     va_start(ap, fmt);
-    (void)vprintf(fmt, ap);
+    put_line(stdout, "", fmt, ap);
     va_end(ap);
-    (void)putchar('\n');
     if (isatty(STDOUT_FILENO))
         (void)fflush(stdout);
 }
@@ -211,9 +235,9 @@ void ui_error(const char *text)
 {
     ui_flush();
     if (isatty(STDERR_FILENO) && !getenv("NO_COLOR")) {
-        fprintf(stderr, "\033[31m[ERROR] %s\033[0m\n", text);
+        put_text(stderr, "\033[31m[ERROR] ", text, "\033[0m\n");
     } else {
-        fprintf(stderr, "[ERROR] %s\n", text);
+        put_text(stderr, "[ERROR] ", text, "\n");
     }
 }
 
@@ -222,11 +246,19 @@ void ui_warn(const char *fmt, ...)
     va_list ap;
 
     ui_flush();
-    (void)fputs("repx: warning: ", stderr);
     va_start(ap, fmt);
-    (void)vfprintf(stderr, fmt, ap);
+    put_line(stderr, "repx: warning: ", fmt, ap);
     va_end(ap);
-    (void)fputc('\n', stderr);
+}
+
+void ui_note(const char *fmt, ...)
+{
+    va_list ap;
+
+    ui_flush();
+    va_start(ap, fmt);
+    put_line(stderr, "", fmt, ap);
+    va_end(ap);
 }
 
 void ui_stop(void)

@@ -27,7 +27,8 @@ const char *keys_where(struct keep *keep, const struct toml *t)
     return keep_text(keep, repx_buf_text(&where));
 }
 
-const char *keys_suggest(const char *unknown, const struct key_set *set)
+/* The closest of the names, or NULL when none is close. */
+static const char *keys_suggest(const char *unknown, const struct key_set *set)
 {
     const char *names[NAMES_MAX];
     size_t n = set->count < NAMES_MAX ? set->count : NAMES_MAX;

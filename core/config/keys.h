@@ -56,7 +56,5 @@ int keys_texts(struct keep *keep, const struct toml *array, const char *const **
 const char *keys_where(struct keep *keep, const struct toml *t);
 /* [a-z][a-z0-9-]{0,31} */
 int keys_is_name(const char *text);
-/* The closest of the names, or NULL when none is close. */
-const char *keys_suggest(const char *unknown, const struct key_set *set);
 
 #endif

@@ -11,7 +11,9 @@
 #define NAME_FIRST "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 #define NAME_REST NAME_FIRST "0123456789"
 
-const char *paths_home(struct keep *keep, struct repx_err *err)
+/* The user's home: $HOME, else the password database. NULL with an error when neither
+ * gives an absolute path. */
+static const char *paths_home(struct keep *keep, struct repx_err *err)
 {
     const char *home = getenv("HOME");
 

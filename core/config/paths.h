@@ -7,9 +7,6 @@
 
 #include "keep.h"
 
-/* The user's home: $HOME, else the password database. NULL with an error when neither
- * gives an absolute path. */
-const char *paths_home(struct keep *keep, struct repx_err *err);
 /* Directories that may hold our configuration, the most important first; the list ends
  * with NULL. */
 const char *const *paths_config_dirs(struct keep *keep, struct repx_err *err);

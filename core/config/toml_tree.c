@@ -171,7 +171,8 @@ static void add_key(struct repx_buf *to, const char *key)
         repx_buf_add(to, (unsigned char)*c < ' ' || *c == 0x7f ? "?" : c, 1);
 }
 
-void toml_path(const struct toml *t, struct repx_buf *to)
+/* "targets.hpc.mount_paths[2]", made printable. */
+static void toml_path(const struct toml *t, struct repx_buf *to)
 {
     const struct toml *chain[TOML_DEPTH + 2];
     size_t n = 0;

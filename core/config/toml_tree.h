@@ -40,8 +40,6 @@ void toml_free(struct toml *t); /* NULL is fine */
 const struct toml *toml_get(const struct toml *table, const char *key);
 /* "a text", "an integer", ... */
 const char *toml_type_name(int type);
-/* "targets.hpc.mount_paths[2]", made printable. */
-void toml_path(const struct toml *t, struct repx_buf *to);
 /* "FILE:LINE: PATH: " and the rest, code REPX_E_USAGE. */
 int toml_fail(const struct toml *t, struct repx_err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* json.h: JSON in the client. The only module that sees cJSON. (The static programs on the
- * target use sdk/kit/helper_json.h.)
+ * target use jansson.)
  *
  * Depth is bounded (JSON_DEPTH), input must be UTF-8 and one whole value. Values are read
  * through a small cursor so that large maps need not be held: see json_each_member. */

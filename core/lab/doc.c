@@ -102,7 +102,8 @@ static const char *type_name(int type)
     return names[type];
 }
 
-int doc_expect(struct doc *d, int type)
+/* A value must be of this type. */
+static int doc_expect(struct doc *d, int type)
 {
     int there = json_peek(&d->r);
 

@@ -56,8 +56,6 @@ int doc_map(struct doc *d, int (*each)(struct doc *d, const char *key, void *ctx
             void *ctx);
 /* A list: each(d, ctx) reads one element. */
 int doc_list(struct doc *d, int (*each)(struct doc *d, void *ctx), void *ctx);
-/* A value must be of this type. */
-int doc_expect(struct doc *d, int type);
 
 /* Readers for fields. */
 int doc_string(struct doc *d, void *slot);  /* const char *: interned */

@@ -38,8 +38,9 @@ void tar_member_finish(struct tar_member *m)
     repx_buf_free(&m->link);
 }
 
-int tar_read_at(const struct tar_reader *r, uint64_t offset, void *to, size_t n,
-                struct repx_err *err)
+/* Exactly n bytes at an offset; fewer are an error. */
+static int tar_read_at(const struct tar_reader *r, uint64_t offset, void *to, size_t n,
+                       struct repx_err *err)
 {
     char *p = to;
 

@@ -27,8 +27,4 @@ struct tar_member {
 int tar_next(struct tar_reader *r, struct tar_member *m, struct repx_err *err);
 void tar_member_finish(struct tar_member *m);
 
-/* Exactly n bytes at an offset; fewer are an error. */
-int tar_read_at(const struct tar_reader *r, uint64_t offset, void *to, size_t n,
-                struct repx_err *err);
-
 #endif

@@ -117,8 +117,10 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
-int job_text(const struct stage_jobs *s, const struct job *j, struct sources *sources,
-             const char *image, struct repx_buf *to, struct repx_err *err)
+/* The text that one job's id is taken over. Caller frees. */
+static int job_text(const struct stage_jobs *s, const struct job *j,
+                    struct sources *sources, const char *image, struct repx_buf *to,
+                    struct repx_err *err)
 {
     struct lines l = {{NULL}, {NULL, 0}};
     int rc = stage_lines(&l, s->stage, sources, err);

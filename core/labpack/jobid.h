@@ -33,9 +33,6 @@ void base32_id(const struct digest *d, char to[BASE32_ID + 1]);
 /* Fill job->id of every job; image is the digest of the run's image in hex, or NULL. */
 int job_ids(struct expansion *x, struct sources *sources, const char *image,
             struct repx_err *err);
-/* The text that one job's id is taken over. Caller frees. */
-int job_text(const struct stage_jobs *s, const struct job *j, struct sources *sources,
-             const char *image, struct repx_buf *to, struct repx_err *err);
 /* Name of member i of an input: NAME, or NAME__i with zeros in front for a reduction. */
 const char *job_input_name(struct pool *pool, const struct def_input *in,
                            const struct job_group *g, size_t i);

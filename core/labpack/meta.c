@@ -10,7 +10,8 @@
 
 #include "jobid.h"
 
-char *meta_run_path(const struct def_run *run)
+/* The path of the run's metadata in the Lab. Caller frees. */
+static char *meta_run_path(const struct def_run *run)
 {
     return repx_format("revision/metadata-%s.json", run->name);
 }

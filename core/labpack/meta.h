@@ -11,8 +11,6 @@
 /* What tells our Labs apart from others: a key of the manifest. */
 #define META_MADE_BY "repx lab pack"
 
-/* The path of the run's metadata in the Lab. Caller frees. */
-char *meta_run_path(const struct def_run *run);
 /* `image` is the image's directory in the Lab, or NULL. */
 int meta_write_run(struct tree *t, const struct expansion *x, const char *image,
                    struct repx_err *err);

@@ -10,7 +10,8 @@ static int is_number(const char *s)
     return *s == '-' || isdigit((unsigned char)*s);
 }
 
-int value_compare(const char *a, const char *b)
+/* Numbers by their value, everything else as text. */
+static int value_compare(const char *a, const char *b)
 {
     if (a == b)
         return 0;

@@ -19,8 +19,6 @@ struct relation {
     size_t count;
 };
 
-/* Numbers by their value, everything else as text. */
-int value_compare(const char *a, const char *b);
 int row_compare(const void *a, const void *b); /* struct row by its values */
 size_t names_index(const struct def_names *names, const char *name); /* count: none */
 

@@ -13,6 +13,7 @@
 
 #include <kit/alloc.h>
 #include <kit/file.h>
+#include <kit/printable.h>
 
 #include "core/wire/verbs.h"
 
@@ -46,12 +47,7 @@ char *pull_printable(const char *text)
 {
     char *copy = repx_strdup(text);
 
-    for (char *p = copy; *p; p++) {
-        int c1 = (unsigned char)p[0] == 0xc2 && (unsigned char)p[1] >= 0x80 &&
-                 (unsigned char)p[1] < 0xa0; /* a control character in UTF-8 */
-        if ((unsigned char)*p < ' ' || *p == 127 || c1)
-            *p = '?';
-    }
+    repx_printable(copy, "");
     return copy;
 }
 

@@ -111,8 +111,7 @@ struct pull_report {
 /* Also after -1 the report tells what was done. */
 int pull_perform(struct target *target, const struct pull_request *request,
                  struct pull_report *report, struct repx_err *err);
-/* What comes from a target goes to a terminal: control characters become "?". Caller
- * frees. */
+/* A copy of what comes from a target, for a terminal. Caller frees. */
 char *pull_printable(const char *text);
 void pull_report_free(struct pull_report *report);
 

@@ -27,8 +27,7 @@ void job_set_free(struct job_set *set);
 void job_set_add(struct job_set *set, size_t job);
 
 /* One SPEC of `run`: "@group", an exact run name (its final jobs), or a job id prefix.
- * Adds to the set. Messages and their fixed phrases: spec/cli.md section 2, codes
- * REPX_E_NOENT (no match) and REPX_E_USAGE (empty group, ambiguous). */
+ * Adds to the set. Codes: REPX_E_NOENT (no match) and REPX_E_USAGE (empty group, ambiguous). */
 int resolve_spec(const struct lab *lab, const char *spec, struct job_set *set,
                  struct repx_err *err);
 /* For show, log, list deps, trace-params: exact run name with one final job, else prefix. */

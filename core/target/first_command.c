@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "core/wire/digest.h"
 
@@ -244,6 +245,7 @@ static void add_stderr(struct first *first, struct repx_err *err)
         return;
     text[n] = 0;
     text[strcspn(text, "\r\n")] = 0;
+    repx_printable(text, "");
     struct repx_err whole = *err;
     (void)repx_fail(err, whole.code, "%s (it said: %s)", whole.text, text);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "core/target/session_internal.h"
 #include "core/wire/msg.h"
@@ -73,7 +74,7 @@ static int on_result(void *ctx, uint32_t stream, const void *msg, size_t n,
         return 0;
     REPX_AUTO_FREE char *text = msg_text(msg, n, F_TEXT);
     if (text)
-        session_printable(text);
+        repx_printable(text, "");
     c->failed = 1;
     (void)repx_fail(&c->err, (int32_t)code, "%s",
                     text && *text ? text : "the agent refused without a reason");
@@ -85,7 +86,7 @@ static void on_log(void *ctx, uint32_t level, const char *text)
     const struct session *s = ctx;
     REPX_AUTO_FREE char *line = repx_strdup(text);
 
-    session_printable(line);
+    repx_printable(line, "");
     s->host->log(s->host->ctx, level, line);
 }
 
@@ -122,7 +123,7 @@ static int hello_error(const struct session *s, struct repx_err *err)
         return 0;
     REPX_AUTO_FREE char *text = msg_text(s->hello.data, s->hello.len, F_TEXT);
     if (text)
-        session_printable(text);
+        repx_printable(text, "");
     return repx_fail(err, (int32_t)code, "%s", text ? text : "the agent cannot work");
 }
 
@@ -218,11 +219,6 @@ void session_patience(struct session *s, int64_t ask_after_ms, int64_t end_after
     s->end_after = end_after_ms;
 }
 
-void session_ignore_cancel(struct session *s, int ignore)
-{
-    s->ignore_cancel = ignore;
-}
-
 void session_stats(const struct session *s, struct session_stats *stats)
 {
     *stats = s->stats;
@@ -284,11 +280,6 @@ void session_cancel(struct session_call *c)
     call_free(c);
 }
 
-static int give_up(const struct session *s)
-{
-    return !s->ignore_cancel && user_canceled(s);
-}
-
 /* One step of waiting for something without a deadline. */
 static int wait_step(struct session *s, struct repx_err *err)
 {
@@ -296,7 +287,7 @@ static int wait_step(struct session *s, struct repx_err *err)
 
     if (moved < 0)
         return session_link_error(s, err);
-    if (moved == 0 && give_up(s))
+    if (moved == 0 && user_canceled(s))
         return repx_fail(err, REPX_E_CANCELED, "canceled");
     if (moved == 0)
         nap(); /* the cancel descriptor stays readable */
@@ -394,7 +385,7 @@ int session_poll(struct session_call *c, int64_t deadline_ms, struct repx_err *e
             return 1;
         if (moved < 0)
             return session_link_error(s, err);
-        if (moved == 0 && give_up(s))
+        if (moved == 0 && user_canceled(s))
             return repx_fail(err, REPX_E_CANCELED, "canceled");
         if (moved == 0 && deadline_ms && session_now(s) < deadline_ms)
             nap();

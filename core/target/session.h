@@ -56,9 +56,6 @@ int session_ask(struct session *s, uint16_t verb, const void *msg, size_t n,
  * (REPX_E_LINK) when nothing came for so long after that. The defaults are in session.c. */
 void session_patience(struct session *s, int64_t ask_after_ms, int64_t end_after_ms);
 
-/* After the user said stop: 1 lets calls that tell the agent so run to their end. */
-void session_ignore_cancel(struct session *s, int ignore);
-
 struct session_stats {
     uint64_t round_trips; /* times a call waited for an answer */
     uint64_t bytes_sent, bytes_received;

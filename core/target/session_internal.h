@@ -28,7 +28,6 @@ struct session {
     struct repx_buf hello, errors;
     int hello_seen, errors_ended;
     int deaf; /* nothing can be written any more */
-    int ignore_cancel;
     int leave_at_once;
     int broken; /* then link says why */
     struct repx_err link;
@@ -50,8 +49,6 @@ int session_move(struct session *s);
 int session_pump(struct session *s, int64_t deadline_ms);
 /* Why the link is broken, as *err; -1. */
 int session_link_error(const struct session *s, struct repx_err *err);
-/* What the far end says goes to a terminal: control characters become blanks. */
-void session_printable(char *text);
 /* The last line of text that is not blank, made printable; caller frees. */
 char *session_last_line(const char *text);
 int64_t session_now(const struct session *s);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "core/target/session_internal.h"
 
@@ -14,14 +15,6 @@
 #define ERRORS_AT_ONCE 4 /* pieces read before other things have their turn */
 
 /* ---- what went wrong ---- */
-
-void session_printable(char *text)
-{
-    for (char *p = text; *p; p++) {
-        if ((unsigned char)*p < ' ' || *p == 127)
-            *p = ' ';
-    }
-}
 
 char *session_last_line(const char *text)
 {
@@ -33,7 +26,7 @@ char *session_last_line(const char *text)
     while (from && text[from - 1] != '\n')
         from--;
     char *line = repx_strndup(text + from, n - from);
-    session_printable(line);
+    repx_printable(line, "");
     return line;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
@@ -26,8 +27,7 @@ struct target {
     void *stream; /* the agent's channel */
     struct session *session;
     struct sets *sets;
-    char *base, *arch, *host, *agent;
-    int64_t cpus, memory;
+    char *base, *arch, *agent;
     int read_all;
 };
 
@@ -131,12 +131,11 @@ static int read_hello(struct target *t, struct repx_err *err)
 
     t->base = msg_text(hello, n, F_BASE);
     t->arch = msg_text(hello, n, F_ARCH);
-    t->host = msg_text(hello, n, F_HOST);
-    t->cpus = msg_number(hello, n, F_CPUS, 1);
-    t->memory = msg_number(hello, n, F_MEMORY, 0);
     REPX_AUTO_FREE char *warning = msg_text(hello, n, F_WARNING);
-    if (warning)
+    if (warning) {
+        repx_printable(warning, "");
         h->log(h->ctx, REPX_LOG_WARN, warning);
+    }
     if (!t->base || t->base[0] != '/' || !t->arch || strchr(t->arch, '/'))
         return repx_fail(err, REPX_E_CORRUPT, "the agent's hello lacks its base path");
     t->agent = first_command_agent(plugin_libexec(t->paths), t->arch, err);
@@ -201,7 +200,6 @@ void target_close(struct target *t)
     host_destroy(t->transport_host);
     free(t->base);
     free(t->arch);
-    free(t->host);
     free(t->agent);
     free(t);
 }
@@ -253,21 +251,6 @@ const char *target_base(const struct target *t)
 const char *target_arch(const struct target *t)
 {
     return t->arch;
-}
-
-const char *target_host(const struct target *t)
-{
-    return t->host ? t->host : "";
-}
-
-int64_t target_cpus(const struct target *t)
-{
-    return t->cpus;
-}
-
-int64_t target_memory(const struct target *t)
-{
-    return t->memory;
 }
 
 const char *target_agent(const struct target *t)

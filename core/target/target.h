@@ -36,9 +36,6 @@ const struct config_target *target_config(const struct target *t);
 /* From the hello. */
 const char *target_base(const struct target *t);
 const char *target_arch(const struct target *t);
-const char *target_host(const struct target *t);
-int64_t target_cpus(const struct target *t);
-int64_t target_memory(const struct target *t);
 /* Path of the agent relative to the base, bin/<sha256>/repx-agent. */
 const char *target_agent(const struct target *t);
 uint64_t target_logins(const struct target *t);

@@ -117,7 +117,9 @@ static void add_user(struct q_unit *u, size_t user)
     u->users[u->user_count++] = user;
 }
 
-void model_set_deps(struct q_model *m, size_t unit, const struct q_dep *deps, size_t n)
+/* Replace the dependencies of a unit. */
+static void model_set_deps(struct q_model *m, size_t unit, const struct q_dep *deps,
+                           size_t n)
 {
     struct q_unit *u = m->units + unit;
 

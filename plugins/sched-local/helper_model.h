@@ -100,8 +100,6 @@ int model_add_batch(struct q_model *m, const char *name, char *text, size_t n,
                     struct repx_err *err);
 /* Apply the journal's lines; what makes no sense is skipped. text is changed. */
 void model_apply_journal(struct q_model *m, char *text, size_t n);
-/* Replace the dependencies of a unit. */
-void model_set_deps(struct q_model *m, size_t unit, const struct q_dep *deps, size_t n);
 
 /* Read spool, batch and journal of the directory, changing nothing. */
 int model_read(struct q_model *m, int dir, struct repx_err *err);

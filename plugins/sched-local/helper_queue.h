@@ -58,7 +58,6 @@ int order_next(struct queue *q, struct q_place *next);
 /* ---- helper_unit.c ---- */
 /* Start it; 0 when that must be tried again later. */
 int unit_start(struct queue *q, size_t unit, size_t index);
-void unit_account(struct queue *q, size_t unit, int sign);
 /* Take ends from the kernel, of children and of adopted processes. */
 void units_reap(struct queue *q);
 /* Apply what units_reap took. */

@@ -80,7 +80,7 @@ static void become(const struct queue *q, size_t unit, size_t index, pid_t paren
     _exit(127);
 }
 
-void unit_account(struct queue *q, size_t unit, int sign)
+static void unit_account(struct queue *q, size_t unit, int sign)
 {
     struct q_unit *u = q->m.units + unit;
     struct q_group *g = q->m.groups + q->m.batches[u->batch].group;

@@ -145,7 +145,8 @@ static const struct {
     {"TIMEOUT", "TO", REPX_STATE_TIMEOUT},
 };
 
-uint32_t slurm_state(const char *text)
+/* A state as squeue and sacct print it, long or short, with whatever follows it. */
+static uint32_t slurm_state(const char *text)
 {
     size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
 
@@ -169,7 +170,8 @@ static int take_key(const char *from, size_t n, char key[SLURM_KEY_MAX])
     return 1;
 }
 
-int slurm_key_of_path(const char *path, char key[SLURM_KEY_MAX])
+/* The last component of a path, when it is a key. 1 or 0. */
+static int slurm_key_of_path(const char *path, char key[SLURM_KEY_MAX])
 {
     const char *slash = strrchr(path, '/');
     static const char parent[] = "/sub";
@@ -201,7 +203,8 @@ static int64_t index_of(const char *text)
     return n > 0 && n < 10 && text[n] == 0 ? strtoll(text, NULL, 10) : -1;
 }
 
-const char *slurm_indices(char *text)
+/* "1-5,7%2" without what limits them; NULL when it is no list of indices. Changes it. */
+static const char *slurm_indices(char *text)
 {
     size_t n = strspn(text, DIGITS "-,");
 

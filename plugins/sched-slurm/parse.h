@@ -41,20 +41,11 @@ struct slurm_row {
 /* Changes the line. 1, or 0 when it is no such line. */
 int slurm_parse_queue(char *line, struct slurm_row *row);
 
-/* "1-5,7%2" without what limits them; NULL when it is no list of indices. Changes it. */
-const char *slurm_indices(char *text);
-
 /* One line of sacct with SLURM_SACCT_FORMAT and --parsable2. Changes the line. */
 #define SLURM_SACCT_FORMAT "JobID,State,ExitCode,WorkDir"
 int slurm_parse_account(char *line, struct slurm_row *row);
 
-/* A state as squeue and sacct print it, long or short, with whatever follows it. */
-uint32_t slurm_state(const char *text);
-
 /* The number of "NAME = N" in `scontrol show config`; absent when it is not there. */
 int64_t slurm_config_number(const char *config, const char *name, int64_t absent);
-
-/* The last component of a path, when it is a key. 1 or 0. */
-int slurm_key_of_path(const char *path, char key[SLURM_KEY_MAX]);
 
 #endif

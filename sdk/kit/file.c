@@ -40,6 +40,12 @@ int repx_read_file(int dir, const char *path, size_t max, struct repx_buf *to,
     }
 }
 
+struct dirent *repx_readdir(DIR *d)
+{
+    errno = 0;
+    return readdir(d);
+}
+
 int repx_write_all(int fd, const void *bytes, size_t n)
 {
     const char *p = bytes;

@@ -4,6 +4,7 @@
 #ifndef REPX_KIT_FILE_H
 #define REPX_KIT_FILE_H
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "buf.h"
@@ -21,6 +22,9 @@ int repx_make_dirs(const char *path, mode_t mode, struct repx_err *err);
 /* Remove a file, link or whole tree without following links; making directories
  * writable on the way. What is not there is fine. */
 int repx_remove_tree(int dir, const char *path, struct repx_err *err);
+/* The next entry. NULL with errno 0 at the end, else with the error: then what was read is not
+ * all that is there. */
+struct dirent *repx_readdir(DIR *d);
 /* All n bytes or -1; EINTR and short writes are handled. */
 int repx_write_all(int fd, const void *bytes, size_t n);
 /* Is `path` relative, without empty, "." or ".." components and without NUL or a

@@ -22,3 +22,8 @@ foreach(reader plan_line run_record claim lease journal attempt event work_items
     layer)
   repx_fuzz_target(${reader} agent_exec)
 endforeach()
+
+# Collections: all of the agent but its main.
+repx_unit_test(gc_broken wire delta_static kit_helper ${JANSSON_STATIC} ${CMAKE_DL_LIBS})
+target_sources(test-gc_broken PRIVATE
+  $<FILTER:$<TARGET_OBJECTS:repx-agent>,EXCLUDE,/main[.]c>)

@@ -5,3 +5,7 @@ repx_unit_test(resources config)
 repx_unit_test(resolve plan)
 repx_unit_test(plan plan)
 repx_fuzz_target(config_toml config)
+
+# How the command talks.
+repx_unit_test(ui pipeline)
+target_sources(test-ui PRIVATE ${PROJECT_SOURCE_DIR}/core/cli/ui.c)

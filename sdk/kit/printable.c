@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#include "printable.h"
+
+#include <string.h>
+
+void repx_printable(char *text, const char *keep)
+{
+    for (char *p = text; *p; p++) {
+        unsigned char c = (unsigned char)*p, next = (unsigned char)p[1];
+        if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+            *p++ = '?';
+            *p = '?';
+        } else if ((c < ' ' || c == 127) && !strchr(keep, c)) {
+            *p = c >= '\t' && c <= '\r' ? ' ' : '?';
+        }
+    }
+}
