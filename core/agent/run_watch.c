@@ -46,50 +46,60 @@ static void note_step(struct watched *j, const json_t *event)
     (void)json_array_append_new(j->steps, unit);
 }
 
+static int has_key(const json_t *event)
+{
+    return strlen(state_text(event, "key", "")) ==
+           sizeof(((struct watched *)0)->key) - 1;
+}
+
+/* From now on it goes by another unit, or by none. */
+static void note_unit(struct watched *j, const json_t *event)
+{
+    if (has_key(event))
+        memcpy(j->key, state_text(event, "key", ""), sizeof(j->key));
+    j->index = state_int(event, "index", -1);
+    j->submitted = state_int(event, "t", 0);
+    j->gone = j->ran = j->unasked = 0;
+    j->state = 0;
+}
+
+static void note_submitted(struct watched *j, const json_t *event)
+{
+    const char *phase = state_text(event, "phase", "main");
+
+    if (strncmp(phase, "step-", 5) == 0) {
+        note_step(j, event);
+    } else if (has_key(event) && strcmp(phase, "scatter") != 0) {
+        note_unit(j, event);
+        free(j->taken);
+        j->taken = NULL;
+    }
+}
+
 static void note(struct watch *w, const json_t *event)
 {
     size_t i = (size_t)state_int(event, "i", 0);
     const char *what = state_text(event, "e", "");
-    const char *phase = state_text(event, "phase", "main");
-    const char *key = state_text(event, "key", NULL);
 
     if (i >= w->run->count)
         return;
     struct watched *j = w->jobs + i;
-    if (key && strlen(key) == sizeof(j->key) - 1 && strcmp(what, "submitted") == 0 &&
-        (strcmp(phase, "main") == 0 || strcmp(phase, "gather") == 0)) {
-        memcpy(j->key, key, sizeof(j->key));
-        j->index = state_int(event, "index", -1);
-        j->submitted = state_int(event, "t", 0);
-        j->gone = j->ran = j->unasked = 0;
-        j->state = 0;
-        free(j->taken);
-        j->taken = NULL;
-    }
-    if (strcmp(what, "withdrawn") == 0) {
+    if (strcmp(what, "submitted") == 0) {
+        note_submitted(j, event);
+    } else if (strcmp(what, "withdrawn") == 0) {
+        note_unit(j, event);
         j->key[0] = 0;
-        j->gone = j->ran = j->unasked = 0;
-        j->state = 0;
-    }
-    if (strcmp(what, "start") == 0) {
+    } else if (strcmp(what, "start") == 0) {
         j->ran = start_seen(state_int(event, "t", 0));
         j->gone = 0;
-    }
-    if (strcmp(what, "gone") == 0 && !j->gone)
+    } else if (strcmp(what, "gone") == 0 && !j->gone) {
         j->gone = state_int(event, "t", 0);
-    if (strcmp(what, "submitted") == 0 && strncmp(phase, "step-", 5) == 0)
-        note_step(j, event);
-    if (strcmp(what, "lost") == 0 || strcmp(what, "explained") == 0)
+    } else if (strcmp(what, "lost") == 0 || strcmp(what, "explained") == 0) {
         j->unasked = state_true(event, "unasked") ? state_int(event, "t", 0) : 0;
-    if (strcmp(what, "taken") == 0) {
+    } else if (strcmp(what, "taken") == 0) {
         free(j->taken);
         j->taken = repx_strdup(state_text(event, "run", ""));
-        if (key && strlen(key) == sizeof(j->key) - 1)
-            memcpy(j->key, key, sizeof(j->key));
-        j->index = state_int(event, "index", -1);
-        j->submitted = state_int(event, "t", 0);
-        j->gone = j->ran = 0;
-        j->state = 0;
+        note_unit(j, event);
     }
 }
 
