@@ -218,14 +218,15 @@ int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o
     REPX_AUTO_FREE char *marker =
         repx_format("%s/repx/%s", a->dir, o->ok ? "SUCCESS" : "FAIL");
     REPX_AUTO_FREE char *good = repx_format("%s/repx/SUCCESS", a->dir);
+    char digest[DIGEST_HEX];
     unsigned tries = 0;
     json_t *line;
 
     if (o->again) /* it has no end */
         return 0;
     line = outcome_json(o);
-    if (o->ok)
-        (void)manifest_write(u->site, a->dir, NULL); /* who misses it makes one */
+    if (o->ok && manifest_write(u->site, a->dir, digest, NULL) == 0)
+        json_object_set_new(line, "manifest", json_string(digest));
     json_object_set_new(line, "t", json_integer(state_now_ms()));
     int bad = line_write(u->site, a->record_fd, line, &tries) < 0;
     if (!o->ok)

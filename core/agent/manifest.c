@@ -112,7 +112,16 @@ int results_scan(int dir, struct results *to, size_t *unread, struct repx_err *e
     return 0;
 }
 
-int manifest_write(const struct site *site, const char *attempt, struct repx_err *err)
+void results_digest(const struct repx_buf *text, char hex[DIGEST_HEX])
+{
+    struct digest digest;
+
+    digest_of(text->data, text->len, &digest);
+    digest_hex(&digest, hex);
+}
+
+int manifest_write(const struct site *site, const char *attempt, char hex[DIGEST_HEX],
+                   struct repx_err *err)
 {
     REPX_AUTO_FREE char *out = repx_format("%s/out", attempt);
     REPX_AUTO_FREE char *path = repx_format("%s/repx/" MANIFEST, attempt);
@@ -131,6 +140,7 @@ int manifest_write(const struct site *site, const char *attempt, struct repx_err
     }
     if (rc == 0) {
         results_write(&list, &text);
+        results_digest(&text, hex);
         rc = repx_write_file(site->base_fd, path, text.data, text.len, 0644, err);
     }
     results_free(&list);

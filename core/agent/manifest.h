@@ -12,15 +12,19 @@
  * left out. Takes dir over. Files that cannot be read stay without a digest and are counted
  * in *unread (may be NULL). */
 int results_scan(int dir, struct results *to, size_t *unread, struct repx_err *err);
-/* Write B/<attempt>/repx/manifest from B/<attempt>/out, whole or not at all. Nothing is
- * flushed: who finds none makes one. */
-int manifest_write(const struct site *site, const char *attempt, struct repx_err *err);
+/* Write B/<attempt>/repx/manifest from B/<attempt>/out, whole or not at all; hex becomes the
+ * SHA-256 of its text. Nothing is flushed: who finds none makes one. */
+int manifest_write(const struct site *site, const char *attempt, char hex[DIGEST_HEX],
+                   struct repx_err *err);
+/* SHA-256 of a manifest's text. */
+void results_digest(const struct repx_buf *text, char hex[DIGEST_HEX]);
 /* The manifest of a job's result into *to: 1; 0 when there is none for the `out` that
  * counts. */
 int manifest_of_job(const struct site *site, int outputs, const char *job,
                     struct results *to);
 /* Does a job's result no longer match the manifest that its supervisor wrote? Files that
- * were changed since are read; 0 as well when there is no manifest to compare with. */
+ * were changed since are read; all are when it has lost its manifest, and 0 when it has
+ * never had one. */
 int result_purged(const struct site *site, const char *job);
 /* The same of a directory that has `attempts`, below B: a job's, its scatter's, a step's. */
 int result_purged_at(const struct site *site, const char *path);

@@ -3,7 +3,8 @@
  *
  * A scratch purge takes files by age. So a look at each entry tells most of it: is it
  * there, of that kind and length? A file that was changed after the manifest was written is
- * read. A result without a manifest of ours (RepX made it) is believed. */
+ * read; so is all when the manifest itself is gone. A result that has never had one (RepX
+ * made it) is believed. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #include "core/agent/manifest.h"
 #include "core/agent/state.h"
+#include "core/agent/state_check.h"
 
 #define MANIFEST_MAX ((size_t)1 << 30)
 
@@ -109,6 +111,28 @@ static int out_is_of(int home, const char *attempt)
     return strncmp(target, attempt, front) == 0 && strcmp(target + front, "/out") == 0;
 }
 
+/* An attempt of ours without a manifest: its record tells what that would have to be. When
+ * that was taken as well, nothing can be said for the result. Takes out over. */
+static int differs(int repx, int out)
+{
+    REPX_AUTO_BUF struct repx_buf text = {0};
+    struct results list = {0};
+    json_t *first, *second;
+    char hex[DIGEST_HEX];
+
+    attempt_read(repx, ".", &first, &second);
+    const char *had = state_text(second, "manifest", NULL);
+    if (had && results_scan(out, &list, NULL, NULL) == 0) {
+        results_write(&list, &text);
+        results_digest(&text, hex);
+    }
+    int purged = !first || (had && (!text.len || strcmp(hex, had) != 0));
+    json_decref(first);
+    json_decref(second);
+    results_free(&list);
+    return purged;
+}
+
 int result_purged(const struct site *site, const char *job)
 {
     REPX_AUTO_FREE char *path = repx_format("outputs/%s", job);
@@ -133,7 +157,7 @@ int result_purged_at(const struct site *site, const char *path)
         return 1;
     l.out = out;
     if (!manifest_get(repx, &list, &l.written))
-        return 0;
+        return differs(repx, dup(out));
     for (size_t i = 0; !purged && i < list.count; i++)
         purged = !is_there(&l, &list.items[i]);
     results_free(&list);

@@ -42,6 +42,7 @@ static const struct state_field attempt_fields[] = {
     {"ms", STATE_INT, 0},
     {"mem", STATE_INT, 0},
     {"cpu_ms", STATE_INT, 0},
+    {"manifest", STATE_HEX, 0},
     {NULL, 0, 0},
 };
 

@@ -27,4 +27,4 @@ check 'a connection that breaks: what arrived stays, the rest comes next time' '
 
 check 'collection over ssh: pin, list, collect, with one login each' '
 	before=$(count_logins) && repx gc pin --lab "$LAB" --target queue && repx gc list --target queue | grep pinned && repx gc -y --pinned-only --target queue &&
-	test $(($(count_logins) - before)) -eq 3 && repx run simulation-run --lab "$LAB" --target queue | grep "already complete"'
+	test $(($(count_logins) - before)) -eq 3 && repx run "$(jobs_of C | head -n 1)" --lab "$LAB" --target queue | grep "already complete"'

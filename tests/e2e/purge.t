@@ -32,6 +32,13 @@ check 'needed: the consumer runs again, so its producers do' '
 check 'changed, of the same length: seen; touched only: not' '
 	f=$(result E); touch "$f"; same succeeded "$(status_of "$(job E)")"; n=$(wc -c <"$f"); head -c "$n" /dev/zero | tr "\0" x >"$f"; same purged "$(status_of "$(job E)")" &&
 	repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)"'
+# the oldest files go first, whatever they are: the manifest with what it speaks of
+check 'a file and the manifest that speaks of it' '
+	rm "$BASE/outputs/$(job E)/repx/manifest" && same succeeded "$(status_of "$(job E)")" && rm "$(result E)"; same purged "$(status_of "$(job E)")" &&
+	repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" &&
+	rm "$(result E)" "$BASE/outputs/$(job E)/repx/"{manifest,attempt.json}; same purged "$(status_of "$(job E)")" &&
+	rm "$BASE/outputs/$(job D)"/branch-[36]/step-square/attempts/*/{out/*,repx/manifest}; rm "$BASE/outputs/$(job D)/attempts/"*/out/*;
+	repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && complete'
 check 'a whole attempt is gone' '
 	rm -r "$BASE/outputs/$(job E)/attempts/"*; repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && complete'
 check 'what RepX made has no manifest, and is believed' '
