@@ -181,11 +181,26 @@ static int collect(struct gc *gc, struct repx_err *err)
     return rc;
 }
 
+/* A full disk is what a collection is for: what was kept back for such a moment goes then, and
+ * what is only remembered. */
+static int take_lease(struct gc *gc, struct repx_err *err)
+{
+    unsigned tries = 0;
+    int rc;
+
+    do {
+        rc = lease_take(gc->site, "gc", 0, NULL, err);
+        if (rc < 0 && (errno == ENOSPC || errno == EDQUOT))
+            gc_forget(gc);
+    } while (rc < 0 && reserve_try(gc->site, &tries));
+    return rc < 0 && err->code == REPX_E_BUSY
+               ? repx_wrap(err, "another collection is going on")
+               : rc;
+}
+
 int gc_collect(struct gc *gc, struct site *site, int options, const char *node,
                struct repx_err *err)
 {
-    uint64_t epoch;
-
     open_all(gc, site, options);
     gc->node = node;
     if (GC_DRY(gc))
@@ -196,8 +211,8 @@ int gc_collect(struct gc *gc, struct site *site, int options, const char *node,
                          "be collected there",
                          site->base);
     }
-    if (lease_take(site, "gc", 0, &epoch, err) < 0)
-        return repx_wrap(err, "another collection is going on");
+    if (take_lease(gc, err) < 0)
+        return -1;
     int rc = collect(gc, err);
     lease_drop(site, "gc");
     return rc;

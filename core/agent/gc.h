@@ -43,7 +43,8 @@ struct gc {
 
 #define GC_DRY(gc) ((gc)->options & 1)
 
-/* All of it. Lines for the user in gc->said. node: node_local_path here, or NULL. */
+/* All of it. Lines for the user in gc->said. node: node_local_path here, or NULL. After -1,
+ * too, *gc is to be finished. */
 int gc_collect(struct gc *gc, struct site *site, int options, const char *node,
                struct repx_err *err);
 void gc_finish(struct gc *gc);
@@ -109,6 +110,8 @@ int gc_is_newer(const struct gc *gc, const struct stat *st);
 void gc_sweep(struct gc *gc);
 /* Packages, known sets, old runs, attempts and agents. */
 void gc_sweep_state(struct gc *gc);
+/* Known sets alone, which the next run makes anew. */
+void gc_forget(struct gc *gc);
 /* Agents and helpers, in B/bin and in the home (gc_bins.c). */
 void gc_sweep_bins(struct gc *gc);
 /* Unpacked images and copies on this node that nothing needs (gc_cache.c). */

@@ -192,7 +192,14 @@ static void visit_known(struct gc *gc, int dir, const char *name, void *ctx)
     (void)ctx;
     if (!GC_DRY(gc))
         (void)store_unlinkat(dir, name);
-    (void)gc;
+}
+
+void gc_forget(struct gc *gc)
+{
+    int saved = errno;
+
+    each(gc, gc->site->state_fd, "known", visit_known, NULL);
+    errno = saved;
 }
 
 /* What arrived of files whose rest nobody sent. */
@@ -252,7 +259,7 @@ void gc_sweep_state(struct gc *gc)
     int state = gc->site->state_fd;
 
     if (gc->artifact_count)
-        each(gc, state, "known", visit_known, NULL);
+        gc_forget(gc);
     each(gc, state, "pkg", visit_package, NULL);
     each(gc, state, "labs", visit_lab, NULL);
     each(gc, state, "stage/.parts", visit_arrived, NULL);

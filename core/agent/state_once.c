@@ -66,7 +66,9 @@ int once_make_at(struct site *site, const char *dir, const char *name,
     if (rc < 0)
         (void)repx_wrap(err, "%s/%s", site->state, dir);
     *now_s = (int64_t)st.st_mtime;
+    int saved = errno; /* callers look whether there was no room */
     (void)unlinkat(fd, own, 0);
+    errno = saved;
     return rc;
 }
 

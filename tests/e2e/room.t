@@ -78,6 +78,12 @@ printf '#!/bin/sh\nhead -c 30000000 /dev/urandom >"$1/h.txt" || exit 9\n' >"gree
 check 'a job that fills the disk fails, and is told so at once; with room it runs again' '
 	anew size=20m && must_fail timeout 60 repx run r --lab greedy --stale rerun && test -e "$WORK/fs/repx/outputs/$JOB/repx/FAIL" && grep "no room was left" "$WORK/fs/repx/outputs/$JOB/repx/stderr.log" &&
 	mount -o remount,size=80m "$WORK/fs" && run greedy && test "$(stat -c %s "$WORK/fs/repx/outputs/$JOB/out/h.txt")" = 30000000'
+check 'a collection frees a disk that is full, also when nothing was kept back for that' '
+	for kept in yes no; do
+		anew size=12m && stray=$WORK/fs/repx/artifacts/jobs/stray && mkdir "$stray" && head -c 4M /dev/zero >"$stray/x" && touch -d yesterday "$stray" &&
+			{ test $kept = yes || rm "$WORK/fs/repx/.repx/reserve"; } && sleep 0.1 && { cat /dev/zero >"$WORK/fs/fill" 2>/dev/null; true; } &&
+			repx gc --yes >said 2>&1 && cat said && test ! -e "$stray" && ! grep -E "warning|another collection" said || { cat said; exit 1; }
+	done'
 check 'read-only: one message' '
 	anew size=40m && mount --bind "$WORK/fs" "$WORK/fs" && mount -o remount,bind,ro "$WORK/fs" &&
 	must_fail run many && says "read-only|Read-only" && umount -l "$WORK/fs" && run many && arrived many'

@@ -101,8 +101,7 @@ static int would_go(const char *where)
     int count = rc < 0 || gc.closed ? -1 : (int)gc.artifact_count;
     if (count < 0)
         printf("# %s\n", rc < 0 ? err.text : "closed");
-    if (rc == 0)
-        gc_finish(&gc);
+    gc_finish(&gc);
     return count;
 }
 
