@@ -85,14 +85,7 @@ static void stop_the_run(const struct unit *u, const struct outcome *o)
  * and started another. What we did is of no interest any more. */
 static int superseded(const struct unit *u, unsigned n)
 {
-    REPX_AUTO_FREE char *link = repx_format("outputs/%s/repx", u->id);
-    char to[64];
-    ssize_t got = n ? readlinkat(u->site->base_fd, link, to, sizeof to - 1) : -1;
-
-    if (got <= 0)
-        return 0;
-    to[got] = 0;
-    return strncmp(to, "attempts/", 9) == 0 && strtoul(to + 9, NULL, 10) > n;
+    return n && attempt_current(u->site, u->id) > n;
 }
 
 int record_job_end(const struct unit *u, unsigned n, const struct outcome *o,

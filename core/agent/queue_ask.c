@@ -19,6 +19,7 @@
 #define ASK_MS 30000
 #define WAIT_MS 3000 /* for somebody else's answer to the same question */
 #define ANSWER_MAX (256u << 20)
+#define ERROR_MAX 4096
 
 int queue_over(uint32_t state)
 {
@@ -122,6 +123,12 @@ static char *answer_path(const struct scheduler *s)
     return repx_format("calls/%s/.answer", s->name);
 }
 
+/* Why no answer came, told to those who may not ask again so soon. */
+static char *error_path(const struct scheduler *s)
+{
+    return repx_format("calls/%s/.error", s->name);
+}
+
 static void on_line(void *ctx, const json_t *row)
 {
     put_row(((struct queue *)ctx)->rows, (json_t *)(uintptr_t)row);
@@ -202,9 +209,35 @@ static void ask(struct scheduler *s, struct queue *q, int kept)
         if (kept)
             keep(s, t);
     } else {
+        REPX_AUTO_FREE char *path = error_path(s);
         set_error(q, why.text);
+        if (kept) {
+            (void)repx_write_file(s->site->state_fd, path, why.text, strlen(why.text),
+                                  0666, NULL);
+        }
     }
     queue_free(&fresh);
+}
+
+/* It is left alone for a while, after it gave no answer. */
+static void tell_silence(struct scheduler *s, struct queue *q)
+{
+    static const char none[] = "it did not answer in time when it was asked last";
+    REPX_AUTO_FREE char *path = error_path(s);
+    REPX_AUTO_BUF struct repx_buf why = {0};
+    struct stat st;
+
+    if (fstatat(s->site->state_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        repx_read_file(s->site->state_fd, path, ERROR_MAX, &why, NULL) < 0 ||
+        !why.len) {
+        set_error(q, none);
+        return;
+    }
+    REPX_AUTO_FREE char *text =
+        repx_format("no answer when it was asked %lld s ago: %s",
+                    (long long)(state_now_ms() / 1000 - (int64_t)st.st_mtim.tv_sec),
+                    repx_buf_text(&why));
+    set_error(q, text);
 }
 
 static int fresh_enough(const struct queue *q, int64_t max_age_ms)
@@ -257,7 +290,7 @@ void queue_ask(struct scheduler *s, int64_t max_age_ms, struct queue *q)
         if (b.wait_ms == 0) {
             ask(s, q, 1);
         } else if (b.silent) {
-            set_error(q, "it did not answer in time when it was asked last");
+            tell_silence(s, q);
         }
     }
     lease_drop(s->site, lease);

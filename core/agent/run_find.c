@@ -112,7 +112,8 @@ static int means(const char *id, const char *text)
     return strncmp(id, text, n) == 0 || strncmp(id + STAMP + 1, text, n) == 0;
 }
 
-static char *pick(char **ids, size_t count, const char *text, struct repx_err *err)
+static char *pick(const struct site *site, char **ids, size_t count, const char *text,
+                  struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf names = {0};
     size_t found = 0, at = 0;
@@ -133,7 +134,8 @@ static char *pick(char **ids, size_t count, const char *text, struct repx_err *e
                         text, found, repx_buf_text(&names));
     } else {
         (void)repx_fail(err, REPX_E_NOENT,
-                        "no run `%.60s` here; `repx status` lists them", text);
+                        "no run `%.60s` in %s; `repx status` lists them", text,
+                        site->base);
     }
     return NULL;
 }
@@ -145,7 +147,7 @@ char *run_find(struct site *site, const char *text, struct repx_err *err)
 
     if (!ids)
         return NULL;
-    char *id = pick(ids, count, text, err);
+    char *id = pick(site, ids, count, text, err);
     run_ids_free(ids, count);
     return id;
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* run_watch_lost.c: how the scheduler sees the jobs of a run, and ends that nobody wrote. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <repx/scheduler.h>
 
 #include <kit/alloc.h>
 
+#include "core/agent/manifest.h"
 #include "core/agent/run_watch.h"
 #include "core/agent/state_check.h"
 #include "core/agent/truth.h"
@@ -75,7 +78,8 @@ static struct testimony testimony_of(struct watch *w, size_t i, int64_t now)
     if (!j->gone)
         return t;
     t.gone_ms = now > j->gone ? now - j->gone : 0;
-    t.marked = cancel_marked(w->site, j->key, i);
+    t.marked = cancel_marked(w->site, j->key, i) ||
+               faccessat(w->run->dir, "cancel", F_OK, 0) == 0;
     struct unit_said said = unit_said(w->site, j->key, j->index);
     t.said = said.reason;
     t.said_may_return = said.may_return;
@@ -122,18 +126,64 @@ static json_t *end_event(struct watch *w, size_t i, const struct truth *truth)
                      "scheduler", "reason", truth->reason);
 }
 
-/* Its supervisor was killed between the marker and the event: the result is there. */
-static json_t *made_event(struct watch *w, size_t i, const json_t *plan)
+/* ---- what its supervisor left in the job's directory ---- */
+
+static json_t *failed_event(struct watch *w, size_t i, const json_t *plan,
+                            const json_t *how)
+{
+    int gathers = strcmp(state_text(plan, "type", ""), "scatter-gather") == 0;
+    unsigned n = attempt_current(w->site, state_text(plan, "id", ""));
+    json_t *event = json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "end");
+
+    (void)json_object_update_missing(event, (json_t *)(uintptr_t)how);
+    if (gathers)
+        (void)json_object_set_new(event, "phase", json_string("gather"));
+    if (n)
+        (void)json_object_set_new(event, "n", json_integer(n));
+    return event;
+}
+
+/* The end of this very unit, where its supervisor was killed before it could tell, or had
+ * nowhere to write; or NULL. any: a current result of any other will do. */
+static json_t *recorded_event(struct watch *w, size_t i, const json_t *plan, int any)
 {
     const char *id = state_text(plan, "id", "");
+    REPX_AUTO_FREE char *dir = repx_format("outputs/%s/repx", id);
+    json_t *first, *second, *event = NULL;
     int stale;
 
     result_look_again(w->site, id);
     int status =
         result_status(w->site, id, state_text(plan, "key", NULL), &stale, NULL);
-    return status == JOB_SUCCEEDED && !stale
-               ? json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done")
-               : NULL;
+    attempt_read(w->site->base_fd, dir, &first, &second);
+    int own = strcmp(state_text(first, "sub", ""), w->jobs[i].key) == 0;
+    int good = own ? state_true(second, "ok") : any && !result_purged(w->site, id);
+    if (status == JOB_SUCCEEDED && !stale && good) {
+        event = json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done");
+    } else if (own && second && !state_true(second, "ok")) {
+        event = failed_event(w, i, plan, second);
+    }
+    json_decref(first);
+    json_decref(second);
+    return event;
+}
+
+/* Ends of its own are looked for before any is derived. */
+static int ended_by_record(struct watch *w, size_t i, int64_t gone_ms,
+                           struct repx_err *err)
+{
+    int64_t late = w->is_local ? TRUTH_LOST_LOCAL_MS : TRUTH_SAID_MS;
+    json_t *plan =
+        gone_ms < late || w->jobs[i].taken ? NULL : run_plan(w->run, i, NULL);
+    json_t *event = plan ? recorded_event(w, i, plan, 0) : NULL;
+    int rc = 0;
+
+    if (event) {
+        live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
+        rc = event_write(w->site, w->run, event, err) < 0 ? -1 : 1;
+    }
+    json_decref(plan);
+    return rc;
 }
 
 static int write_end(struct watch *w, size_t i, const struct truth *truth,
@@ -149,7 +199,7 @@ static int write_end(struct watch *w, size_t i, const struct truth *truth,
         json_decref(plan);
         return rc;
     }
-    json_t *event = truth->verdict == TRUTH_LOST ? made_event(w, i, plan) : NULL;
+    json_t *event = truth->verdict == TRUTH_LOST ? recorded_event(w, i, plan, 1) : NULL;
     if (!event)
         event = end_event(w, i, truth);
     live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
@@ -194,8 +244,11 @@ static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *er
     struct testimony t = testimony_of(w, i, now);
     struct truth truth = truth_of(&t);
 
-    if (truth.verdict == TRUTH_AS_RECORDED || truth.verdict == TRUTH_WAIT)
+    if (truth.verdict == TRUTH_AS_RECORDED)
         return 0;
+    int told = t.gone_ms < 0 ? 0 : ended_by_record(w, i, t.gone_ms, err);
+    if (told || truth.verdict == TRUTH_WAIT)
+        return told < 0 ? -1 : 0;
     if (truth.verdict == TRUTH_LOST && follows_its_producer(w, i))
         return 0;
     if (truth.verdict == TRUTH_REQUEUED) {

@@ -175,6 +175,8 @@ void result_look_again(struct site *site, const char *job);
 /* The two lines of <dir>/attempt.json, dir relative to `at`; NULL for what is not there.
  * Caller json_decref's both. */
 void attempt_read(int at, const char *dir, json_t **first, json_t **second);
+/* The number of the attempt that J/repx leads to; 0: none of ours. */
+unsigned attempt_current(const struct site *site, const char *job);
 int completion_append(struct site *site, const char *job, int ok, struct repx_err *err);
 
 #endif

@@ -70,6 +70,20 @@ void attempt_read(int at, const char *dir, json_t **first, json_t **second)
         *second = attempt_parse(next, (size_t)(end - next), NULL);
 }
 
+unsigned attempt_current(const struct site *site, const char *job)
+{
+    REPX_AUTO_FREE char *link = repx_format("outputs/%s/repx", job);
+    char to[64];
+    ssize_t got =
+        state_name_ok(job) ? readlinkat(site->base_fd, link, to, sizeof to - 1) : -1;
+
+    if (got <= 0)
+        return 0;
+    to[got] = 0;
+    unsigned long n = strncmp(to, "attempts/", 9) == 0 ? strtoul(to + 9, NULL, 10) : 0;
+    return n <= UINT32_MAX ? (unsigned)n : 0;
+}
+
 /* Both markers are RepX's leavings: the newer one counts, SUCCESS when equal. */
 static int marker_status(int base, const char *dir)
 {

@@ -47,6 +47,13 @@ static int by_hand(const struct testimony *t)
            !is(t->word, "preempted");
 }
 
+/* By hand, or by repx before it started: were it to come, it would find the mark before its
+ * script runs. */
+static int was_cancelled(const struct testimony *t)
+{
+    return by_hand(t) || (t->marked && !t->started && !t->state);
+}
+
 struct truth truth_of(const struct testimony *t)
 {
     const char *reason = scheduler_reason(t);
@@ -64,7 +71,7 @@ struct truth truth_of(const struct testimony *t)
         return (struct truth){TRUTH_LOST, reason, "queue"};
     if (t->said && !t->said_may_return)
         return (struct truth){TRUTH_LOST, t->said, "daemon"};
-    if (by_hand(t)) {
+    if (was_cancelled(t)) {
         return (struct truth){TRUTH_CANCELLED,
                               t->marked ? "cancelled" : CANCELLED_OUTSIDE, "queue"};
     }

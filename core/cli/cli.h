@@ -136,6 +136,8 @@ void ui_note(const char *fmt, ...)
 void ui_flush(void);
 /* As if the user had pressed Ctrl-C: for what is not wanted any more. */
 void ui_stop(void);
+/* Is stdout a terminal that can be drawn on? With its size now. */
+int ui_screen(size_t *rows, size_t *columns);
 /* How often the user pressed Ctrl-C (or TERM, HUP came). */
 int ui_interrupts(void);
 /* Make the next canceled() answer 0 again, so that cancelling itself can be carried out. */

@@ -133,6 +133,7 @@ static int follow(struct cli *cli, const struct attach_args *args,
     listener.interrupted = on_interrupted;
     report.number = repx_array(a->plan.count, sizeof(*report.number));
     report.state = repx_alloc(a->plan.count);
+    report.counted = repx_alloc(a->plan.count);
     for (size_t i = 0; i < a->plan.count; i++)
         report.number[i] = i + 1;
     memcpy(p.run, a->run, strlen(a->run) + 1); /* its length was checked */

@@ -125,21 +125,20 @@ static int cancel_words(struct cli *cli, struct canceling *c, char **words, int 
                         struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf ids = {0};
+    REPX_AUTO_FREE char *is_run = repx_alloc((size_t)count);
 
     for (int i = 0; i < count; i++) {
-        if (is_run_id(words[i]))
-            continue;
-        if (cli_lab(cli, err) < 0)
-            return repx_wrap(err, "%s is no run id of `repx status`", words[i]);
-        if (add_word(cli->lab, words[i], &ids, err) < 0)
+        int rc = names_run(cli, words[i], err);
+        if (rc < 0 || (rc == 0 && add_word(cli->lab, words[i], &ids, err) < 0))
             return -1;
+        is_run[i] = (char)rc;
     }
     const char *target = cli->config->submission_target;
     if (cli_target(cli, target ? target : "local", err) < 0)
         return -1;
     for (int i = 0; i < count; i++) {
-        if (is_run_id(words[i]) && cancel_run(cli, c, words[i], err) < 0)
-            return -1;
+        if (is_run[i] && cancel_run(cli, c, words[i], err) < 0)
+            return no_such_run(words[i], err);
     }
     return ids.len ? cancel_jobs(cli, c, &ids, err) : 0;
 }

@@ -106,7 +106,8 @@ static void say_waiting(const struct json *told)
                    text_of(producer, "status"));
         }
     }
-    say_asked(told);
+    if (json_first(json_get(told, "queue")))
+        say_asked(told);
     for (const struct json *row = json_first(json_get(told, "queue")); row;
          row = json_next(row))
         say_row(row);
@@ -185,52 +186,102 @@ static void say_use(const struct json *told)
 
 /* ---- resources and where they come from ---- */
 
+/* One as the files say now, and as it was submitted. */
 struct field {
-    const char *name, *value, *origin;
+    const char *name, *value, *origin, *submitted;
 };
 
-static size_t fields_of(const struct explanation *x, const char *phase,
-                        struct field *fields, char *cpus, size_t n)
+#define FIELDS 6
+
+struct fields {
+    struct field items[FIELDS];
+    size_t count;
+    char cpus[24], submitted_cpus[24];
+    struct repx_buf options, native;
+};
+
+static void fields_free(struct fields *f)
+{
+    repx_buf_free(&f->options);
+    repx_buf_free(&f->native);
+}
+
+static const char *joined(struct repx_buf *to, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        repx_buf_fmt(to, "%s%s", i ? " " : "", texts[i]);
+    return count ? repx_buf_text(to) : NULL;
+}
+
+static const char *number_text(char *to, size_t n, int64_t value)
+{
+    (void)snprintf(to, n, "%lld", (long long)value);
+    return value >= 0 ? to : NULL;
+}
+
+/* Those that somebody sets, or set when the job was submitted. */
+static void fields_of(const struct explanation *x, const char *phase, struct fields *f)
 {
     struct resource_rule r = resolve_resources(x->resources, x->job, phase, x->target);
     struct resource_origin o =
         resolve_origin(x->resources, x->job, phase, x->target, x->scheduler);
-    size_t count = 0;
+    const struct config_value *native =
+        resolve_native(x->resources, x->job, phase, x->target, x->scheduler);
+    const struct json *then = json_get(json_get(x->told, "resources"), phase);
 
-    (void)snprintf(cpus, n, "%lld", (long long)r.cpus);
-    const struct field all[] = {
-        {"cpus", r.cpus >= 0 ? cpus : NULL, o.cpus},
-        {"mem", r.mem_text, o.mem},
-        {"time", r.time_text, o.time},
-        {"partition", r.partition, o.partition},
-        {"sbatch_opts", r.sbatch_opt_count ? r.sbatch_opts[0] : NULL, o.sbatch_opts},
-        {"native", o.native ? "set" : NULL, o.native},
+    *f = (struct fields){.count = 0};
+    int64_t cpus = number_of(then, "cpus", -1);
+    const struct field all[FIELDS] = {
+        {"cpus", number_text(f->cpus, sizeof(f->cpus), r.cpus), o.cpus,
+         number_text(f->submitted_cpus, sizeof(f->submitted_cpus), cpus)},
+        {"mem", r.mem_text, o.mem, json_string(json_get(then, "mem_text"))},
+        {"time", r.time_text, o.time, json_string(json_get(then, "time_text"))},
+        {"partition", r.partition, o.partition, json_string(json_get(then, "queue"))},
+        {"sbatch_opts", joined(&f->options, r.sbatch_opts, r.sbatch_opt_count),
+         o.sbatch_opts, NULL},
+        {"native", native ? joined(&f->native, native->texts, native->count) : NULL,
+         o.native, NULL},
     };
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (all[i].value)
-            fields[count++] = all[i];
+    for (size_t i = 0; i < FIELDS; i++) {
+        if (all[i].value || all[i].submitted)
+            f->items[f->count++] = all[i];
     }
-    return count;
+}
+
+/* " (submitted with 1G)", when that is not what the files say now. */
+static void say_field(const struct explanation *x, const char *phase,
+                      const struct field *f)
+{
+    REPX_AUTO_BUF struct repx_buf then = {0};
+    int alone = x->job->exe_count == 1;
+    int options = strcmp(f->name, "sbatch_opts") == 0 || strcmp(f->name, "native") == 0;
+    int told = !options && has(json_get(x->told, "resources"), phase);
+
+    if (told && (!f->submitted || !f->value || strcmp(f->submitted, f->value) != 0)) {
+        REPX_AUTO_FREE char *text = status_clean(f->submitted ? f->submitted : "");
+        repx_buf_fmt(&then, " (submitted %s%s)", *text ? "with " : "without", text);
+    }
+    ui_say("  %s%s%s%s%s%s%s%s", alone ? "" : phase, alone ? "" : ": ", f->name,
+           f->value ? " = " : " is not set any more", f->value ? f->value : "",
+           f->value ? ", from " : "", f->value ? f->origin : "", repx_buf_text(&then));
 }
 
 static void say_resources(const struct explanation *x)
 {
-    struct field fields[6];
-    char cpus[24];
+    struct fields f;
 
     ui_say("\nResources, as the files and the Lab say now:");
     for (size_t e = 0; e < x->job->exe_count; e++) {
         const char *phase = x->job->exes[e].name;
-        size_t n = fields_of(x, phase, fields, cpus, sizeof(cpus));
         int alone = x->job->exe_count == 1;
-        if (!n) {
+        fields_of(x, phase, &f);
+        if (!f.count) {
             ui_say("  %s%snothing is set: the scheduler's own defaults hold",
                    alone ? "" : phase, alone ? "" : ": ");
         }
-        for (size_t i = 0; i < n; i++) {
-            ui_say("  %s%s%s = %s, from %s", alone ? "" : phase, alone ? "" : ": ",
-                   fields[i].name, fields[i].value, fields[i].origin);
-        }
+        for (size_t i = 0; i < f.count; i++)
+            say_field(x, phase, &f.items[i]);
+        fields_free(&f);
     }
 }
 
@@ -278,21 +329,23 @@ static void put_member(struct repx_buf *b, const char *key, const char *value)
 static void say_json(const struct explanation *x)
 {
     REPX_AUTO_BUF struct repx_buf b = {0};
-    struct field fields[6];
-    char cpus[24];
+    struct fields f;
 
     json_put_value(&b, x->told, 0);
     b.len -= b.len ? 1 : 0; /* its closing brace */
     repx_buf_str(&b, ",\"rules\":{");
     for (size_t e = 0; e < x->job->exe_count; e++) {
         const char *phase = x->job->exes[e].name;
-        size_t n = fields_of(x, phase, fields, cpus, sizeof(cpus));
+        fields_of(x, phase, &f);
         repx_buf_str(&b, e ? "," : "");
         json_put_string(&b, phase);
         repx_buf_str(&b, ":{");
-        for (size_t i = 0; i < n; i++)
-            put_member(&b, fields[i].name, fields[i].origin);
+        for (size_t i = 0; i < f.count; i++) {
+            if (f.items[i].value)
+                put_member(&b, f.items[i].name, f.items[i].origin);
+        }
         repx_buf_char(&b, '}');
+        fields_free(&f);
     }
     repx_buf_str(&b, "}}");
     ui_say("%s", repx_buf_text(&b));

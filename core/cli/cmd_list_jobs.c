@@ -356,7 +356,11 @@ static int listing_run(struct cli *cli, const struct list_jobs_args *args,
     int filtered = args->stage || args->status.count;
     int rc = -1;
 
-    if (check_status_words(args, err) < 0 || cli_lab(cli, err) < 0)
+    if (check_status_words(args, err) < 0) {
+        ui_error(err->text);
+        return 2;
+    }
+    if (cli_lab(cli, err) < 0)
         return -1;
     if (args->status.count || args->output_paths) {
         if (cli_target(cli, "local", err) < 0)

@@ -246,14 +246,18 @@ static int retry_words(struct cli *cli, struct run_args *args, char **words, int
                        struct retry_set *set, struct repx_err *err)
 {
     for (int i = 0; i < count; i++) {
-        if (!is_run_id(words[i])) {
+        int rc = names_run(cli, words[i], err);
+        if (rc < 0)
+            return -1;
+        if (rc == 0) {
             retry_add(set, words[i]);
             continue;
         }
         const char *target = cli->config->submission_target;
-        if (cli_target(cli, target ? target : "local", err) < 0 ||
-            retry_ask(cli->target, words[i], set, err) < 0)
+        if (cli_target(cli, target ? target : "local", err) < 0)
             return -1;
+        if (retry_ask(cli->target, words[i], set, err) < 0)
+            return no_such_run(words[i], err);
     }
     args->keep_going |= set->keep_going;
     if (!cli->scheduler)

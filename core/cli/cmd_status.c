@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <kit/alloc.h>
 
@@ -104,7 +103,11 @@ static int on_shown(void *ctx, const char *line, size_t n, struct repx_err *err)
         if (!s->args->watch)
             (void)purge_note_run(s->target, run, 0);
         status_screen(run, &screen);
-        s->drawn = status_draw(&screen, s->redraw ? s->drawn : 0);
+        if (s->redraw) {
+            status_draw(&screen, &s->drawn, json_is_true(json_get(run, "ended")));
+        } else {
+            ui_say("%.*s", (int)(screen.len - 1), repx_buf_text(&screen));
+        }
     }
     json_free(run);
     return 0;
@@ -167,9 +170,10 @@ static int show_run(struct cli *cli, const struct status_args *a, const char *te
                     struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf msg = {0};
+    size_t rows, columns;
     struct showing s = {.args = a,
                         .target = target_config(cli->target),
-                        .redraw = a->watch && isatty(STDOUT_FILENO)};
+                        .redraw = a->watch && ui_screen(&rows, &columns)};
     int rc;
 
     if (a->watch) {
@@ -187,8 +191,8 @@ static int status_main(struct cli *cli, const void *args, char **words, int coun
     const struct status_args *a = args;
 
     if (a->watch && !count) {
-        return repx_fail(err, REPX_E_USAGE,
-                         "--watch follows one run; name it, or say `last`");
+        ui_error("--watch follows one run; name it, or say `last`");
+        return 2;
     }
     if (cli_config(cli, err) < 0)
         return -1;

@@ -6,15 +6,49 @@
 
 #include <kit/alloc.h>
 
+#include "cli.h"
 #include "core/json/json.h"
 #include "core/pipeline/follow.h"
+#include "core/plan/plan.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
-int is_run_id(const char *word)
+#define PART_MIN 4 /* letters; fewer are a slip of the hand */
+
+static int is_run_id(const char *word)
 {
     return strcmp(word, "last") == 0 ||
            (strspn(word, "0123456789") == 8 && word[8] == 'T');
+}
+
+static int may_be_part(const char *word)
+{
+    size_t n = strspn(word, "abcdefghijklmnopqrstuvwxyz234567");
+
+    return !word[n] && n >= PART_MIN && n <= 8;
+}
+
+int names_run(struct cli *cli, const char *word, struct repx_err *err)
+{
+    struct job_set set = {0};
+
+    if (is_run_id(word))
+        return 1;
+    int lab = cli_lab(cli, err);
+    if (lab == 0 && resolve_spec(cli->lab, word, &set, err) == 0) {
+        job_set_free(&set);
+        return 0;
+    }
+    if (err->code == REPX_E_NOENT && may_be_part(word))
+        return 1;
+    return lab == 0 ? -1 : repx_wrap(err, "%s is no run id of `repx status`", word);
+}
+
+int no_such_run(const char *word, struct repx_err *err)
+{
+    if (err->code != REPX_E_NOENT || is_run_id(word))
+        return -1;
+    return repx_wrap(err, "`%s` did not match any known run or job of a Lab", word);
 }
 
 void retry_add(struct retry_set *set, const char *name)

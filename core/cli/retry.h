@@ -5,8 +5,13 @@
 
 #include "core/target/target.h"
 
-/* Does the word look like a run of `status`: the beginning of an id, or "last"? */
-int is_run_id(const char *word);
+struct cli;
+
+/* Does the word name a run of `status`: "last", the beginning of an id, or, when the Lab
+ * has nothing of that name, of what follows the time in it? 0: it is the Lab's, -1. */
+int names_run(struct cli *cli, const char *word, struct repx_err *err);
+/* Says that the Lab has it not either, where names_run was not sure. Returns -1. */
+int no_such_run(const char *word, struct repx_err *err);
 
 struct retry_set {
     char **names; /* of jobs */

@@ -35,6 +35,7 @@ void report_begin(struct run_report *r, const char *target, const char *schedule
 {
     r->number = repx_array(r->plan->count, sizeof(*r->number));
     r->state = repx_alloc(r->plan->count);
+    r->counted = repx_alloc(r->plan->count);
     say(r, "- Submitting %zu jobs to target '%s' using scheduler '%s'", r->plan->count,
         target, scheduler);
 }
@@ -102,6 +103,41 @@ static size_t number_of(struct run_report *r, size_t index)
     return r->number[index];
 }
 
+static size_t *count_of(struct run_report *r, unsigned char state)
+{
+    switch (state) {
+    case JOB_SUCCEEDED:
+        return &r->ok;
+    case JOB_FAILED:
+        return &r->failed;
+    case JOB_RUNNING:
+        return &r->running;
+    case JOB_BLOCKED:
+        return &r->blocked;
+    default:
+        return NULL;
+    }
+}
+
+/* What was told of a job: it counts once, however often and in whichever order. */
+static int was(const struct run_report *r, size_t i, unsigned char state)
+{
+    return r->counted[i] && r->state[i] == state;
+}
+
+static void now_is(struct run_report *r, size_t i, unsigned char state)
+{
+    size_t *before = r->counted[i] ? count_of(r, r->state[i]) : NULL;
+    size_t *now = count_of(r, state);
+
+    if (before)
+        --*before;
+    if (now)
+        ++*now;
+    r->state[i] = state;
+    r->counted[i] = 1;
+}
+
 static int ends_job(const struct run_event *e)
 {
     return strcmp(e->phase, "main") == 0 || strcmp(e->phase, "gather") == 0 ||
@@ -131,13 +167,7 @@ static void on_end(struct run_report *r, const struct run_event *e, const char *
         note_failure(r, e, phase);
     if (!ends_job(e))
         return;
-    r->running -= r->running ? 1 : 0;
-    r->state[e->index] = e->ok ? JOB_SUCCEEDED : JOB_FAILED;
-    if (e->ok) {
-        r->ok++;
-    } else {
-        r->failed++;
-    }
+    now_is(r, e->index, e->ok ? JOB_SUCCEEDED : JOB_FAILED);
 }
 
 static void say_summary(struct run_report *r)
@@ -164,10 +194,10 @@ static void on_submitted(struct run_report *r, const struct run_event *e,
 {
     int is_local = strcmp(r->plan->scheduler, "local") == 0;
 
-    if (r->state[e->index] == JOB_QUEUED)
+    if (was(r, e->index, JOB_QUEUED) || was(r, e->index, JOB_RUNNING))
         return; /* told before, or the scatter unit of the same job */
     r->submitted++;
-    r->state[e->index] = JOB_QUEUED;
+    now_is(r, e->index, JOB_QUEUED);
     if (!is_local) {
         say(r, "  [%zu/%zu] Submitted job %s%s as %s ID %s", number_of(r, e->index),
             r->todo, e->job, phase,
@@ -178,10 +208,9 @@ static void on_submitted(struct run_report *r, const struct run_event *e,
 
 static void on_blocked(struct run_report *r, const struct run_event *e)
 {
-    if (r->state[e->index] == JOB_BLOCKED)
+    if (was(r, e->index, JOB_BLOCKED))
         return;
-    r->state[e->index] = JOB_BLOCKED;
-    r->blocked++;
+    now_is(r, e->index, JOB_BLOCKED);
     say(r, "  BLOCKED %s by %s", e->job,
         e->by >= 0 && (uint64_t)e->by < r->plan->count ? r->plan->jobs[e->by].job->id
                                                        : "a failed job");
@@ -189,8 +218,9 @@ static void on_blocked(struct run_report *r, const struct run_event *e)
 
 static void on_lost(struct run_report *r, const struct run_event *e)
 {
-    r->state[e->index] = JOB_FAILED;
-    r->failed++;
+    if (was(r, e->index, JOB_FAILED))
+        return;
+    now_is(r, e->index, JOB_FAILED);
     say(r, "  FAIL %s: %s", e->job, *e->reason ? e->reason : e->name);
     note_failure(r, e, "");
 }
@@ -198,9 +228,9 @@ static void on_lost(struct run_report *r, const struct run_event *e)
 /* Events are told twice when a run that was just submitted is followed. */
 static void on_taken(struct run_report *r, const struct run_event *e)
 {
-    if (r->state[e->index] == JOB_QUEUED)
+    if (was(r, e->index, JOB_QUEUED))
         return;
-    r->state[e->index] = JOB_QUEUED;
+    now_is(r, e->index, JOB_QUEUED);
     say(r, "  [%zu/%zu] %s is worked on by another run; following it",
         number_of(r, e->index), r->todo, e->job);
 }
@@ -210,8 +240,27 @@ static void on_done(struct run_report *r, const struct run_event *e)
 {
     if (r->state[e->index] == JOB_SUCCEEDED)
         return;
-    r->state[e->index] = JOB_SUCCEEDED;
-    r->ok++;
+    if (was(r, e->index, JOB_RUNNING)) /* of its end there is no more than the result */
+        say(r, "  OK   %s", e->job);
+    now_is(r, e->index, JOB_SUCCEEDED);
+}
+
+static void on_start(struct run_report *r, const struct run_event *e, const char *phase)
+{
+    if (strcmp(e->phase, "main") == 0 || strcmp(e->phase, "gather") == 0)
+        now_is(r, e->index, JOB_RUNNING);
+    say(r, "  >> [%zu/%zu] %s%s (PID %lld)", number_of(r, e->index), r->todo, e->job,
+        phase, (long long)e->pid);
+}
+
+/* It has no end: the scheduler may start it again. */
+static void on_requeued(struct run_report *r, const struct run_event *e,
+                        const char *phase)
+{
+    if (was(r, e->index, JOB_RUNNING))
+        now_is(r, e->index, JOB_QUEUED);
+    say(r, "  AGAIN %s%s: %s; it waits in the queue", e->job, phase,
+        *e->reason ? e->reason : "requeued");
 }
 
 static void on_event(void *ctx, const struct run_event *e)
@@ -230,15 +279,16 @@ static void on_event(void *ctx, const struct run_event *e)
         r->refused++;
         on_lost(r, e);
     } else if (strcmp(e->name, "start") == 0) {
-        if (strcmp(e->phase, "main") == 0 || strcmp(e->phase, "gather") == 0)
-            r->running++;
-        say(r, "  >> [%zu/%zu] %s%s (PID %lld)", number_of(r, e->index), r->todo,
-            e->job, repx_buf_text(&phase), (long long)e->pid);
+        on_start(r, e, repx_buf_text(&phase));
     } else if (strcmp(e->name, "end") == 0) {
         on_end(r, e, repx_buf_text(&phase));
         say_summary(r);
     } else if (strcmp(e->name, "pauses") == 0) {
         say(r, "- %s", e->reason);
+    } else if (strcmp(e->name, "requeued") == 0) {
+        on_requeued(r, e, repx_buf_text(&phase));
+    } else if (strcmp(e->name, "explained") == 0) {
+        say(r, "  FAIL %s: %s, as is known now", e->job, e->reason);
     } else if (strcmp(e->name, "blocked") == 0) {
         on_blocked(r, e);
     } else if (strcmp(e->name, "lost") == 0 || strcmp(e->name, "cancelled") == 0) {
@@ -430,43 +480,6 @@ void report_finish(struct run_report *r)
 {
     free(r->number);
     free(r->state);
+    free(r->counted);
     repx_buf_free(&r->failures);
-}
-
-static void say_planned(const struct plan *plan, size_t i)
-{
-    const struct plan_job *job = &plan->jobs[i];
-    const char *phase = job->job->type == LAB_SCATTER_GATHER ? "scatter" : "main";
-    struct resource_rule r =
-        resolve_resources(plan->resources, job->job, phase, plan->target->name);
-    REPX_AUTO_BUF struct repx_buf b = {0};
-
-    repx_buf_fmt(&b, "     runtime %s", job->runtime);
-    if (job->image)
-        repx_buf_fmt(&b, ", image %s", job->image);
-    repx_buf_fmt(&b, ", after %zu jobs", job->dep_count);
-    if (r.partition)
-        repx_buf_fmt(&b, ", partition %s", r.partition);
-    if (r.mem_text)
-        repx_buf_fmt(&b, ", mem %s", r.mem_text);
-    if (r.time_text)
-        repx_buf_fmt(&b, ", time %s", r.time_text);
-    ui_say("  %zu. %s", i + 1, job->job->id);
-    ui_say("%s", repx_buf_text(&b));
-}
-
-void report_plan(const struct plan *plan, int json)
-{
-    REPX_AUTO_BUF struct repx_buf b = {0};
-
-    if (json) {
-        for (size_t i = 0; i < plan->count; i++)
-            plan_line(plan, i, &b);
-        ui_say("%.*s", b.len ? (int)(b.len - 1) : 0, repx_buf_text(&b));
-        return;
-    }
-    ui_say("Plan for target '%s' using scheduler '%s': %zu jobs", plan->target->name,
-           plan->scheduler, plan->count);
-    for (size_t i = 0; i < plan->count; i++)
-        say_planned(plan, i);
 }

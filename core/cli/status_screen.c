@@ -343,24 +343,42 @@ void status_screen(const struct json *run, struct repx_buf *to)
         repx_buf_str(to, "\nAll jobs have ended.\n");
 }
 
-size_t status_draw(const struct repx_buf *screen, size_t drawn)
+/* Bytes of a line that fit into so many columns, a character taken for one column. */
+static size_t fitting(const char *line, size_t n, size_t columns)
+{
+    size_t at = 0;
+
+    for (size_t used = 0; at < n; at++) {
+        if (((unsigned char)line[at] & 0xc0) != 0x80 && used++ == columns)
+            break;
+    }
+    return at;
+}
+
+void status_draw(const struct repx_buf *screen, size_t *drawn, int last)
 {
     REPX_AUTO_FREE char *text = repx_strdup(repx_buf_text(screen));
-    const char *at = text;
-    size_t lines = 0;
+    size_t lines = 0, rows = 24, columns = 80;
 
     repx_printable(text, "\n");
     ui_flush();
-    if (drawn)
-        printf("\033[%zuA", drawn);
-    while (*at) {
+    (void)ui_screen(&rows, &columns);
+    if (*drawn)
+        printf("\033[%zuA", *drawn);
+    (void)fputs("\r", stdout);
+    for (const char *at = text; *at; lines++) {
         size_t n = strcspn(at, "\n");
-        printf("%.*s%s\n", (int)n, at, drawn ? "\033[K" : "");
+        /* what is drawn over again must neither wrap nor leave the terminal */
+        int more = !last && lines + 2 >= rows && at[n] && at[n + 1];
+        if (more) {
+            (void)fputs("...\033[K\n", stdout);
+            lines++;
+            break;
+        }
+        printf("%.*s\033[K\n", (int)(last ? n : fitting(at, n, columns)), at);
         at += n + (at[n] == '\n');
-        lines++;
     }
-    if (drawn)
-        (void)fputs("\033[J", stdout);
+    (void)fputs("\033[J", stdout);
     (void)fflush(stdout);
-    return lines;
+    *drawn = lines;
 }

@@ -16,8 +16,9 @@ void status_say_run(const struct json *run);
 void status_line(const struct json *run, struct repx_buf *to);
 /* The whole screen, some lines. */
 void status_screen(const struct json *run, struct repx_buf *to);
-/* Write it to stdout over the `drawn` lines written last; returns how many it has. */
-size_t status_draw(const struct repx_buf *screen, size_t drawn);
+/* Write it to a terminal over the *drawn lines written last, cut to its size unless it is
+ * the last one; *drawn becomes how many it has. */
+void status_draw(const struct repx_buf *screen, size_t *drawn, int last);
 /* What a scheduler's word for waiting means, or the word itself. */
 const char *status_waiting(const char *word);
 /* "2026-11-22 12:00:01" here, of milliseconds since 1970. */

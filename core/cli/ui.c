@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -264,6 +265,22 @@ void ui_note(const char *fmt, ...)
 void ui_stop(void)
 {
     on_signal(0);
+}
+
+int ui_screen(size_t *rows, size_t *columns)
+{
+    const char *term = getenv("TERM");
+    struct winsize size;
+
+    if (!isatty(STDOUT_FILENO) || (term && strcmp(term, "dumb") == 0))
+        return 0;
+    *rows = 24;
+    *columns = 80;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+        *rows = size.ws_row ? size.ws_row : *rows;
+        *columns = size.ws_col ? size.ws_col : *columns;
+    }
+    return 1;
 }
 
 int ui_interrupts(void)

@@ -84,6 +84,11 @@ const struct config_table *config_table_find(const struct config_target *target,
 
 /* One rule, or the defaults, or a resolved result. Numbers are normalised; the *_text is
  * what was written. */
+/* Where single fields stand, when another file than the table's set them; else NULL. */
+struct resource_places {
+    const char *cpus, *mem, *time, *partition, *sbatch_opts;
+};
+
 struct resource_rule {
     const char *job_id_glob, *target;
     const char *partition;
@@ -99,6 +104,7 @@ struct resource_rule {
     size_t native_count;
     const struct resource_rule *worker; /* worker_resources (alias step_resources) */
     const char *where;                  /* "FILE:LINE" */
+    struct resource_places elsewhere;
 };
 
 struct resources {

@@ -107,6 +107,24 @@ static int worker_table(const struct toml *table, const struct toml **worker,
     return 0;
 }
 
+static const char *place(struct keep *keep, const struct toml *table, const char *key)
+{
+    const struct toml *t = toml_get(table, key);
+
+    return t && strcmp(t->file, table->file) != 0 ? keys_where(keep, t) : NULL;
+}
+
+/* Files are laid over one another field by field. */
+static void read_places(struct keep *keep, const struct toml *table,
+                        struct resource_places *to)
+{
+    to->cpus = place(keep, table, "cpus");
+    to->mem = place(keep, table, "mem");
+    to->time = place(keep, table, "time");
+    to->partition = place(keep, table, "partition");
+    to->sbatch_opts = place(keep, table, "sbatch_opts");
+}
+
 static void clear_rule(struct resource_rule *rule)
 {
     memset(rule, 0, sizeof(*rule));
@@ -128,6 +146,7 @@ static int read_rule(struct keep *keep, const struct toml *table,
         if (native && read_native(keep, native, to, err) < 0)
             return -1;
         to->where = keys_where(keep, table);
+        read_places(keep, table, &to->elsewhere);
         if (worker) {
             struct resource_rule *below = keep_array(keep, 1, sizeof(*below));
 

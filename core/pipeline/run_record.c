@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "run_record.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +105,8 @@ int run_record_line(const struct pipeline *p, const char *helper, struct repx_bu
     char hex[DIGEST_HEX], host[256] = "unknown";
     struct digest digest;
     struct timespec t;
-    const char *user = getenv("USER");
+    const struct passwd *account = getpwuid(geteuid());
+    const char *user = account ? account->pw_name : getenv("USER");
     int is_local = strcmp(p->plan->scheduler, "local") == 0;
 
     if (lab_digest(p->lab, &digest, err) < 0)

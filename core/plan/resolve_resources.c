@@ -146,21 +146,27 @@ struct origin_search {
     struct resource_origin found;
 };
 
+static const char *first_of(const char *own, const char *other)
+{
+    return own ? own : other;
+}
+
 static void overlay_origin(void *ctx, const struct resource_rule *layer)
 {
     struct origin_search *search = ctx;
     struct resource_origin *o = &search->found;
+    const struct resource_places *at = &layer->elsewhere;
 
     if (layer->partition)
-        o->partition = layer->where;
+        o->partition = first_of(at->partition, layer->where);
     if (layer->cpus != CONFIG_UNSET)
-        o->cpus = layer->where;
+        o->cpus = first_of(at->cpus, layer->where);
     if (layer->mem_text)
-        o->mem = layer->where;
+        o->mem = first_of(at->mem, layer->where);
     if (layer->time_text)
-        o->time = layer->where;
+        o->time = first_of(at->time, layer->where);
     if (layer->sbatch_opt_count)
-        o->sbatch_opts = layer->where;
+        o->sbatch_opts = first_of(at->sbatch_opts, layer->where);
     for (size_t i = 0; i < layer->native_count; i++) {
         if (layer->native[i].count &&
             strcmp(layer->native[i].key, search->scheduler) == 0)

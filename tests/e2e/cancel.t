@@ -58,6 +58,6 @@ check 'a run of the Lab, and a group, mean all of their jobs' '
 	start one 1 && repx cancel one --lab "$LAB" | grep "2 jobs ended" && test "$(sleepers)" -eq 0'
 
 check 'what is mistyped ends nothing' '
-	start one 1 && must_fail repx cancel one nosuch --lab "$LAB" && running 1 && cd "$AWAY" && must_fail repx cancel nosuch 2>err && grep "no run id" err && repx cancel last'
+	start one 1 && must_fail repx cancel one nosuch --lab "$LAB" && running 1 && cd "$AWAY" && must_fail repx cancel nosuch 2>err && grep "no run .nosuch. in" err && repx cancel last'
 
 check 'afterwards it can be run again' 'timeout 60 repx run quick --lab "$LAB" && test -f "$BASE/outputs/$(jobs_of quick)/repx/SUCCESS"'

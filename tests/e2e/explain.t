@@ -47,9 +47,17 @@ check 'a job that no run has says so, and which rule gives it what' '
 	repx explain "$(jobs_of bad)" --lab "$LAB" >out && cat out && grep "no run of this target has it" out &&
 	grep "mem = 300M, from .*resources.toml:5" out && grep "time = 00:10:00, from .*resources.toml:1" out'
 
+check 'every option is told, and each resource is from the file that sets it, wherever the others are' '
+	printf "[defaults]\nmem = \"600M\"\nsbatch_opts = [\"--nice=5\", \"--exclusive\"]\n" >big.toml &&
+	repx explain "$(jobs_of last)" --lab "$LAB" --resources big.toml >out && cat out && grep "mem = 600M, from big.toml:2" out &&
+	grep "time = 00:10:00, from .*resources.toml:1" out && grep "sbatch_opts = --nice=5 --exclusive, from big.toml:3" out'
+
 check 'what ended it, with use beside limit' '
 	must_fail repx run r --continue-on-failure --lab "$LAB" >/dev/null 2>&1; repx explain "$(jobs_of bad)" --lab "$LAB" >out && cat out &&
 	grep "State: failed: exit 3" out && grep "elapsed 1.* of 10m" out && grep "peak memory .* of 300.0 MiB" out && grep "Submitted:" out'
+
+check 'what it was submitted with, when the files say something else by now' '
+	repx explain "$(jobs_of last)" --lab "$LAB" --resources big.toml >out && cat out && grep "mem = 600M, from big.toml:2 (submitted with 512M)" out && grep "time = .*toml:1$" out'
 
 check 'whom a blocked job waits for in vain' 'repx explain "$(jobs_of last)" --lab "$LAB" >out && cat out && grep "State: blocked" out && grep "because .*-bad-.* did not succeed" out'
 

@@ -64,6 +64,16 @@ check 'a run is named by its id, the beginning of it, the end of it, or last' '
 	cd "$AWAY" && id=$(repx status --json | jq -rs ".[0].run") && repx status "${id#*-}" | grep "$id" &&
 	repx status last | grep "$id" && must_fail repx status 2 2>err && grep "begins the names of 2 runs" err'
 
+check 'cancel and retry take the same names, without the Lab where none is needed' '
+	cd "$AWAY" && id=$(repx status --json | jq -rs ".[0].run") && repx cancel "${id#*-}" | grep "Nothing to cancel" &&
+	repx retry "${id#*-}" --lab "$LAB" | grep "Nothing to retry" && must_fail repx cancel nope 2>err && grep "did not match any known run or job" err &&
+	must_fail repx retry zzzzz --lab "$LAB" 2>err && grep "did not match any known run or job.*no run" err && exits 2 repx status last --wacth 2>err && grep "did you mean .--watch" err'
+
+check '--watch on a terminal draws over itself, cut to its size; the last screen is whole' '
+	echo 2 >"$WORK/long"; rm -rf "$BASE/outputs"; repx run long --detach --lab "$LAB" >/dev/null && cd "$AWAY" &&
+	TERM=xterm timeout 30 script -qec "stty cols 40 rows 8; repx status last --watch" /dev/null </dev/null >out; tr -d "\r" <out | sed "s/\x1b\[[0-9]*[A-Z]//g" >lines; cat lines;
+	grep -x "  submitted .\{28\}" lines && grep -x "\.\.\." lines && grep "^Run 20.*(long)" lines && tail -n 1 lines | grep "All jobs have ended"'
+
 check '--watch in a pipe tells each change on a line, until all have ended' '
 	echo 3 >"$WORK/long"; rm -rf "$BASE/outputs"; repx run long --detach --lab "$LAB" >/dev/null && cd "$AWAY" &&
 	timeout 30 repx status last --watch >out && cat out && grep "1 queued, 1 running" out && tail -n 1 out | grep "2 succeeded; all have ended" &&

@@ -194,6 +194,52 @@ static void tables(void)
     }
 }
 
+/* What a supervisor left that could write no event: attempt.json, and a marker. */
+static const struct {
+    const char *what, *key, *end, *marker;
+    int gone_s; /* since when the queue lacks the unit */
+    const char *now;
+} left[] = {
+    {"an end that is recorded and was not told", KEY,
+     "\"ok\":false,\"reason\":\"exit 3\"", "FAIL", 10, "2 exit 3"},
+    {"it is not looked for at once", KEY, "\"ok\":false,\"reason\":\"exit 3\"", "FAIL",
+     1, "4..."},
+    {"success is told as well", KEY, "\"ok\":true", "SUCCESS", 10, "1"},
+    {"what another unit left says nothing of this one", "kcccccccccccccccccccccccccc",
+     "\"ok\":false,\"reason\":\"exit 3\"", "FAIL", 10, "4..."},
+    {"not even in the end", "kcccccccccccccccccccccccccc",
+     "\"ok\":false,\"reason\":\"exit 3\"", "FAIL", 200, "2 LOST"},
+    {"an attempt without an end", KEY, NULL, NULL, 10, "4..."},
+};
+
+static void recorded(void)
+{
+    for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+        REPX_AUTO_BUF struct repx_buf lines = {0};
+        struct scratch s;
+        open_run(&s, 1, "");
+        submitted(&s, -1);
+        event(&s, 250, "\"i\":0,\"e\":\"start\",\"n\":1");
+        event(&s, left[i].gone_s, "\"i\":0,\"e\":\"gone\"");
+        repx_buf_fmt(&lines, "{\"v\":1,\"t\":1,\"key\":\"" HEX "\",\"sub\":\"%s\"}\n",
+                     left[i].key);
+        if (left[i].end)
+            repx_buf_fmt(&lines, "{\"t\":2,%s}\n", left[i].end);
+        scratch_put(&s, "outputs/job-0/attempts/1/repx/attempt.json",
+                    repx_buf_text(&lines), 0644);
+        REPX_AUTO_FREE char *link = repx_format("%s/outputs/job-0/repx", s.base);
+        ok(symlink("attempts/1/repx", link) == 0, "an attempt");
+        if (left[i].marker) {
+            REPX_AUTO_FREE char *marker =
+                repx_format("outputs/job-0/repx/%s", left[i].marker);
+            scratch_put(&s, marker, "", 0644);
+        }
+        run_look(&s.site, RUN, 0);
+        is(is_now(&s, 0), left[i].now, left[i].what);
+        scratch_close(&s);
+    }
+}
+
 /* What waited for a lost job left the queue with it: it is blocked, and not lost itself. */
 static void lost_and_blocked(void)
 {
@@ -412,6 +458,7 @@ int main(void)
            !queue_holds("x", 0) && !queue_holds("", 0) && queue_holds("0", 0),
        "lists of indices");
     tables();
+    recorded();
     lost_and_blocked();
     elements();
     manners();
