@@ -166,7 +166,7 @@ int repx_child_wait(struct repx_child *child, int timeout_ms, int *status,
                     struct repx_err *err)
 {
     int64_t until = now_ms() + timeout_ms;
-    int raw = 0;
+    int raw = 0, step = 1; /* most end at once */
 
     for (;;) {
         pid_t p = waitpid(child->pid, &raw, timeout_ms < 0 ? 0 : WNOHANG);
@@ -177,7 +177,8 @@ int repx_child_wait(struct repx_child *child, int timeout_ms, int *status,
         if (timeout_ms >= 0 && now_ms() >= until)
             return 0;
         if (p == 0)
-            (void)poll(NULL, 0, STEP_MS);
+            (void)poll(NULL, 0, step);
+        step = step < STEP_MS ? 2 * step : STEP_MS;
     }
     child->pid = 0;
     *status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
