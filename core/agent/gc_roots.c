@@ -340,10 +340,12 @@ int gc_unpin(const struct site *site, const char *prefix, char **full,
     if (hits != 1) {
         free(*full);
         *full = NULL;
-        return repx_fail(err, REPX_E_NOENT,
-                         hits ? "several pins begin with '%s'; give more of the name"
-                              : "no pin begins with '%s'; `repx gc list` shows them",
-                         prefix);
+        return repx_fail(
+            err, REPX_E_NOENT,
+            hits
+                ? "Ambiguous: several pins begin with '%s'; give more of the name"
+                : "No GC root found: no pin begins with '%s'; `repx gc list` shows them",
+            prefix);
     }
     REPX_AUTO_FREE char *path = repx_format("gcroots/pinned/%s", *full);
     if (unlinkat(site->base_fd, path, 0) < 0)

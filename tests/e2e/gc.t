@@ -150,7 +150,7 @@ check 'list shows the automatic root; status, pin, unpin' '
 	repx gc pin "$ID" --name mine | grep "Pinned .mine." && repx gc pin "$ID" --name mine && repx gc status --lab "$LAB" | grep "is pinned" && repx gc list --kind pinned | grep -E "^2 root" &&
 	repx gc list --sizes --json | jq -e "length == 3 and (map(select(.kind == \"pinned\")) | length) == 2 and .[0].bytes > 0" &&
 	repx gc status --lab "$LAB" --json | jq -e ".pinned and (.roots | length) == 3" &&
-	repx gc unpin min | grep "Unpinned .mine." && must_fail repx gc unpin nosuch && must_fail repx gc pin nosuch && must_fail repx gc pin "$ID" --name a/b && must_fail repx gc pin "$ID" --name ..'
+	repx gc unpin min | grep "Unpinned .mine." && must_fail repx gc unpin nosuch 2>err && grep "No GC root found" err && must_fail repx gc pin nosuch && must_fail repx gc pin "$ID" --name a/b && must_fail repx gc pin "$ID" --name ..'
 
 check 'declining is not an error, and nothing happens' 'before=$(picture); echo n | repx gc --pinned-only | grep -x "Aborted." && same "$before" "$(picture)"'
 
