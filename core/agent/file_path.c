@@ -67,8 +67,9 @@ static int follow(struct walk *w, const char *target, const char *rest,
     char *left = repx_format("%s/%s", target, rest);
     free(w->left);
     w->left = left;
-    return strlen(left) > PATH_LONGEST ? repx_fail(err, REPX_E_USAGE, "path too long")
-                                       : 0;
+    return strlen(left) > PATH_LONGEST
+               ? repx_fail(err, REPX_E_USAGE, "%.200s...: too long a path", left)
+               : 0;
 }
 
 /* Take one component. */

@@ -91,7 +91,7 @@ static int send_entry(const struct repx_sync_host *sync, uint64_t i,
     struct place p = {sync, i};
 
     if (sync->host->canceled(sync->host->ctx))
-        return repx_fail(err, REPX_E_CANCELED, "canceled");
+        return repx_fail(err, REPX_E_CANCELED, "cancelled");
     if (sync->signature(sync->ctx, i, take, &signature, err) < 0)
         return -1;
     if (!signature.len)

@@ -134,7 +134,7 @@ static int await_hello(struct session *s, int64_t deadline_ms, struct repx_err *
         if (moved < 0 && !s->hello_seen)
             return session_link_error(s, err);
         if (moved == 0 && user_canceled(s))
-            return repx_fail(err, REPX_E_CANCELED, "canceled");
+            return repx_fail(err, REPX_E_CANCELED, "cancelled");
         if (moved == 0 && deadline_ms && session_now(s) >= deadline_ms) {
             REPX_AUTO_FREE char *line = session_last_line(mux_last_noise(s->mux));
             return repx_fail(err, REPX_E_TIMEOUT, "no agent answered in time%s%s",
@@ -288,7 +288,7 @@ static int wait_step(struct session *s, struct repx_err *err)
     if (moved < 0)
         return session_link_error(s, err);
     if (moved == 0 && user_canceled(s))
-        return repx_fail(err, REPX_E_CANCELED, "canceled");
+        return repx_fail(err, REPX_E_CANCELED, "cancelled");
     if (moved == 0)
         nap(); /* the cancel descriptor stays readable */
     return 0;
@@ -386,7 +386,7 @@ int session_poll(struct session_call *c, int64_t deadline_ms, struct repx_err *e
         if (moved < 0)
             return session_link_error(s, err);
         if (moved == 0 && user_canceled(s))
-            return repx_fail(err, REPX_E_CANCELED, "canceled");
+            return repx_fail(err, REPX_E_CANCELED, "cancelled");
         if (moved == 0 && deadline_ms && session_now(s) < deadline_ms)
             nap();
     } while (deadline_ms && session_now(s) < deadline_ms);

@@ -38,9 +38,9 @@ int session_send(struct session_call *c, const void *bytes, size_t n,
 /* End of upload, without waiting: what is sent before the first wait costs one round
  * trip together. */
 void session_end(struct session_call *c);
-/* End of upload, if there was one and it was not said yet; wait for the result and free the call. fields (may be
- * NULL) gets the result's message. The agent's error comes back with its code and text.
- * Canceled by the user: REPX_E_CANCELED, and the call is canceled. */
+/* End of upload, if there was one and it was not said yet; wait for the result and free the
+ * call. fields (may be NULL) gets the result's message. The agent's error comes back with its
+ * code and text. Cancelled by the user: REPX_E_CANCELED, and so is the call. */
 int session_finish(struct session_call *c, struct repx_buf *fields,
                    struct repx_err *err);
 /* Take what is there, waiting at most until the deadline (0: not at all). 1 when the call

@@ -208,7 +208,7 @@ static int pump(struct upload *u, int (*ready)(const struct packer *p),
             return 0;
         if (u->host->canceled(u->host->ctx)) {
             return repx_fail(err, REPX_E_CANCELED,
-                             "canceled; what was sent is not sent again next time");
+                             "cancelled; what was sent is not sent again next time");
         }
         wait_a_moment(p);
     }

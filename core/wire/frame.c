@@ -10,7 +10,7 @@ static int check_sum(const uint8_t *frame, size_t whole, struct repx_err *err)
     if (le32_get(frame + whole) == crc32c(0, frame, whole))
         return 0;
     return repx_fail(err, REPX_E_CORRUPT,
-                     "bytes were changed on the way: a frame has not its checksum; "
+                     "bytes were changed on the way (a checksum does not match): "
                      "run the same again");
 }
 

@@ -174,7 +174,7 @@ static int on_cancel(struct mux *m, const struct frame *f, struct repx_err *err)
     mux_drop_output(s);
     if (m->events.cancel)
         m->events.cancel(m->ctx, f->stream);
-    mux_result(m, f->stream, REPX_E_CANCELED, "canceled", NULL, 0);
+    mux_result(m, f->stream, REPX_E_CANCELED, "cancelled", NULL, 0);
     s = mux_find(m, f->stream);
     if (s) { /* a result may have been waiting behind the data that is gone now */
         mux_drop_output(s);

@@ -341,7 +341,7 @@ static int32_t local_exit_status(void *stream, int64_t deadline_ms, int32_t *sta
 
     for (long ms = 1; !reap(s, WNOHANG); ms = ms < 16 ? ms * 2 : ms) {
         if (host->canceled(host->ctx))
-            return repx_fail(err, REPX_E_CANCELED, "canceled");
+            return repx_fail(err, REPX_E_CANCELED, "cancelled");
         if (deadline_ms && host->now_ms(host->ctx) >= deadline_ms)
             return repx_fail(err, REPX_E_TIMEOUT, "the command does not end");
         nap(ms);

@@ -54,7 +54,7 @@ static int await(const struct openssh *o, struct repx_child *c, struct repx_err 
         if (late || o->host.canceled(o->host.ctx)) {
             repx_child_end(c);
             return late ? repx_fail(err, REPX_E_TIMEOUT, "no login in time")
-                        : repx_fail(err, REPX_E_CANCELED, "canceled");
+                        : repx_fail(err, REPX_E_CANCELED, "cancelled");
         }
     }
     if (status != 0) {

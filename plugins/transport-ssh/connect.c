@@ -31,7 +31,7 @@ static int poll_one(struct ssh *s, int fd, short events, int64_t deadline_ms,
         if (n > 0 && p[0].revents)
             return 1;
         if (s->host.canceled(s->host.ctx))
-            return repx_fail(err, REPX_E_CANCELED, "%s: canceled", s->where);
+            return repx_fail(err, REPX_E_CANCELED, "%s: cancelled", s->where);
     }
 }
 

@@ -251,7 +251,7 @@ static int put_wanted(struct repx_mirror *m, struct repx_err *err)
     for (size_t i = 0; i < m->wanted_count; i++) {
         if (host->canceled(host->ctx)) {
             return repx_fail(err, REPX_E_CANCELED,
-                             "canceled; what was sent is not sent again next time");
+                             "cancelled; what was sent is not sent again next time");
         }
         if (m->sync->put(m->sync->ctx, m->wanted[i], err) < 0)
             return -1;

@@ -10,7 +10,7 @@ endforeach()
 
 # An agent with verbs of the tests' own, and the client's session over transport-local.
 set(agent ${PROJECT_SOURCE_DIR}/core/agent)
-add_executable(test-agent agent/verbs.c ${agent}/main.c ${agent}/session.c ${agent}/call.c
+add_executable(test-agent agent/verbs.c ${agent}/main.c ${agent}/session.c ${agent}/call.c ${agent}/call_child.c
   ${agent}/site.c ${agent}/expand.c ${agent}/trust.c ${agent}/capacity.c ${agent}/verify.c
   ${agent}/verbs_missing.c ${agent}/store_fs.c)
 target_link_libraries(test-agent PRIVATE wire)
