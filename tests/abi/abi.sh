@@ -55,7 +55,7 @@ breaks 'an error that grows' plugin.h 's/(char text\[REPX_ERR_TEXT\];)/$1\n    u
 breaks 'a member at the end, and another gone' transport.h 's/(struct repx_err \*why\);)/$1\n    int32_t (*later)(void *self);/; s/    void \(\*end\)\(void \*stream\);//'
 may_be 'a function at the end' transport.h 's/(struct repx_err \*why\);)/$1\n    int32_t (*later)(void *self);/'
 may_be 'two services at the end' sync.h 's/(uint8_t digest\[REPX_DIGEST_LEN\], struct repx_err \*err\);\n)(\};)/$1    int32_t (*later)(void *ctx);\n    int32_t (*last)(void *ctx);\n$2/'
-may_be 'a member of the descriptor at the end' plugin.h 's/(uint64_t field_count, field_stride;)/$1\n    const char *homepage;/'
+may_be 'a member of the descriptor at the end' plugin.h 's/(uint64_t field_stride;[^\n]*)/$1\n    const char *homepage;/'
 may_be 'a new number and a new type' plugin.h 's/(#define REPX_ERR_TEXT 2040)/$1\n#define REPX_E_NEW 11\nstruct repx_new { uint64_t size; };/'
 echo "1..$number"
 exit $failed

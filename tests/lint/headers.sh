@@ -5,8 +5,8 @@
 
 for header in sdk/include/repx/*.h; do
 	name=repx/${header##*/}
-	printf '#include <%s>\nextern int a_unit;\n' "$name" | "${CC:-cc}" -std=c99 -pedantic -Wall -Wextra -Werror -Isdk/include \
+	printf '#include <%s>\n' "$name" | "${CC:-cc}" -std=c99 -pedantic-errors -Wall -Wextra -Werror -Isdk/include \
 		-fsyntax-only -x c - || { echo "$name: not strict C99"; exit 1; }
-	echo "#include <$name>" | "${CXX:-c++}" -std=c++11 -pedantic -Wall -Wextra -Werror -Isdk/include \
+	echo "#include <$name>" | "${CXX:-c++}" -std=c++11 -pedantic-errors -Wall -Wextra -Werror -Isdk/include \
 		-fsyntax-only -x c++ - || { echo "$name: not C++11"; exit 1; }
 done

@@ -14,7 +14,18 @@
  *  - one handle is used by one thread at a time; only log, progress and canceled of the
  *    host may be called from other threads;
  *  - a plugin changes no signal state, no locale, no working directory, no environment,
- *    prints nothing, and never ends the process. */
+ *    prints nothing, and never ends the process.
+ *
+ * Each function ends with three words on what it fails with, who may call it and from
+ * which ABI on it is there:
+ *  - "Errors": the codes that it gives a meaning of their own; any other is given up on
+ *    and shown. "none": it cannot fail;
+ *  - "Threads": "handle" is one thread at a time for that handle, several for several
+ *    handles; "caller" is the thread that is inside the plugin just now; "any" is any
+ *    thread, at any time between the first and the last call of the plugin;
+ *  - "Since": major.minor of the ABI. A member that has a later one than the ABI of the
+ *    other side lies behind the end of its struct, and is not to be touched: look at size.
+ * Members without that word are there since 0.1. */
 #ifndef REPX_PLUGIN_H
 #define REPX_PLUGIN_H
 
@@ -45,9 +56,9 @@ extern "C" {
 /* An error: a code and one line of text, outermost context first. The caller owns it;
  * initialise with {0}. Never needs freeing. */
 struct repx_err {
-    int32_t code;
-    uint32_t reserved;
-    char text[REPX_ERR_TEXT];
+    int32_t code;             /* REPX_E_* */
+    uint32_t reserved;        /* 0 */
+    char text[REPX_ERR_TEXT]; /* one line of UTF-8, zero-terminated */
 };
 
 /* Kinds of plugins. */
@@ -72,12 +83,13 @@ struct repx_err {
 #define REPX_FIELD_REQUIRED 1u /* flags */
 #define REPX_FIELD_SECRET 2u   /* never logged, never shown */
 
-/* One configuration key. The core parses, checks and documents it. */
+/* One configuration key. The core parses, checks and documents it. The texts are the
+ * plugin's, for the life of the process. */
 struct repx_field {
-    const char *name;
-    uint32_t type;
-    uint32_t flags;
-    int64_t min, max;    /* both 0: any */
+    const char *name;    /* [a-z0-9_]{1,64} */
+    uint32_t type;       /* REPX_FIELD_STRING to REPX_FIELD_LIST */
+    uint32_t flags;      /* REPX_FIELD_REQUIRED, REPX_FIELD_SECRET, or 0 */
+    int64_t min, max;    /* of the number, in its unit; both 0: any */
     const char *initial; /* default as text, or NULL: unset */
     const char *help;    /* one line */
 };
@@ -88,86 +100,116 @@ struct repx_field {
 #define REPX_LOG_DEBUG 3
 
 /* A command run by the host where the plugin's code runs: for a scheduler's helper that
- * is the target. No shell is involved. */
+ * is the target. No shell is involved. The plugin owns the struct and what it sets there;
+ * the host owns what it fills in. */
 struct repx_run {
-    uint64_t size;
+    uint64_t size;           /* sizeof(struct repx_run) */
     const char *const *argv; /* ends with NULL; argv[0] is looked up in PATH */
     const char *const
         *env;            /* "K=V" to add to the environment, ends with NULL; or NULL */
-    const char *workdir; /* or NULL */
-    const void *input;   /* written to its standard input, then closed */
-    uint64_t input_len;
+    const char *workdir; /* where it runs; NULL: where the plugin's process is */
+    const void *input;   /* written to its standard input, then closed; or NULL */
+    uint64_t input_len;  /* bytes */
     int64_t deadline_ms; /* then it is killed, and the call fails with REPX_E_TIMEOUT */
     uint64_t output_max; /* more output than this is an error; 0: 64 MiB */
     /* filled in by the host; valid until the next run */
-    int32_t status; /* exit status, or 128 + signal */
-    int32_t reserved;
-    const char *out; /* standard output, zero-terminated */
-    uint64_t out_len;
-    const char *errors; /* standard error, cut at 64 KiB, zero-terminated */
-    uint64_t errors_len;
+    int32_t status;      /* exit status, or 128 + signal */
+    int32_t reserved;    /* 0 */
+    const char *out;     /* standard output, zero-terminated */
+    uint64_t out_len;    /* bytes, without that zero */
+    const char *errors;  /* standard error, cut at 64 KiB, zero-terminated */
+    uint64_t errors_len; /* bytes, without that zero */
     /* When not NULL, standard output goes here piece by piece, as it comes, and is not
-     * kept: for answers of any length. output_max does not count then. */
+     * kept: for answers of any length. output_max does not count then. bytes: n of them,
+     * not zero-terminated, valid until it returns.
+     * Errors: none. Threads: called from run, in its thread. Since: 0.1. */
     void (*output)(void *ctx, const char *bytes, uint64_t n);
-    void *output_ctx;
+    void *output_ctx; /* its first argument */
     /* When not NULL: a text of its messages at which there is no use in waiting longer. It
      * is killed then, and the call fails with REPX_E_TIMEOUT. */
     const char *stop_at;
 };
 
-/* What the core lends to every plugin. Pass ctx as the first argument. */
+/* What the core lends to every plugin, from the first call into it to the last. Pass ctx as
+ * the first argument. The core owns the struct and what it points to. */
 struct repx_host {
-    uint64_t size;
-    void *ctx;
-    /* One line for the user, without newline, prefixed by the core with the plugin's name. */
+    uint64_t
+        size;  /* of the struct as the core knows it: what lies behind is not there */
+    void *ctx; /* the core's own */
+    /* One line for the user, without newline, prefixed by the core with the plugin's name.
+     * level: REPX_LOG_*; text is copied.
+     * Errors: none. Threads: any. Since: 0.1. */
     void (*log)(void *ctx, uint32_t level, const char *text);
-    /* How far the current work is; total 0 when unknown. unit: "bytes", "files" or "jobs". */
+    /* How far the current work is: done of total, total 0 when unknown. unit: "bytes",
+     * "files" or "jobs".
+     * Errors: none. Threads: any. Since: 0.1. */
     void (*progress)(void *ctx, const char *unit, uint64_t done, uint64_t total);
-    /* 1 once the user asked to stop. */
+    /* 1 once the user asked to stop, 0 before. What is at work then ends soon, with
+     * REPX_E_CANCELED.
+     * Errors: none. Threads: any. Since: 0.1. */
     int32_t (*canceled)(void *ctx);
-    /* A descriptor that becomes readable when canceled() turns 1, or -1. Do not read it. */
+    /* A descriptor that becomes readable when canceled() turns 1, or -1: there is none. It
+     * is the core's: poll it, never read or close it.
+     * Errors: none. Threads: caller. Since: 0.1. */
     int32_t (*cancel_fd)(void *ctx);
-    /* Monotonic clock. */
+    /* Milliseconds of a monotonic clock: what deadlines are told in. Never negative.
+     * Errors: none. Threads: caller. Since: 0.1. */
     int64_t (*now_ms)(void *ctx);
-    /* The value of a configuration key: as text (NULL when unset; for lists: the element
-     * with that index, NULL past the end), and as a number (1 when set, 0 when unset). */
+    /* The value of a configuration key as text, or its default; NULL when unset, and for a
+     * key that the plugin has not declared. index is 0; for lists that of the element, NULL
+     * past the end. The core's, valid as long as the host.
+     * Errors: none. Threads: caller. Since: 0.1. */
     const char *(*config_text)(void *ctx, const char *key, uint64_t index);
+    /* The same as a number: a whole one, 0 or 1 for bool, milliseconds for duration, bytes
+     * for size. 1 when set, 0 when unset or no number: *value is untouched then.
+     * Errors: none. Threads: caller. Since: 0.1. */
     int32_t (*config_number)(void *ctx, const char *key, int64_t *value);
-    /* Ask the user without echo; fails with REPX_E_AUTH when nobody can be asked.
-     * answer is cut at len - 1 and zero-terminated. */
+    /* Ask the user without echo. prompt is one line. answer has room for len bytes, is cut
+     * at len - 1 and zero-terminated; it is the plugin's to wipe.
+     * Errors: REPX_E_AUTH when nobody can be asked, REPX_E_CANCELED. Threads: caller.
+     * Since: 0.1. */
     int32_t (*secret)(void *ctx, const char *prompt, char *answer, uint64_t len,
                       struct repx_err *err);
-    /* Run a command; NULL where the plugin may not (transports). Returns 0 when the
-     * command ran, whatever its status. */
+    /* Run a command and wait for its end. NULL but in a scheduler's helper. Returns 0 when
+     * the command ran, whatever its status. What it filled in is valid until the next run.
+     * Errors: REPX_E_TIMEOUT (killed at the deadline, or at stop_at: it may have worked),
+     * REPX_E_NOENT (no such program), REPX_E_FAILED (more output than output_max).
+     * Threads: caller. Since: 0.1. */
     int32_t (*run)(void *ctx, struct repx_run *run, struct repx_err *err);
 };
 
 #define REPX_PLUGIN_MAGIC UINT64_C(0x3176786570657252)
 
-/* The descriptor, constant for the life of the process. */
+/* The descriptor, constant for the life of the process, as is all that it points to. */
 struct repx_plugin {
-    uint64_t size;
-    uint64_t magic;
-    uint32_t abi_major, abi_minor;
-    uint32_t kind;
-    uint32_t phase;
+    uint64_t size;       /* sizeof(struct repx_plugin); more than 64 KiB is refused */
+    uint64_t magic;      /* REPX_PLUGIN_MAGIC */
+    uint32_t abi_major;  /* REPX_ABI_MAJOR */
+    uint32_t abi_minor;  /* REPX_ABI_MINOR */
+    uint32_t kind;       /* REPX_KIND_* */
+    uint32_t phase;      /* REPX_PHASE_* */
     const char *name;    /* without kind: "ssh", [a-z][a-z0-9-]{0,31} */
     const char *version; /* the plugin's own */
-    const char *vendor;
+    const char *vendor;  /* who made it */
     const char *license; /* SPDX expression or "proprietary" */
     const char *summary; /* one line */
     const void *vtable;  /* struct repx_transport_ops, _scheduler_ops or _sync_ops */
-    uint64_t vtable_size;
-    const struct repx_field *fields;
-    uint64_t field_count, field_stride;
+    uint64_t
+        vtable_size; /* bytes, as its first member says; more than 64 KiB is refused */
+    const struct repx_field
+        *fields;           /* the configuration keys; NULL when there are none */
+    uint64_t field_count;  /* at most 1024 */
+    uint64_t field_stride; /* bytes from one to the next */
 };
 
-/* The one symbol that a plugin exports. No side effects. */
 #if defined(_WIN32)
 #    define REPX_EXPORT
 #else
 #    define REPX_EXPORT __attribute__((visibility("default")))
 #endif
+/* The one symbol that a plugin exports: its descriptor, the same each time, never NULL. No
+ * side effects: it opens, starts, prints and changes nothing.
+ * Errors: none. Threads: any. Since: 0.1. */
 REPX_EXPORT const struct repx_plugin *repx_plugin_v0(void);
 
 #ifdef __cplusplus

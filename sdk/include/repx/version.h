@@ -6,6 +6,8 @@
 #ifndef REPX_VERSION_H
 #define REPX_VERSION_H
 
+#include <stdint.h>
+
 #define REPX_ABI_MAJOR 0
 #define REPX_ABI_MINOR 1
 #define REPX_PLUGIN_SYMBOL "repx_plugin_v0"

@@ -25,14 +25,14 @@ cp "$source/plugins/transport-local/local.c" "$source/tests/plugins/sync-plain/p
 
 smaller() {
 	perl -0pi -e 's/    \/\* Optional\. Authenticate once.*?(\n\};)/$1/s' "$work/repx/transport.h"
-	perl -0pi -e 's/    \/\* Bootstrap only: reach the agent with.*?(\n\};)/$1/s' "$work/repx/sync.h"
+	perl -0pi -e 's/    \/\* Bootstrap only, NULL otherwise: reach the agent.*?(\n\};)/$1/s' "$work/repx/sync.h"
 	perl -0pi -e 's/    \.suits = local_suits,\n//; s/static int32_t local_suits/__attribute__((unused)) $&/' "$work/local.c"
 }
 larger() {
 	local more='    int32_t (*later)(void *self);\n    int32_t (*last)(void *self);'
 	perl -0pi -e "s/(struct repx_err \*why\);)/\$1\n$more/" "$work/repx/transport.h"
 	perl -0pi -e "s/(\(\*connect\)[^;]*;)/\$1\n$more/" "$work/repx/sync.h"
-	perl -0pi -e 's/(uint64_t field_count, field_stride;)/$1\n    const char *homepage;/; s/(const char \*help; [^\n]*)/$1\n    const char *unit;/' "$work/repx/plugin.h"
+	perl -0pi -e 's/(uint64_t field_stride;[^\n]*)/$1\n    const char *homepage;/; s/(const char \*help; [^\n]*)/$1\n    const char *unit;/' "$work/repx/plugin.h"
 	perl -0pi -e 's/    \.suits = local_suits,\n/    .suits = local_suits,\n    .later = later,\n    .last = later,\n/; s/(static const struct repx_transport_ops ops)/static int32_t later(void *self)\n{\n    (void)self;\n    return 7;\n}\n\n$1/' "$work/local.c"
 	perl -0pi -e 's/(    )\.vtable = &ops,/$1.fields = fields, .field_count = 1, .homepage = "https:\/\/example.org",\n$1.vtable = &ops,/; s/(static const struct repx_plugin plugin)/static const struct repx_field fields[] = {{"shell", REPX_FIELD_STRING, 0, 0, 0, "sh", "which shell", "none"}};\n\n$1/' "$work/local.c"
 }
