@@ -232,3 +232,11 @@ const struct config_table *config_table_find(const struct config_target *target,
     }
     return NULL;
 }
+
+const struct config_table *config_table_of(const struct config_target *target,
+                                           const char *name)
+{
+    const struct config_table *table = config_table_find(target, name);
+
+    return table ? table : &target->none;
+}

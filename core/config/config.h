@@ -24,6 +24,8 @@ struct config_value {
     size_t count;
     int is_array;
     const char *where; /* "FILE:LINE" */
+    const char
+        *other; /* what the first that is no string is ("a number"); NULL: all are */
 };
 
 /* A plugin's table: [targets.X.NAME] or [targets.X.KIND-NAME]. */
@@ -57,6 +59,7 @@ struct config_target {
     int64_t purge_days;           /* the site takes files that old; 0: none said */
     const struct config_table *tables;
     size_t table_count;
+    struct config_table none; /* for what has no table: empty, where the target is */
 };
 
 struct config {
@@ -79,6 +82,9 @@ const struct config_target *config_target_find(const struct config *config,
 /* The table with that name, or NULL. */
 const struct config_table *config_table_find(const struct config_target *target,
                                              const char *name);
+/* The same, or an empty one. */
+const struct config_table *config_table_of(const struct config_target *target,
+                                           const char *name);
 
 /* ---- resources ---- */
 

@@ -87,6 +87,8 @@ static int read_value(struct keep *keep, const struct toml *t, struct config_val
                              toml_type_name(from->type));
         }
         texts[i] = keep_text(keep, from->text);
+        if (from->type != TOML_STRING && !to->other)
+            to->other = toml_type_name(from->type);
     }
     to->key = keep_text(keep, t->key);
     to->texts = texts;
@@ -242,7 +244,7 @@ int target_read(struct keep *keep, const struct toml *table, struct config_targe
     if (check_name(table, err) < 0 || keys_read(keep, table, &target_keys, to, err) < 0)
         return -1;
     to->name = keep_text(keep, table->key);
-    to->where = keys_where(keep, table);
+    to->where = to->none.where = keys_where(keep, table);
     if (check_address(table, to, err) < 0 || check_paths(keep, table, to, err) < 0)
         return -1;
     if (!to->transport)
@@ -272,7 +274,7 @@ int target_built_in(struct keep *keep, struct config_target *to, struct repx_err
 {
     set_defaults(to);
     to->name = "local";
-    to->where = "built in";
+    to->where = to->none.where = "built in";
     to->base_path = paths_state_dir(keep, err);
     to->transport = "local";
     to->default_scheduler = "local";

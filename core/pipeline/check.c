@@ -122,7 +122,7 @@ int plugins_check_keys(const struct plugin_paths *paths,
             plugin_load(paths, used[i].kind, used[i].name, err);
         const char *table = used[i].kind == REPX_KIND_SCHEDULER ? used[i].name : own;
         struct host *host =
-            plugin ? host_create(plugin, config_table_find(target, table), NULL, err)
+            plugin ? host_create(plugin, config_table_of(target, table), NULL, err)
                    : NULL;
         if (!host)
             return -1;
@@ -136,7 +136,7 @@ int scheduler_check_plan(const struct pipeline *p, struct repx_err *err)
     const char *name = p->plan->scheduler;
     struct plugin *plugin = plugin_load(p->paths, REPX_KIND_SCHEDULER, name, err);
     struct host *host =
-        plugin ? host_create(plugin, config_table_find(p->plan->target, name),
+        plugin ? host_create(plugin, config_table_of(p->plan->target, name),
                              target_ui(p->target), err)
                : NULL;
     void *self = NULL;

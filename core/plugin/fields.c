@@ -44,9 +44,12 @@ static int check_range(const struct repx_field *f, int64_t number, const char *w
 {
     if ((!f->min && !f->max) || (number >= f->min && number <= f->max))
         return 0;
+    REPX_AUTO_FREE char *is = f->flags & REPX_FIELD_SECRET
+                                  ? repx_strdup("...")
+                                  : repx_format("%" PRId64, number);
     return repx_fail(err, REPX_E_USAGE,
-                     "%s: %s: is %" PRId64 ", must be %" PRId64 " to %" PRId64 "%s",
-                     where, f->name, number, f->min, f->max,
+                     "%s: %s: is %s, must be %" PRId64 " to %" PRId64 "%s", where,
+                     f->name, is, f->min, f->max,
                      f->type == REPX_FIELD_DURATION ? " milliseconds"
                      : f->type == REPX_FIELD_SIZE   ? " bytes"
                                                     : "");
@@ -67,6 +70,11 @@ static int set(struct value *v, const struct config_value *from, struct repx_err
     }
     v->texts = from->texts;
     v->count = from->count;
+    if (!is_number(f->type) && from->other) {
+        return repx_fail(err, REPX_E_USAGE, "%s: %s: %s %s, must be a text",
+                         from->where, f->name, from->is_array ? "holds" : "is",
+                         from->other);
+    }
     if (!is_number(f->type))
         return 0;
     if (!repx_value_number(f->type, from->texts[0], &v->number)) {
@@ -89,7 +97,8 @@ static int set_initial(struct value *v, const struct plugin *plugin,
         return 0;
     return repx_fail(
         err, REPX_E_UNSUPPORTED, "%s: its default for %s is \"%.64s\", must be %s",
-        plugin->info.file, v->field.name, v->initial, wanted(v->field.type));
+        plugin->info.file, v->field.name,
+        v->field.flags & REPX_FIELD_SECRET ? "..." : v->initial, wanted(v->field.type));
 }
 
 static struct value *find(const struct fields *f, const char *key)
@@ -145,7 +154,7 @@ static int fill(struct fields *f, const struct plugin *plugin,
         if (!(field->flags & REPX_FIELD_REQUIRED) || f->values[i].count)
             continue;
         return repx_fail(err, REPX_E_USAGE, "%s: %s-%s needs the key %s (%s)",
-                         table ? table->where : "configuration",
+                         table && table->where ? table->where : "configuration",
                          plugin_kind_word(plugin->info.kind), plugin->info.name,
                          field->name, field->help);
     }

@@ -41,7 +41,7 @@ static int transport_use(struct target *t, const char *name, struct repx_err *er
         return -1;
     host_destroy(t->transport_host);
     t->transport_host =
-        host_create(t->transport, config_table_find(t->config, table), t->ui, err);
+        host_create(t->transport, config_table_of(t->config, table), t->ui, err);
     return t->transport_host ? 0 : -1;
 }
 
@@ -100,7 +100,7 @@ static int reach_agent(struct target *t, const struct target_request *request,
     }
     REPX_AUTO_FREE char *table = repx_format("sync-%s", t->config->bootstrap);
     struct host *host =
-        host_create(bootstrap, config_table_find(t->config, table), t->ui, err);
+        host_create(bootstrap, config_table_of(t->config, table), t->ui, err);
     if (!host)
         return -1;
     struct first_command first = {.ops = t->ops,

@@ -151,6 +151,7 @@ static const struct repx_field fields[] = {
     {"keys", REPX_FIELD_LIST, 0, 0, 0, NULL, "which keys"},
     {"user", REPX_FIELD_STRING, 0, 0, 0, NULL, "who"},
     {"word", REPX_FIELD_STRING, REPX_FIELD_SECRET, 0, 0, NULL, "password"},
+    {"pin", REPX_FIELD_INT, REPX_FIELD_SECRET, 1, 10, NULL, "a small secret"},
 };
 
 static const struct repx_plugin plugin = {

@@ -256,6 +256,11 @@ static const struct {
     {{"quiet", TEXTS("yes"), 1, 0, "f:3"}, "must be true or false"},
     {{"keys", TEXTS("a", "b"), 2, 1, "f:3"}, NULL},
     {{"user", TEXTS("me"), 1, 0, "f:3"}, NULL},
+    {{"user", TEXTS("5"), 1, 0, "f:3", "an integer"},
+     "user: is an integer, must be a text"},
+    {{"keys", TEXTS("a", "1"), 2, 1, "f:3", "an integer"}, "keys: holds an integer"},
+    {{"pin", TEXTS("98765"), 1, 0, "f:4"}, "f:4: pin: is ..., must be 1 to 10"},
+    {{"pin", TEXTS("hunter2"), 1, 0, "f:4"}, "f:4: pin: is \"...\", must be a whole"},
 };
 
 static void settings_are_checked_against_the_fields(struct plugin *p)
