@@ -109,13 +109,15 @@ static int32_t source_entry(void *ctx, uint64_t i, struct repx_entry *entry,
 {
     const struct agent *a = &((const struct first *)ctx)->agents[i];
 
+    struct repx_entry own = {
+        .path = a->path, .kind = REPX_ENTRY_FILE, .executable = 1, .length = a->length};
+    uint64_t size = entry->size;
+
     (void)err;
-    *entry = (struct repx_entry){.size = sizeof(*entry),
-                                 .path = a->path,
-                                 .kind = REPX_ENTRY_FILE,
-                                 .executable = 1,
-                                 .length = a->length};
-    memcpy(entry->digest, a->digest.bytes, sizeof(entry->digest));
+    memcpy(own.digest, a->digest.bytes, sizeof(own.digest));
+    /* as much as the plugin knows of it */
+    memcpy(entry, &own, size < sizeof(own) ? (size_t)size : sizeof(own));
+    entry->size = size;
     return 0;
 }
 

@@ -26,8 +26,15 @@ static int32_t source_entry(void *ctx, uint64_t i, struct repx_entry *entry,
                             struct repx_err *err)
 {
     const struct sync_host *h = ctx;
+    struct repx_entry own = {.size = sizeof(own)};
+    uint64_t size = entry->size;
 
-    return h->source->entry(h->source->ctx, i, entry, err);
+    if (h->source->entry(h->source->ctx, i, &own, err) < 0)
+        return -1;
+    /* as much as the plugin knows of it */
+    memcpy(entry, &own, size < sizeof(own) ? (size_t)size : sizeof(own));
+    entry->size = size;
+    return 0;
 }
 
 static int64_t source_read(void *ctx, uint64_t i, uint64_t offset, void *to,
@@ -246,7 +253,7 @@ int target_sync(struct target *t, const char *name, uint32_t phase,
                          "plugin sync-%s serves another phase; see `repx plugin list`",
                          name);
     }
-    host = host_create(plugin, config_table_find(target_config(t), table), target_ui(t),
+    host = host_create(plugin, config_table_of(target_config(t), table), target_ui(t),
                        err);
     if (!host)
         return -1;
