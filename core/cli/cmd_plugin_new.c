@@ -30,6 +30,42 @@ struct fill {
     char *name_c, *dir;
 };
 
+/* The plugin's name in C: without hyphens, and no word of C or of the templates. */
+static char *name_in_c(const char *name)
+{
+    static const char *const taken[] = {
+        "auto",      "break",    "case",     "char",   "const",   "continue",
+        "default",   "do",       "double",   "else",   "enum",    "extern",
+        "float",     "for",      "goto",     "if",     "inline",  "int",
+        "long",      "register", "restrict", "return", "short",   "signed",
+        "sizeof",    "static",   "struct",   "switch", "typedef", "union",
+        "unsigned",  "void",     "volatile", "while",  "asm",     "typeof",
+        "bool",      "class",    "delete",   "new",    "this",    "template",
+        "namespace", "private",  "public",   "batch",  "finding", "link",
+        "stream",    "unix",     "linux"};
+    char *own = repx_strdup(name);
+
+    for (char *c = own; (c = strchr(c, '-'));)
+        *c = '_';
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (strcmp(own, taken[i]) != 0)
+            continue;
+        free(own);
+        return repx_format("my_%s", name);
+    }
+    return own;
+}
+
+/* Within quotes, in TOML and in C. */
+static void put_quoted(struct repx_buf *to, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            repx_buf_char(to, '\\');
+        repx_buf_char(to, *text);
+    }
+}
+
 static void put_filled(const struct fill *f, const char *text, struct repx_buf *to)
 {
     const struct {
@@ -41,7 +77,7 @@ static void put_filled(const struct fill *f, const char *text, struct repx_buf *
         while (i < 3 && strncmp(text, marks[i].mark, strlen(marks[i].mark)) != 0)
             i++;
         if (i < 3) {
-            repx_buf_str(to, marks[i].value);
+            put_quoted(to, marks[i].value);
             text += strlen(marks[i].mark);
         } else {
             repx_buf_char(to, *text++);
@@ -104,7 +140,7 @@ static int copy_tree(const struct fill *f, const char *from, const char *to, int
             err, "no templates in %s (are they installed with repx?)", from);
     }
     if (mkdir(to, 0777) < 0)
-        rc = repx_fail_errno(err, "%s", to);
+        rc = repx_fail_errno(err, "%s", depth ? to : f->dir);
     for (struct dirent *e = readdir(d); e && rc == 0; e = readdir(d)) {
         if (e->d_name[0] != '.')
             rc = copy_entry(f, from, to, e->d_name, depth, err);
@@ -166,9 +202,7 @@ static int plugin_new_main(struct cli *cli, const void *args, char **words, int 
         count > 2 ? absolute(words[2]) : repx_format("%s-%s", prefix, name);
     REPX_AUTO_FREE char *from = repx_format("%s/" REPX_TEMPLATE_FROM_LIBEXEC "/%s",
                                             plugin_libexec(cli->paths), words[0]);
-    struct fill f = {name, repx_strdup(name), absolute(dir)};
-    for (char *c = f.name_c; (c = strchr(c, '-'));)
-        *c = '_';
+    struct fill f = {name, name_in_c(name), absolute(dir)};
     int rc = make(&f, from, dir, err);
     free(f.name_c);
     free(f.dir);

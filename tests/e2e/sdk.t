@@ -37,6 +37,10 @@ for kind in scheduler transport sync; do
 		test "$(nm -D --defined-only made-$kind/plugins/$word-mine.so | awk "{ print \$3 }")" = repx_plugin_v0 &&
 		must_fail grep -q repx <(nm -D --undefined-only made-$kind/plugins/$word-mine.so)'
 done
+check 'any name and any directory will do: a word of C, blanks and quotes' '
+	odd="$WORK/a b/it\"s \$HOME" && mkdir "$WORK/a b" && repx plugin new scheduler if "$odd" && make -C "$odd" CFLAGS="-O1 -Wall -Wextra -Werror" &&
+	BATCH_DIR="$WORK/odd-batch" repx-plugin-test "$odd/plugins/sched-if.so" --config "$odd/test.toml" --part faults'
+check 'where nothing can be written, that is told' 'must_fail repx plugin new sync mine /none/deep 2>err; grep "/none/deep: No such file" err'
 check 'a directory that exists is left alone' '
 	must_fail repx plugin new sync mine made-sync 2>err; grep "exists" err'
 check 'a name that is none is refused' 'must_fail repx plugin new sync ../x 2>err; grep "no name for a plugin" err'
