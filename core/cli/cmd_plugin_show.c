@@ -43,7 +43,7 @@ static void put_range(struct repx_buf *b, const struct manifest_key *k)
     repx_buf_fmt(b, "  %-20s %s", k->name, k->type ? k->type : "string");
     if (k->min && k->max)
         repx_buf_fmt(b, ", %s to %s", k->min, k->max);
-    if (k->initial)
+    if (k->initial && !k->secret)
         repx_buf_fmt(b, ", default \"%s\"", k->initial);
     repx_buf_fmt(b, "%s%s\n      %s\n", k->required ? ", required" : "",
                  k->secret ? ", secret" : "", k->help ? k->help : "");
@@ -82,7 +82,7 @@ static void put_key_json(struct repx_buf *b, const struct manifest_key *k)
     } texts[] = {{"type", k->type},
                  {"min", k->min},
                  {"max", k->max},
-                 {"default", k->initial},
+                 {"default", k->secret ? NULL : k->initial},
                  {"help", k->help}};
 
     repx_buf_char(b, '{');

@@ -95,7 +95,9 @@ static void ui_log(void *ctx, const char *who, uint32_t level, const char *text)
     REPX_AUTO_FREE char *before =
         repx_format("repx: %s%s%s", who ? who : "", who && *who ? ": " : "",
                     level == REPX_LOG_WARN ? "warning: " : "");
-    put_text(stderr, before, text, "\n");
+    REPX_AUTO_FREE char *line = repx_strdup(text);
+    repx_printable(line, ""); /* one line, whatever a plugin makes of it */
+    put_text(stderr, before, line, "\n");
 }
 
 static void progress_text(struct repx_buf *b, const char *unit, uint64_t done,
@@ -122,14 +124,11 @@ static void progress_text(struct repx_buf *b, const char *unit, uint64_t done,
     }
 }
 
-static void ui_progress(void *ctx, const char *who, const char *unit, uint64_t done,
-                        uint64_t total)
+static void show_progress(const char *who, const char *unit, uint64_t done,
+                          uint64_t total)
 {
     int64_t now = now_ms();
 
-    (void)ctx;
-    if (!ui_state.tty)
-        return;
     if (strncmp(ui_state.unit_who, who, sizeof(ui_state.unit_who) - 1) != 0) {
         (void)snprintf(ui_state.unit_who, sizeof(ui_state.unit_who), "%s", who);
         ui_state.start_ms = now;
@@ -143,6 +142,18 @@ static void ui_progress(void *ctx, const char *who, const char *unit, uint64_t d
     fprintf(stderr, "\r\033[K%s: %s", who, repx_buf_text(&b));
     (void)fflush(stderr);
     ui_state.line_shown = 1;
+}
+
+/* Plugins call from any of their threads. */
+static void ui_progress(void *ctx, const char *who, const char *unit, uint64_t done,
+                        uint64_t total)
+{
+    (void)ctx;
+    if (!ui_state.tty)
+        return;
+    flockfile(stderr);
+    show_progress(who, unit, done, total);
+    funlockfile(stderr);
 }
 
 static int ui_canceled(void *ctx)

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <link.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -213,6 +214,37 @@ static int copy_there(void *to, const void *from, size_t n)
     return got == (ssize_t)n ? 0 : -1;
 }
 
+/* The part of a library or program that an address lies in: how far it goes from there. */
+struct part {
+    uintptr_t at;
+    uint64_t left; /* 0: in none */
+};
+
+static int find_part(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+    struct part *part = ctx;
+
+    (void)size;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t begin = info->dlpi_addr + p->p_vaddr;
+        if (p->p_type == PT_LOAD && part->at >= begin &&
+            part->at - begin < p->p_memsz) {
+            part->left = p->p_memsz - (part->at - begin);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Can something of that size be there? What lies in a library ends with its part of it. */
+static int fits_there(const void *at, uint64_t size)
+{
+    struct part part = {(uintptr_t)at, 0};
+
+    return !dl_iterate_phdr(find_part, &part) || size <= part.left;
+}
+
 static int lies(const char *what, uint64_t size, struct repx_err *err)
 {
     return repx_fail(err, REPX_E_UNSUPPORTED,
@@ -244,7 +276,8 @@ int descriptor_adopt(const struct repx_plugin *theirs, struct repx_plugin *own,
     if (check_size("descriptor", head.size, DESCRIPTOR_SIZE_MIN, err) < 0)
         return -1;
     memset(own, 0, sizeof(*own));
-    if (copy_there(own, theirs,
+    if (!fits_there(theirs, head.size) ||
+        copy_there(own, theirs,
                    head.size < sizeof(*own) ? (size_t)head.size : sizeof(*own)) < 0)
         return lies("descriptor", head.size, err);
     if (check_head(own, err) < 0 || check_texts(own, err) < 0)
@@ -282,6 +315,8 @@ int descriptor_adopt_ops(const struct repx_plugin *own, union plugin_ops *ops,
                          " bytes, the descriptor says %" PRIu64,
                          size, own->vtable_size);
     }
+    if (!fits_there(own->vtable, size))
+        return lies("vtable", size, err);
     if (size > shape->size)
         size = shape->size;
     if (copy_there(ops, own->vtable, (size_t)size) < 0)

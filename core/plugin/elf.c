@@ -74,12 +74,14 @@ static int cut_short(uint64_t size, uint64_t need, struct repx_err *err)
 
 int elf_check(const char *path, struct repx_err *err)
 {
-    REPX_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    REPX_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     ElfW(Ehdr) h;
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return repx_fail_errno(err, "cannot be read");
+    if (!S_ISREG(st.st_mode))
+        return repx_fail(err, REPX_E_UNSUPPORTED, "is no regular file");
     uint64_t size = (uint64_t)st.st_size;
     ssize_t n = pread(fd, &h, sizeof(h), 0);
     if (n < SELFMAG)

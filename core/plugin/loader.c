@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "core/config/nearest.h"
 #include "core/plugin/elf.h"
 #include "core/plugin/manifest.h"
+#include "core/plugin/needs.h"
 #include "core/plugin/paths.h"
 #include "core/plugin/probe.h"
 #include "core/plugin/trust.h"
@@ -120,12 +122,9 @@ static int check_identity(const struct repx_plugin *d, const struct plugin_info 
     return 0;
 }
 
-static int open_and_check(struct loaded *l, const char *path, struct repx_err *err)
+static int descriptor_of(const char *path, struct repx_plugin *own,
+                         struct repx_err *err)
 {
-    struct plugin *p = &l->plugin;
-
-    if (elf_check(path, err) < 0)
-        return -1;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
     if (!handle) {
@@ -138,7 +137,43 @@ static int open_and_check(struct loaded *l, const char *path, struct repx_err *e
                          "exports no symbol " REPX_PLUGIN_SYMBOL
                          ": no repx plugin, or built for another epoch of its ABI");
     }
-    if (descriptor_adopt(entry(), &l->descriptor, err) < 0 ||
+    return descriptor_adopt(entry(), own, err);
+}
+
+/* Standard output is for answers: what a plugin prints as it is loaded goes where talk
+ * goes. */
+static int look_into(const char *path, struct repx_plugin *own, struct repx_err *err)
+{
+    if (elf_check(path, err) < 0 || needs_check(path, err) < 0)
+        return -1;
+    (void)fflush(stdout);
+    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (out >= 0)
+        (void)dup2(STDERR_FILENO, STDOUT_FILENO);
+    int rc = descriptor_of(path, own, err);
+    (void)fflush(stdout);
+    if (out >= 0)
+        (void)dup2(out, STDOUT_FILENO);
+    repx_close_fd(&out);
+    return rc;
+}
+
+int plugin_examine(const char *file, struct repx_err *err)
+{
+    struct repx_plugin own;
+    union plugin_ops ops;
+    REPX_AUTO_FREE char *real = NULL;
+
+    if (paths_refuse_privileged(err) < 0 || trust_file(file, &real, err) < 0)
+        return -1;
+    return look_into(real, &own, err) < 0 ? -1 : descriptor_adopt_ops(&own, &ops, err);
+}
+
+static int open_and_check(struct loaded *l, const char *path, struct repx_err *err)
+{
+    struct plugin *p = &l->plugin;
+
+    if (look_into(path, &l->descriptor, err) < 0 ||
         check_identity(&l->descriptor, &p->info, err) < 0)
         return -1;
     p->descriptor = &l->descriptor;
@@ -182,17 +217,32 @@ static struct plugin *known(const char *file)
     return NULL;
 }
 
+/* What came with this repx, and not only beside it. */
+static int is_bundled(const struct plugin_info *info)
+{
+    static const char *const names[] = {"local", "ssh", "openssh",   "slurm",
+                                        "exec",  "lab", "bootstrap", "image"};
+    int found = info->vendor && strcmp(info->vendor, "repx") == 0;
+
+    for (size_t i = 0; found && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(info->name, names[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 /* Plugins that came with this repx are as much its own as the rest of it; a stranger's is
  * tried in a child first, where ending or crashing as it is loaded does no harm. */
-static int try_first(const struct plugin_paths *paths, const char *file,
+static int try_first(const struct plugin_paths *paths, const struct plugin_info *info,
                      const char *real, struct repx_err *err)
 {
     const char *own = paths->count ? paths->dirs[paths->count - 1] : "";
     size_t n = strlen(own);
 
-    if (plugin_probe_is_child() || (n && strncmp(real, own, n) == 0 && real[n] == '/'))
+    if (plugin_probe_is_child() ||
+        (n && strncmp(real, own, n) == 0 && real[n] == '/' && is_bundled(info)))
         return 0;
-    return plugin_probe(file, PROBE_MS, err);
+    return plugin_probe(info->file, PROBE_MS, err);
 }
 
 static struct plugin *load(const struct plugin_paths *paths, struct manifest *m,
@@ -207,7 +257,7 @@ static struct plugin *load(const struct plugin_paths *paths, struct manifest *m,
         return old;
     if (m->info.sha256 && check_digest(real, m->info.sha256, err) < 0)
         return NULL;
-    if (try_first(paths, m->info.file, real, err) < 0)
+    if (try_first(paths, &m->info, real, err) < 0)
         return NULL;
     struct loaded *l = REPX_NEW(struct loaded);
     l->plugin.info = m->info;

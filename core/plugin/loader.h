@@ -61,6 +61,10 @@ struct plugin {
 struct plugin *plugin_load(const struct plugin_paths *paths, uint32_t kind,
                            const char *name, struct repx_err *err);
 
+/* What can be told of a plugin's file by itself, without its manifest and whatever it is
+ * called: loads it into this process, so only a child asks (probe.h). 0 when all is well. */
+int plugin_examine(const char *file, struct repx_err *err);
+
 /* The helper of a scheduler for an architecture: its path (the caller frees), after its
  * digest was compared with the manifest's. REPX_E_NOENT with those that are there. */
 char *plugin_helper(const struct plugin_info *info, const char *arch,

@@ -11,6 +11,7 @@
 
 #include <kit/alloc.h>
 #include <kit/file.h>
+#include <kit/printable.h>
 
 #include "core/ini/ini.h"
 #include "core/plugin/descriptor.h"
@@ -138,6 +139,7 @@ static int take_text(struct plugin_info *info, size_t row, const char *value,
     }
     *text = old ? repx_format("%s %s", old, value) : repx_strdup(value);
     free(old);
+    repx_printable(*text, "");
     return 0;
 }
 

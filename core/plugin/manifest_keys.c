@@ -7,6 +7,7 @@
 
 #include <kit/alloc.h>
 #include <kit/file.h>
+#include <kit/printable.h>
 
 #include "core/ini/ini.h"
 #include "core/plugin/descriptor.h"
@@ -25,6 +26,7 @@ static struct manifest_key *key_of(struct manifest_keys *keys, const char *name)
     keys->items = repx_grow(keys->items, keys->count + 1, sizeof(*keys->items));
     last = &keys->items[keys->count++];
     *last = (struct manifest_key){.name = repx_strdup(name)};
+    repx_printable(last->name, "");
     return last;
 }
 
@@ -37,6 +39,7 @@ static int append(char **to, const char *value)
         return -1;
     *to = old ? repx_format("%s %s", old, value) : repx_strdup(value);
     free(old);
+    repx_printable(*to, "");
     return 0;
 }
 

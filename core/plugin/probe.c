@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -58,17 +59,59 @@ int plugin_probe_is_child(void)
     return is_child;
 }
 
+/* A file alone: what is wrong with it comes first, then that it is alone. */
+static int look_at_file(const char *file, int is_named, struct repx_err *err)
+{
+    if (plugin_examine(file, err) < 0)
+        return repx_wrap(err, "%s", file);
+    if (!is_named) {
+        return repx_fail(err, REPX_E_USAGE,
+                         "%s: a plugin's file is called KIND-NAME.so, KIND being "
+                         "transport, sched or sync",
+                         file);
+    }
+    return repx_fail(err, REPX_E_UNSUPPORTED,
+                     "%s has no manifest %.*s.ini beside it; write it with "
+                     "repx-manifest",
+                     file, (int)strlen(file) - 3, file);
+}
+
+static int look_at_plugin(const char *file, uint32_t kind, const char *name,
+                          struct repx_err *err)
+{
+    const char *slash = strrchr(file, '/');
+    REPX_AUTO_FREE char *dir =
+        slash ? repx_strndup(file, slash == file ? 1 : (size_t)(slash - file))
+              : repx_strdup(".");
+    const char *dirs = dir;
+    struct plugin_paths *paths = plugin_paths_create(&dirs, 1, NULL, 0);
+    struct plugin *p = plugin_load(paths, kind, name, err);
+
+    plugin_paths_destroy(paths);
+    return p ? 0 : -1;
+}
+
+static int look_at(const char *file, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *name = NULL;
+    uint32_t kind = plugin_file_split(file, &name);
+    REPX_AUTO_FREE char *ini =
+        kind ? repx_format("%.*s.ini", (int)strlen(file) - 3, file) : NULL;
+
+    if (ini && access(ini, F_OK) == 0)
+        return look_at_plugin(file, kind, name, err);
+    return look_at_file(file, kind != 0, err);
+}
+
 /* In the child. */
-static void look(const char *dir, uint32_t kind, const char *name, int to)
+static void look(const char *file, int to)
 {
     static struct found f = {.magic = REPX_PLUGIN_MAGIC};
     const struct rlimit none = {0, 0};
-    struct plugin_paths *paths = plugin_paths_create(&dir, 1, NULL, 0);
 
     is_child = 1;
     (void)setrlimit(RLIMIT_CORE, &none);
-    struct plugin *p = plugin_load(paths, kind, name, &f.err);
-    f.ok = p != NULL;
+    f.ok = look_at(file, &f.err) == 0;
     _exit(repx_write_all(to, &f, sizeof(f)) < 0);
 }
 
@@ -135,27 +178,16 @@ static int hear(pid_t pid, int from, int timeout_ms, struct repx_err *err)
 
 int plugin_probe(const char *file, int timeout_ms, struct repx_err *err)
 {
-    REPX_AUTO_FREE char *name = NULL;
-    const char *slash = strrchr(file, '/');
-    uint32_t kind = plugin_file_split(file, &name);
     int ends[2];
 
-    if (!kind) {
-        return repx_fail(err, REPX_E_USAGE,
-                         "%s: a plugin's file is called KIND-NAME.so, KIND being "
-                         "transport, sched or sync",
-                         file);
-    }
     if (access(file, R_OK) < 0)
         return repx_fail_errno(err, "%s", file);
-    REPX_AUTO_FREE char *dir =
-        slash ? repx_strndup(file, slash == file ? 1 : (size_t)(slash - file))
-              : repx_strdup(".");
     if (pipe2(ends, O_CLOEXEC) < 0)
         return repx_fail_errno(err, "pipe");
+    (void)fflush(NULL); /* a plugin that calls exit would say it again */
     pid_t pid = fork();
     if (pid == 0)
-        look(dir, kind, name, ends[1]);
+        look(file, ends[1]);
     (void)close(ends[1]);
     int rc =
         pid < 0 ? repx_fail_errno(err, "fork") : hear(pid, ends[0], timeout_ms, err);

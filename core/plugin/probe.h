@@ -11,7 +11,8 @@
 /* ".../KIND-NAME.so": the kind, or 0; the caller frees *name. */
 uint32_t plugin_file_split(const char *file, char **name);
 
-/* file: .../KIND-NAME.so, its manifest beside it. All that loading checks is checked. A
+/* file: .../KIND-NAME.so, its manifest beside it; of one without, or called otherwise, what
+ * is wrong with the file itself is told first. All that loading checks is checked. A
  * child that has not answered after timeout_ms is killed: REPX_E_TIMEOUT. */
 int plugin_probe(const char *file, int timeout_ms, struct repx_err *err);
 

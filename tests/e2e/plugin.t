@@ -57,6 +57,38 @@ if [[ -f $BROKEN/exits.so ]]; then
 		refused vtiny "vtable is 16 bytes, need at least" && refused slot "exit_status is NULL" && refused major "built for ABI 7.1, this repx has 0.1" &&
 		refused kind "phase is 0, need 1 (bootstrap)" && refused kind9 "kind is 9" && refused name "name is \"other\", its manifest says \"broken\""'
 	rm "$XDG_CONFIG_HOME/repx/config.toml"
+	lonely() { # FILE MESSAGE: of a file alone, whatever it is called
+		exits 1 repx plugin check "$1" 2>err; cat err; grep "$2" err
+	}
+	export -f lonely
+	check 'a file without a manifest, or called otherwise, is told what is wrong with it' '
+		mkdir alone && cp "$BROKEN/magic.so" alone/bad.so && cp "$BROKEN/slot.so" alone/transport-broken.so &&
+		lonely alone/bad.so "magic is 0000000000000011" && lonely alone/transport-broken.so "exit_status is NULL" &&
+		cp "$BROKEN/good.so" alone/transport-broken.so && lonely alone/transport-broken.so "has no manifest"'
+	check 'repx-manifest refuses them as well, and never crashes or hangs' '
+		tool=$REPX_BUILD/libexec/repx/repx-manifest; [[ -x $tool ]] || tool=$REPX_BUILD/core/plugin/repx-manifest
+		mkdir tool && for one in exits0 crashes loading magic; do
+			cp "$BROKEN/$one.so" tool/transport-broken.so && exits 1 "$tool" tool/transport-broken.so 2>err && grep "^repx-manifest: " err || { cat err; exit 1; }
+		done; head -c 5000 "$BROKEN/good.so" >tool/transport-broken.so && exits 1 "$tool" tool/transport-broken.so 2>err && grep "is cut short" err &&
+		test ! -e tool/transport-broken.ini'
+	# A stranger's plugin in our own directory is a stranger's all the same.
+	check 'one that was put among our own plugins is tried first, too' '
+		own=$WORK/own && mkdir -p "$own/bin" "$own/lib/repx" && cp "$REPX" "$own/bin/repx" && cp -r "$PLUGINS" "$own/lib/repx/plugins" &&
+		printf "[targets.local]\nbase_path = \"%s/own-base\"\ntransport = \"broken\"\n" "$WORK" >"$XDG_CONFIG_HOME/repx/config.toml" &&
+		printf "[plugin]\nkind = transport\nname = broken\nabi = 0.1\n" >"$own/lib/repx/plugins/transport-broken.ini" &&
+		for one in exits0 crashes; do
+			cp "$BROKEN/$one.so" "$own/lib/repx/plugins/transport-broken.so" &&
+			exits 1 "$own/bin/repx" run simulation-run --lab "$LAB" 2>err >out && grep "when it is loaded" err || { cat err; exit 1; }
+		done; test "$(sort out | uniq -d | wc -l)" -eq 0'
+	check 'what one prints as it is loaded is no answer' '
+		mkdir loud && cp "$BROKEN/prints.so" loud/transport-broken.so && cp own/lib/repx/plugins/transport-broken.ini loud &&
+		repx plugin check loud/transport-broken.so >out 2>err && must_fail grep printed out && grep printed err'
+	check 'control characters of a manifest do not reach the terminal, nor does the default of a secret' '
+		printf "version = 1\033[31m\n[config word]\ntype = string\nsecret = true\ninitial = hunter2\nhelp = a\033]0;b\n" >>loud/transport-broken.ini &&
+		for way in "list" "show transport-broken" "list --json" "show transport-broken --json"; do
+			repx --plugin-path loud plugin $way >out && must_fail grep -q "$(printf "\033")\|hunter2" out || exit 1
+		done'
+	rm -f "$XDG_CONFIG_HOME/repx/config.toml"
 else
 	check 'broken plugins are refused # SKIP not a build directory' true
 fi

@@ -12,8 +12,15 @@ repx_broken_plugin(crashes "BROKEN_ENTRY=(signal(SIGSEGV,SIG_DFL),raise(SIGSEGV)
 repx_broken_plugin(hangs BROKEN_ENTRY=sleep\(600\))
 repx_broken_plugin(loading BROKEN_LOADING=abort\(\))
 repx_broken_plugin(lies BROKEN_LIE BROKEN_SIZE=65536)
+repx_broken_plugin(lies_more BROKEN_SIZE=60000)
+repx_broken_plugin(prints BROKEN_ENTRY=\(void\)!write\(1,\"printed\",7\))
+repx_broken_plugin(nowhere)
+target_link_options(broken-nowhere PRIVATE "-Wl,-rpath,/usr/lib:,-z,now")
+repx_broken_plugin(relative)
+target_link_options(broken-relative PRIVATE -Wl,-rpath,lib)
 add_dependencies(test-plugin_probe test-plugin broken-exits broken-exits0 broken-crashes
-  broken-hangs broken-loading broken-lies)
+  broken-hangs broken-loading broken-lies broken-lies_more broken-prints broken-nowhere
+  broken-relative)
 
 add_test(NAME sdk-headers COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/sdk/headers.sh
   ${PROJECT_SOURCE_DIR} ${REPX_PLUGIN_DIR})

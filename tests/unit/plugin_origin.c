@@ -58,6 +58,13 @@ int main(void)
     ok(!p && strstr(err.text, "liborigin_dep.so"),
        "a missing library of its own is named: %s", err.text);
     copy("liborigin_dep.so", "liborigin_dep.so");
+    REPX_AUTO_FREE char *library = repx_format("%s/liborigin_dep.so", root);
+    (void)chmod(library, 0666);
+    err = (struct repx_err){0};
+    ok(!plugin_load(paths, REPX_KIND_TRANSPORT, "origin", &err) &&
+           strstr(err.text, "liborigin_dep.so can be changed by everybody"),
+       "one that others may change is refused: %s", err.text);
+    (void)chmod(library, 0644);
     struct plugin *a = plugin_load(paths, REPX_KIND_TRANSPORT, "origin", &err);
     ok(a, "with it beside, by $ORIGIN, it loads %s", err.text);
     struct plugin *b = plugin_load(paths, REPX_KIND_TRANSPORT, "broken", &err);

@@ -70,7 +70,22 @@ static const struct {
     {"magic", "magic is 0000000000000011"},
     {"slot", "exit_status is NULL"},
     {"symbol", "exports no symbol repx_plugin_v0"},
+    {"lies_more", "descriptor says it is 60000 bytes, but memory ends before that"},
+    {"relative", "looks for its libraries in \"lib\", which depends on where repx is"},
+    {"nowhere", "looks for its libraries in \"\", which depends on where repx is"},
 };
+
+/* The same without a manifest: what is wrong with the file comes first. */
+static void of_a_file_alone_too(const struct repx_buf *so, const char *want)
+{
+    struct repx_err err = {0};
+    REPX_AUTO_FREE char *file = install(so);
+    REPX_AUTO_FREE char *ini = repx_format("%.*s.ini", (int)strlen(file) - 3, file);
+
+    (void)unlink(ini);
+    ok(plugin_probe(file, 1000, &err) < 0 && strstr(err.text, want), "alone: %s",
+       err.text);
+}
 
 static void what_plugins_do_is_told(void)
 {
@@ -78,6 +93,7 @@ static void what_plugins_do_is_told(void)
         REPX_AUTO_BUF struct repx_buf so = {0};
         take(cases[i].built, &so);
         probe_says(cases[i].built, &so, cases[i].want);
+        of_a_file_alone_too(&so, cases[i].want);
     }
 }
 
@@ -117,7 +133,16 @@ static void good_ones_pass_and_names_count(void)
     (void)unlink(ini);
     ok(plugin_probe(file, 5000, &err) < 0 && strstr(err.text, "has no manifest"), "%s",
        err.text);
-    ok(plugin_probe("/etc/passwd", 5000, &err) < 0 && strstr(err.text, "KIND-NAME.so"),
+    ok(plugin_probe("/etc/passwd", 5000, &err) < 0 &&
+           strstr(err.text, "is no ELF file"),
+       "%s", err.text);
+    REPX_AUTO_FREE char *other = repx_format("%s/mine.so", root);
+    put(other, so.data, so.len);
+    ok(plugin_probe(other, 5000, &err) < 0 && strstr(err.text, "KIND-NAME.so"), "%s",
+       err.text);
+    REPX_AUTO_FREE char *pipe = repx_format("%s/pipe.so", root);
+    ok(mkfifo(pipe, 0644) == 0 && plugin_probe(pipe, 5000, &err) < 0 &&
+           strstr(err.text, "is no regular file"),
        "%s", err.text);
     ok(plugin_probe("/none/transport-x.so", 5000, &err) < 0 && err.code == REPX_E_NOENT,
        "%s", err.text);

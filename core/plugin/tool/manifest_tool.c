@@ -4,20 +4,27 @@
  * afterwards (stripped it, for one): the manifest holds its digest.
  *
  * --if-built: when there is no such file, do nothing (a helper is built before it). */
+#define _GNU_SOURCE /* pipe2 */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
 #include <kit/file.h>
 
 #include "core/plugin/descriptor.h"
+#include "core/plugin/elf.h"
 #include "core/plugin/tool/manifest_write.h"
 #include "core/wire/digest.h"
+
+#define PATIENCE_MS 10000
 
 static int digest_of_file(const char *path, char hex[DIGEST_HEX], struct repx_err *err)
 {
@@ -34,10 +41,12 @@ static int digest_of_file(const char *path, char hex[DIGEST_HEX], struct repx_er
 
 static int inspect(const char *path, struct repx_plugin *plugin, struct repx_err *err)
 {
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const struct repx_plugin *(*entry)(void) = NULL;
     union plugin_ops ops;
 
+    if (elf_check(path, err) < 0)
+        return -1;
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *why = dlerror();
         return repx_fail(err, REPX_E_UNSUPPORTED, "%s", why ? why : "cannot be loaded");
@@ -109,10 +118,62 @@ static int write_manifest(const char *so, struct repx_err *err)
     return repx_write_file(AT_FDCWD, ini, text.data, text.len, 0644, err);
 }
 
+static const char *how_it_ended(pid_t pid, int late)
+{
+    int status = 0;
+
+    if (pid < 0)
+        return "cannot be tried: no child can be started";
+    (void)waitpid(pid, &status, 0);
+    if (late)
+        return "does not come back when it is loaded";
+    return WIFSIGNALED(status) ? "crashes when it is loaded"
+                               : "ends the process when it is loaded";
+}
+
+/* In a child, which the plugin may end, crash or stop as it is loaded. It says one byte when
+ * it has come to its end. */
+static void be_child(const char *so, int to)
+{
+    struct repx_err err = {0};
+
+    (void)dup2(STDERR_FILENO, STDOUT_FILENO);
+    int bad = write_manifest(so, &err) < 0;
+    if (bad)
+        fprintf(stderr, "repx-manifest: %s: %s\n", so, err.text);
+    (void)!write(to, bad ? "n" : "y", 1);
+    _exit(0);
+}
+
+static int write_in_child(const char *so)
+{
+    int ends[2];
+    char said = 0;
+
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        perror("repx-manifest: pipe");
+        return 1;
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        be_child(so, ends[1]);
+    (void)close(ends[1]);
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
+    int late = pid > 0 && poll(&p, 1, PATIENCE_MS) == 0;
+    if (late)
+        (void)kill(pid, SIGKILL);
+    if (late || read(ends[0], &said, 1) != 1)
+        said = 0;
+    (void)close(ends[0]);
+    const char *how = how_it_ended(pid, late);
+    if (!said)
+        fprintf(stderr, "repx-manifest: %s: %s\n", so, how);
+    return said != 'y';
+}
+
 int main(int argc, char **argv)
 {
     int if_built = argc > 2 && strcmp(argv[1], "--if-built") == 0;
-    struct repx_err err = {0};
 
     if (argc != 2 + if_built || argv[1 + if_built][0] == '-') {
         fprintf(stderr, "usage: repx-manifest [--if-built] KIND-NAME.so\n");
@@ -124,9 +185,5 @@ int main(int argc, char **argv)
     /* dlopen looks for a name without a slash elsewhere. */
     REPX_AUTO_FREE char *path =
         strchr(so, '/') ? repx_strdup(so) : repx_format("./%s", so);
-    if (write_manifest(path, &err) < 0) {
-        fprintf(stderr, "repx-manifest: %s: %s\n", so, err.text);
-        return 1;
-    }
-    return 0;
+    return write_in_child(path);
 }

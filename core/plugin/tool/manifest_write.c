@@ -63,7 +63,7 @@ static void add_field(struct repx_buf *to, const struct repx_field *f)
         add_number(to, "min", f->min);
         add_number(to, "max", f->max);
     }
-    if (f->initial)
+    if (f->initial && !(f->flags & REPX_FIELD_SECRET))
         add(to, "initial", f->initial);
     add(to, "help", f->help);
 }
