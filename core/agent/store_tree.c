@@ -36,8 +36,11 @@ static int component_check(const char *path, const char *p, size_t n,
         return repx_fail(err, REPX_E_CORRUPT, "'%.200s...': a name is too long", path);
     for (size_t i = 0; i < n; i++) {
         if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f) {
-            return repx_fail(err, REPX_E_CORRUPT, "'%.200s': holds a control character",
-                             path);
+            return repx_fail(
+                err, REPX_E_CORRUPT,
+                "'%.200s': holds a control character (a tab, a line break); "
+                "rename it",
+                path);
         }
     }
     return 0;
