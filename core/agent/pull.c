@@ -16,6 +16,7 @@
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
 #include "core/agent/store_fs.h"
+#include "core/wire/endian.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -177,9 +178,9 @@ static int list_end(struct call *c, struct repx_err *err)
 
 static void put_u32(struct repx_buf *to, uint32_t v)
 {
-    const uint8_t b[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16),
-                          (uint8_t)(v >> 24)};
+    uint8_t b[4];
 
+    le32_put(b, v);
     repx_buf_add(to, b, sizeof(b));
 }
 
@@ -212,8 +213,7 @@ static int put_file(struct answer *a, int fd, int64_t at, int64_t left,
         }
         if (n == 0)
             break;
-        for (size_t i = 0; i < 4; i++)
-            a->bytes.data[head + i] = (char)((uint32_t)n >> (8 * i));
+        le32_put((uint8_t *)a->bytes.data + head, (uint32_t)n);
         a->bytes.len += (size_t)n;
         at += n;
         left -= n;

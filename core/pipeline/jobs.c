@@ -114,13 +114,6 @@ struct status_call {
     struct repx_err failed; /* while asking */
 };
 
-static int collect_status(void *ctx, const void *bytes, size_t n, struct repx_err *err)
-{
-    (void)err;
-    repx_buf_add(ctx, bytes, n);
-    return 0;
-}
-
 struct status_call *plan_status_begin(struct target *target, const struct plan *plan,
                                       const char *helper)
 {
@@ -140,7 +133,7 @@ struct status_call *plan_status_begin(struct target *target, const struct plan *
     }
     c->count = plan->count;
     c->call = session_call(target_session(target), V_STATUS, msg.data, msg.len,
-                           collect_status, &c->data);
+                           session_collect, &c->data);
     /* a refusal that comes while we still send is told by finish: it knows the text */
     if (session_send(c->call, repx_buf_text(&lines), lines.len, &c->failed) < 0 &&
         (c->failed.code == REPX_E_LINK || c->failed.code == REPX_E_CANCELED)) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/pipeline/pull.h"
+#include "core/wire/endian.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -17,12 +18,9 @@ struct reading {
     uint32_t left;        /* bytes of the chunk that are still to come */
 };
 
-static uint32_t u32(const char *p)
+static uint32_t number_at(const char *p)
 {
-    const unsigned char *b = (const unsigned char *)p;
-
-    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
-           (uint32_t)b[3] << 24;
+    return le32_get((const uint8_t *)p);
 }
 
 static int odd(struct repx_err *err)
@@ -40,7 +38,7 @@ static int part_end(struct reading *r, const char *broken, struct repx_err *err)
 /* r->head holds 4 bytes or more; 1 when more of it is needed. */
 static int head_read(struct reading *r, struct repx_err *err)
 {
-    uint32_t n = u32(r->head.data);
+    uint32_t n = number_at(r->head.data);
 
     if (r->part >= r->count)
         return odd(err);
@@ -49,7 +47,7 @@ static int head_read(struct reading *r, struct repx_err *err)
     if (n == PULL_BROKEN) {
         if (r->head.len < 8)
             return 1;
-        uint32_t length = u32(r->head.data + 4);
+        uint32_t length = number_at(r->head.data + 4);
         if (length > BROKEN_LONGEST)
             return odd(err);
         return r->head.len < 8 + (size_t)length ? 1
@@ -68,7 +66,7 @@ static size_t head_need(const struct reading *r)
         return 4 - r->head.len;
     if (r->head.len < 8)
         return 8 - r->head.len;
-    return 8 + (size_t)u32(r->head.data + 4) - r->head.len;
+    return 8 + (size_t)number_at(r->head.data + 4) - r->head.len;
 }
 
 static int on_data(void *ctx, const void *bytes, size_t n, struct repx_err *err)

@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "exchange.h"
 
-static int collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
-{
-    (void)err;
-    if (ctx)
-        repx_buf_add(ctx, bytes, n);
-    return 0;
-}
-
 int session_upload(struct session *s, uint16_t verb, const struct repx_buf *msg,
                    const struct repx_buf *upload, struct repx_buf *data,
                    struct repx_err *err)
 {
-    struct session_call *c = session_call(s, verb, msg->data, msg->len, collect, data);
+    struct session_call *c =
+        session_call(s, verb, msg->data, msg->len, session_collect, data);
 
     /* A refusal that comes while we still send is told by finish: it knows the text. */
     if (session_send(c, upload->data, upload->len, err) < 0 &&

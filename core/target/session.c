@@ -393,7 +393,7 @@ int session_poll(struct session_call *c, int64_t deadline_ms, struct repx_err *e
     return 0;
 }
 
-static int collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+int session_collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
 {
     (void)err;
     if (ctx)
@@ -406,5 +406,6 @@ static int collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
 int session_ask(struct session *s, uint16_t verb, const void *msg, size_t n,
                 struct repx_buf *data, struct repx_buf *fields, struct repx_err *err)
 {
-    return session_finish(session_call(s, verb, msg, n, collect, data), fields, err);
+    return session_finish(session_call(s, verb, msg, n, session_collect, data), fields,
+                          err);
 }

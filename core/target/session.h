@@ -48,6 +48,8 @@ int session_finish(struct session_call *c, struct repx_buf *fields,
 int session_poll(struct session_call *c, int64_t deadline_ms, struct repx_err *err);
 void session_cancel(struct session_call *c); /* and frees it */
 
+/* For `data` of a call: ctx is the struct repx_buf that takes all of it, or NULL. */
+int session_collect(void *ctx, const void *bytes, size_t n, struct repx_err *err);
 /* A call whose response is small: all data into *data (may be NULL). */
 int session_ask(struct session *s, uint16_t verb, const void *msg, size_t n,
                 struct repx_buf *data, struct repx_buf *fields, struct repx_err *err);

@@ -93,20 +93,13 @@ static int32_t room(void *ctx, uint64_t *bytes, uint64_t *inodes, struct repx_er
     return 0;
 }
 
-static int collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
-{
-    (void)err;
-    repx_buf_add(ctx, bytes, n);
-    return 0;
-}
-
 static int32_t have(void *ctx, const uint8_t *digests, uint64_t count, uint8_t *bits,
                     struct repx_err *err)
 {
     const struct sync_host *h = ctx;
     REPX_AUTO_BUF struct repx_buf answers = {0};
     struct session_call *c =
-        session_call(h->session, V_HAVE, NULL, 0, collect, &answers);
+        session_call(h->session, V_HAVE, NULL, 0, session_collect, &answers);
 
     if (session_send(c, digests, (size_t)count * REPX_DIGEST_LEN, err) < 0) {
         session_cancel(c);

@@ -7,6 +7,7 @@
 
 #include "core/target/sync_delta.h"
 #include "core/target/sync_own.h"
+#include "core/wire/endian.h"
 #include "core/wire/msg.h"
 #include "core/wire/pack.h"
 #include "core/wire/verbs.h"
@@ -21,15 +22,6 @@ struct missing {
                  uint64_t length);
     void *ctx;
 };
-
-static uint64_t number_at(const uint8_t *p)
-{
-    uint64_t n = 0;
-
-    for (int i = 7; i >= 0; i--)
-        n = n << 8 | p[i];
-    return n;
-}
 
 static int here_order(const void *a, const void *b)
 {
@@ -83,9 +75,9 @@ static int64_t take(struct missing *m, const uint8_t *p, size_t n, struct repx_e
 
     if (n < PACK_HEAD || (mode & PACK_PARTS && n < HERE_HEAD))
         return 0;
-    uint64_t length = number_at(p + REPX_DIGEST_LEN + 1);
+    uint64_t length = le_get(p + REPX_DIGEST_LEN + 1, 8);
     if (mode & PACK_PARTS) {
-        bytes = number_at(p + PACK_HEAD);
+        bytes = le_get(p + PACK_HEAD, 8);
         if (bytes > length || length > PACK_OBJECT_MAX) {
             return repx_fail(err, REPX_E_CORRUPT,
                              "the agent has more of a file than there is");

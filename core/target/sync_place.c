@@ -106,13 +106,6 @@ void sync_trees_forget(struct sync_host *h)
     h->tree_count = 0;
 }
 
-static int collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
-{
-    (void)err;
-    repx_buf_add(ctx, bytes, n);
-    return 0;
-}
-
 /* One character a tree: '1' when it stands. */
 static int ask_standing(struct sync_host *h, struct repx_buf *answers,
                         struct repx_err *err)
@@ -127,7 +120,7 @@ static int ask_standing(struct sync_host *h, struct repx_buf *answers,
         repx_buf_add(&names, h->trees[i].name, n);
     }
     struct session_call *c =
-        session_call(h->session, V_STANDS, NULL, 0, collect, answers);
+        session_call(h->session, V_STANDS, NULL, 0, session_collect, answers);
     if (session_send(c, names.data, names.len, err) < 0) {
         session_cancel(c);
         return -1;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/wire/endian.h"
+
 #define IN_HEAD 0
 #define IN_RANGE_HEAD 1
 #define IN_BYTES 2
@@ -12,21 +14,6 @@ void pack_init(struct pack *p, const struct pack_sink *sink)
     *p = (struct pack){.sink = *sink};
 }
 
-static uint64_t number(const uint8_t *at, int bytes)
-{
-    uint64_t n = 0;
-
-    while (bytes-- > 0)
-        n = n << 8 | at[bytes];
-    return n;
-}
-
-static void put_number(uint8_t *to, uint64_t n, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        to[i] = (uint8_t)(n >> (8 * i));
-}
-
 static int head_read(struct pack *p, struct pack_head *head, struct repx_err *err)
 {
     uint8_t mode = p->head[REPX_DIGEST_LEN];
@@ -34,7 +21,7 @@ static int head_read(struct pack *p, struct pack_head *head, struct repx_err *er
     memcpy(head->digest.bytes, p->head, REPX_DIGEST_LEN);
     head->executable = mode & PACK_EXEC;
     head->parts = (mode & PACK_PARTS) != 0;
-    head->length = number(p->head + REPX_DIGEST_LEN + 1, 8);
+    head->length = le_get(p->head + REPX_DIGEST_LEN + 1, 8);
     if (mode > (PACK_EXEC | PACK_PARTS) || head->length > PACK_OBJECT_MAX) {
         return repx_fail(err, REPX_E_CORRUPT,
                          "the pack is malformed: mode %u, length %llu", mode,
@@ -64,9 +51,9 @@ static int object_begin(struct pack *p, struct repx_err *err)
 
 static int range_begin(struct pack *p, struct repx_err *err)
 {
-    uint64_t at = number(p->head, 8);
+    uint64_t at = le_get(p->head, 8);
 
-    p->left = number(p->head + 8, 4);
+    p->left = le_get(p->head + 8, 4);
     if (!p->left)
         return object_end(p, err);
     if (at < p->at || at > p->length || p->left > p->length - at) {
@@ -147,11 +134,11 @@ void pack_head_put(uint8_t to[PACK_HEAD], const struct pack_head *head)
     memcpy(to, head->digest.bytes, REPX_DIGEST_LEN);
     to[REPX_DIGEST_LEN] =
         (uint8_t)((head->executable ? PACK_EXEC : 0) | (head->parts ? PACK_PARTS : 0));
-    put_number(to + REPX_DIGEST_LEN + 1, head->length, 8);
+    le_put(to + REPX_DIGEST_LEN + 1, 8, head->length);
 }
 
 void pack_range_put(uint8_t to[PACK_RANGE], uint64_t at, uint32_t length)
 {
-    put_number(to, at, 8);
-    put_number(to + 8, length, 4);
+    le_put(to, 8, at);
+    le_put(to + 8, 4, length);
 }

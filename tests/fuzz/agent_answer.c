@@ -73,6 +73,14 @@ int session_finish(struct session_call *c, struct repx_buf *fields,
     return rc;
 }
 
+int session_collect(void *ctx, const void *bytes, size_t n, struct repx_err *err)
+{
+    (void)err;
+    if (ctx)
+        repx_buf_add(ctx, bytes, n);
+    return 0;
+}
+
 /* NOLINTNEXTLINE(readability-function-size): as in session.h */
 int session_ask(struct session *s, uint16_t verb, const void *msg, size_t n,
                 struct repx_buf *data, struct repx_buf *fields, struct repx_err *err)
