@@ -77,6 +77,7 @@ void untested(const char *fmt, ...)
 void group(const char *name, void (*run)(struct conform *c), struct conform *c,
            unsigned seconds)
 {
+    char last[LINE_MAX_LEN]; /* check writes its own line where this one stands */
     int status = 0;
 
     (void)fprintf(tap, "# %s\n", name);
@@ -93,15 +94,17 @@ void group(const char *name, void (*run)(struct conform *c), struct conform *c,
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     (void)kill(-pid, SIGKILL); /* what it left behind in its group */
+    memcpy(last, report->last, sizeof(last));
+    last[sizeof(last) - 1] = 0;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
         (void)check(0, "%s: comes to its end within %u s; hangs after: %s", name,
-                    seconds, report->last);
+                    seconds, last);
     } else if (WIFSIGNALED(status)) {
         (void)check(0, "%s: does not crash (%s); last: %s", name,
-                    strsignal(WTERMSIG(status)), report->last);
+                    strsignal(WTERMSIG(status)), last);
     } else if (WEXITSTATUS(status) != 0) {
         (void)check(0, "%s: never ends the process (status %d); last: %s", name,
-                    WEXITSTATUS(status), report->last);
+                    WEXITSTATUS(status), last);
     }
 }
 

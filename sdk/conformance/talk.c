@@ -36,8 +36,10 @@ static int take(struct talk *t, struct turn *turn, uint32_t channel,
         return -1;
     if (n > (int64_t)room || n < REPX_AGAIN)
         return repx_fail(err, REPX_E_FAILED, "read answered %lld", (long long)n);
-    if (n > 0)
+    if (n > 0) {
         to->len += (size_t)n;
+        to->data[to->len] = 0; /* it is read as text, too */
+    }
     if (n == 0)
         turn->ended[channel] = 1;
     return 0;
