@@ -28,6 +28,7 @@ repx_broken_plugin(older BROKEN_VTABLE=offsetof\(struct\ repx_transport_ops,logi
 
 repx_unit_test(manifest plugin)
 target_sources(test-manifest PRIVATE ${PROJECT_SOURCE_DIR}/core/plugin/tool/manifest_write.c)
+repx_fuzz_target(plugin_elf plugin)
 repx_fuzz_target(manifest plugin)
 
 # A transport from the command line, for the tests against a real sshd.
