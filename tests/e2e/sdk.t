@@ -41,6 +41,8 @@ check 'any name and any directory will do: a word of C, blanks and quotes' '
 	odd="$WORK/a b/it\"s \$HOME" && mkdir "$WORK/a b" && repx plugin new scheduler if "$odd" && make -C "$odd" CFLAGS="-O1 -Wall -Wextra -Werror" &&
 	BATCH_DIR="$WORK/odd-batch" repx-plugin-test "$odd/plugins/sched-if.so" --config "$odd/test.toml" --part faults'
 check 'where nothing can be written, that is told' 'must_fail repx plugin new sync mine /none/deep 2>err; grep "/none/deep: No such file" err'
+check 'make says what is missing where the SDK is not found' '
+	must_fail env PKG_CONFIG_PATH=/none make -C made-sync 2>err; grep "set PKG_CONFIG_PATH" err'
 check 'a directory that exists is left alone' '
 	must_fail repx plugin new sync mine made-sync 2>err; grep "exists" err'
 check 'a name that is none is refused' 'must_fail repx plugin new sync ../x 2>err; grep "no name for a plugin" err'
