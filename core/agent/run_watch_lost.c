@@ -60,6 +60,21 @@ static void compare(struct watch *w)
     w->compared = w->queue.t;
 }
 
+/* Everything that it waits for has succeeded. */
+static int is_fed(const struct watch *w, size_t i)
+{
+    json_t *plan = run_plan(w->run, i, NULL);
+    const json_t *deps = json_object_get(plan, "deps");
+    int fed = plan != NULL;
+
+    for (size_t k = 0; k < json_array_size(deps); k++) {
+        size_t d = (size_t)json_integer_value(json_array_get(deps, k));
+        fed &= d < i && w->state.terminal[d] && w->state.status[d] == JOB_SUCCEEDED;
+    }
+    json_decref(plan);
+    return fed;
+}
+
 static struct testimony testimony_of(struct watch *w, size_t i, int64_t now)
 {
     const struct watched *j = w->jobs + i;
@@ -82,6 +97,7 @@ static struct testimony testimony_of(struct watch *w, size_t i, int64_t now)
                faccessat(w->run->dir, "cancel", F_OK, 0) == 0;
     struct unit_said said = unit_said(w->site, j->key, j->index);
     t.said = said.reason;
+    t.fed = t.state == REPX_STATE_CANCELED && is_fed(w, i);
     t.said_may_return = said.may_return;
     return t;
 }

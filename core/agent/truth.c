@@ -40,11 +40,13 @@ static const char *scheduler_reason(const struct testimony *t)
     }
 }
 
-/* Cancelled, and not because of a dependency or to make room. */
+/* Cancelled, and not because of a dependency or to make room. What was cancelled while it
+ * waited for others has that word, too: but then nothing they did is why. */
 static int by_hand(const struct testimony *t)
 {
-    return t->state == REPX_STATE_CANCELED && !is(t->word, "dependency") &&
-           !is(t->word, "preempted");
+    if (t->state != REPX_STATE_CANCELED || is(t->word, "preempted"))
+        return 0;
+    return !is(t->word, "dependency") || t->fed || t->gone_ms >= t->lost_ms;
 }
 
 /* By hand, or by repx before it started: were it to come, it would find the mark before its

@@ -24,6 +24,7 @@ struct testimony {
     const char *said;    /* the daemon's: a fixed word, or NULL */
     int said_may_return; /* that word tells that it may come again */
     int marked;          /* a user of repx cancelled it */
+    int fed;             /* records: all that it waits for has succeeded */
     int64_t
         gone_ms; /* since when the queue lacks it as something that goes on; -1: it has it */
     int64_t lost_ms; /* how long records may take */

@@ -39,6 +39,17 @@ static int broke(struct session *s, const struct repx_err *why)
     return -1;
 }
 
+/* The transport's own words say what happened, and not what to do. */
+static int link_lost(struct session *s, struct repx_err *why)
+{
+    if (s->hello_seen) {
+        (void)repx_wrap(why,
+                        "the connection to the agent was lost: run the same again, "
+                        "it goes on where this stopped");
+    }
+    return broke(s, why);
+}
+
 static int link_ended(struct session *s)
 {
     REPX_AUTO_FREE char *errors = session_last_line(repx_buf_text(&s->errors));
@@ -103,7 +114,7 @@ static int read_output(struct session *s)
         return link_ended(s);
     }
     if (n < 0)
-        return broke(s, &err);
+        return link_lost(s, &err);
     s->stats.bytes_received += (uint64_t)n;
     s->asked = 0;
     s->heard = session_now(s);
@@ -204,7 +215,7 @@ int session_pump(struct session *s, int64_t deadline_ms)
     int64_t n = s->ops->wait(s->transport, &item, 1, sizeof(item),
                              next_look(s, deadline_ms), &err);
     if (n < 0)
-        return broke(s, &err);
+        return link_lost(s, &err);
     if (n == 0)
         return silence(s);
     moved = session_move(s);

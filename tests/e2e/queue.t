@@ -65,3 +65,7 @@ check 'with a .bashrc that prints' '
 	home=$(getent passwd "$TB_SSH_USER" | cut -d: -f6) &&
 	as_user sh -c "echo \"echo welcome to the machine\" >$home/.bashrc" ;
 	status=0; repx run simulation-run --lab "$LAB" --target queue || status=$?; rm -f "$home/.bashrc"; exit $status'
+
+check 'a connection that is cut while a log is followed: what to do is said' '
+	repx log "$(jobs_of E | head -n 1)" -f --lab "$LAB" --target queue >out 2>err & pid=$!; sleep 2; "$TESTBED" drop-ssh "$cluster";
+	exits 1 wait $pid; cat err; grep "the connection to the agent .*: run the same again, it goes on" err'

@@ -18,8 +18,13 @@ stages = lag
 stages = silent
 [run lost]
 stages = after
+[run mute]
+stages = mute
 [stage lag]
 script = nap.sh
+output.x = $out/x
+[stage mute]
+script = copy.sh
 output.x = $out/x
 [stage silent]
 script = nap.sh
@@ -82,6 +87,16 @@ accounts stop
 strike silent
 check 'accounts that are down: the queue is asked all the same' '
 	shown "1 running" && sleep 11 && shown "1 running" && must_fail grep "could not be asked" out && repx stats cluster && repx explain "$(jobs_of silent)" --lab "$LAB" --target cluster | grep "left the queue"'
+
+# ---- an event that cannot be written ----
+
+slurm scontrol update partitionname=standard state=down
+repx run mute --lab "$LAB" --target cluster >/dev/null
+events=$(find "$TB_BASE/.repx/runs" -path '*/events' -newer "$LAB" | sort | tail -n 1)
+as_user mkdir "$events/n1" "$events/n2" # where their supervisors would write
+slurm scontrol update partitionname=standard state=up
+check 'what a supervisor could not tell is told from the record that it left, and soon' '
+	must_fail timeout 60 repx attach last --target cluster >out 2>err; cat out err; grep "FAIL .*-mute-.*not started: .*events" out && listed mute failed | grep "not started"'
 
 # ---- lost ----
 

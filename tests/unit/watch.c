@@ -194,6 +194,27 @@ static void tables(void)
     }
 }
 
+/* Slurm gives the same word for what was cancelled because of its producer, and for what
+ * somebody cancelled while it waited for one. */
+static void cancelled_while_waiting(void)
+{
+    static const char *const deps[] = {"[]", "[0]"};
+    struct scratch s;
+
+    open_run(&s, 1, ROW(1, "canceled", ",\"reason\":\"dependency\""));
+    scratch_run(&s, RUN, "fake", 2, deps);
+    submitted(&s, 0);
+    submitted(&s, 1);
+    event(&s, 200, "\"i\":0,\"e\":\"start\",\"n\":1");
+    event(&s, 20, "\"i\":1,\"e\":\"gone\"");
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 1), "3...", "while what it waits for goes on nothing is said");
+    event(&s, 10, "\"i\":0,\"e\":\"end\",\"n\":1,\"ok\":true");
+    run_look(&s.site, RUN, 0);
+    is(is_now(&s, 1), "2 cancelled outside repx", "when that succeeded it was by hand");
+    scratch_close(&s);
+}
+
 /* What a supervisor left that could write no event: attempt.json, and a marker. */
 static const struct {
     const char *what, *key, *end, *marker;
@@ -459,6 +480,7 @@ int main(void)
        "lists of indices");
     tables();
     recorded();
+    cancelled_while_waiting();
     lost_and_blocked();
     elements();
     manners();
