@@ -12,6 +12,7 @@
 #include "core/pipeline/pull.h"
 #include "core/pipeline/table.h"
 #include "core/plan/plan.h"
+#include "table_file.h"
 
 struct pull_args {
     const char *glob, *to, *table;
@@ -137,11 +138,8 @@ static int pull_files(struct cli *cli, const struct pull_args *a,
 static int write_table(const struct pull_args *a, const struct repx_buf *csv,
                        struct repx_err *err)
 {
-    if (strcmp(a->table, "-") != 0) {
-        if (repx_write_file(AT_FDCWD, a->table, csv->data, csv->len, 0666, err) < 0)
-            return repx_wrap(err, "table %s", a->table);
-        return 0;
-    }
+    if (strcmp(a->table, "-") != 0)
+        return table_file_write(a->table, csv, a->force, err);
     ui_flush();
     return repx_write_all(STDOUT_FILENO, csv->data, csv->len) < 0
                ? repx_fail_errno(err, "standard output")
@@ -183,9 +181,9 @@ static int pull_main(struct cli *cli, const void *args, char **words, int count,
     const struct pull_args *a = args;
     struct job_set set = {0};
 
-    if (a->table && (a->glob || a->to || a->force || a->json)) {
+    if (a->table && (a->glob || a->to || a->json)) {
         return repx_fail(err, REPX_E_USAGE,
-                         "--table goes with none of --glob, --to, --force, --json");
+                         "--table goes with none of --glob, --to, --json");
     }
     if ((a->to && !*a->to) || (a->table && !*a->table) || (a->glob && !*a->glob)) {
         return repx_fail(err, REPX_E_USAGE,

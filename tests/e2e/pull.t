@@ -121,6 +121,10 @@ check 'a table of a run' '
 	same "540 540 595 595" "$(tail -n +2 t.csv | grep -oE "(540|595)" | sort | paste -sd " ")" &&
 	repx pull simulation-run --table - --lab "$LAB" | cmp - t.csv'
 
+check 'a table that was changed here is kept, what an earlier pull left is replaced' '
+	echo note >>t.csv && cp t.csv mine && must_fail repx pull simulation-run --table t.csv --lab "$LAB" 2>err && grep "t.csv: was changed here; --force replaces it" err &&
+	cmp t.csv mine && repx pull simulation-run --table t.csv --force --lab "$LAB" && ! grep note t.csv && repx pull "$E" --table t.csv --lab "$LAB" && test "$(wc -l <t.csv)" = 2 &&
+	ln -s t.csv link.csv && must_fail repx pull "$E" --table link.csv --lab "$LAB" && test -L link.csv && repx pull simulation-run --table t.csv --lab "$LAB"'
 check 'a table says what is missing: jobs that have not succeeded, results that are gone or changed' '
 	e=$(jobs_of E | sed -n 2p) && out=$BASE/outputs/$e/out/total.txt && mv "$out" keep && (repx pull simulation-run --table t2.csv --lab "$LAB" 2>err; test $? -eq 1) && cat err && grep "$e/out/total.txt" err;
 	s=$?; echo 99 >"$out"; (repx pull simulation-run --table t3.csv --lab "$LAB" 2>err; test $? -eq 1) && grep "manifest" err || s=1; mv keep "$out";
@@ -138,4 +142,4 @@ check 'behind a link, and while everything is collected' '
 	rm "$XDG_CONFIG_HOME/repx/config.toml"'
 
 check 'an unknown name is an error, exit 1; options that do not go together, too' '
-	(repx pull nosuch --lab "$LAB"; test $? -eq 1) && must_fail repx pull --table t.csv --force --lab "$LAB"'
+	(repx pull nosuch --lab "$LAB"; test $? -eq 1) && must_fail repx pull --table t.csv --glob x --lab "$LAB"'
