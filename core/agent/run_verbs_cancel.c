@@ -11,6 +11,7 @@
 #include "core/agent/state_check.h"
 #include "core/agent/submit.h"
 #include "core/agent/units_end.h"
+#include "core/agent/waiting.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 
@@ -20,7 +21,17 @@
 struct cancellation {
     struct run_state state;
     json_t *units; /* object: id -> {"id", "key", "i"} */
+    char *held;    /* jobs whose branches wait for room: none of their units tells it */
+    char *whole;   /* jobs of which a unit was submitted that stands for the whole */
 };
+
+static void mark_held(void *ctx, size_t job)
+{
+    const struct cancellation *c = ctx;
+
+    if (job < c->state.count)
+        c->held[job] = 1;
+}
 
 static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
 {
@@ -31,6 +42,11 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
     run_state_event(&c->state, event);
     if (strcmp(state_text(event, "e", ""), "submitted") != 0 || !id || !*id)
         return;
+    const char *phase = state_text(event, "phase", "main");
+    size_t job = (size_t)state_int(event, "i", 0);
+    if (job < c->state.count &&
+        (strcmp(phase, "main") == 0 || strcmp(phase, "gather") == 0))
+        c->whole[job] = 1;
     json_t *unit = unit_named(id, state_text(event, "key", ""));
     (void)json_object_set(unit, "i", json_object_get(event, "i"));
     (void)json_object_set_new(c->units, id, unit);
@@ -46,17 +62,21 @@ static int mark(struct site *site, const struct run *run, struct repx_err *err)
                            text ? strlen(text) : 2, 0666, err);
 }
 
-/* Units whose job has not ended. */
-static json_t *units_left(const struct cancellation *c)
+/* Units whose job has not succeeded: a step that saw the mark has ended its job, and the
+ * others of that are still in the queue. *left: those whose job has not ended. */
+static json_t *units_left(const struct cancellation *c, int64_t *left)
 {
     json_t *list = json_array();
 
+    *left = 0;
     for (void *at = json_object_iter(c->units); at;
          at = json_object_iter_next(c->units, at)) {
         json_t *unit = json_object_iter_value(at);
         size_t i = (size_t)state_int(unit, "i", 0);
-        if (i < c->state.count && !c->state.terminal[i])
-            (void)json_array_append(list, unit);
+        if (i >= c->state.count || c->state.status[i] == JOB_SUCCEEDED)
+            continue;
+        *left += !c->state.terminal[i];
+        (void)json_array_append(list, unit);
     }
     return list;
 }
@@ -83,13 +103,16 @@ static int tell(struct site *site, struct run *run, const struct cancellation *c
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < c->state.count; i++) {
-        if (c->state.terminal[i] || c->state.status[i] == JOB_RUNNING)
+        if (c->state.status[i] == JOB_SUCCEEDED ||
+            (c->state.status[i] == JOB_RUNNING && c->whole[i] && !c->held[i]))
             continue;
         json_t *plan = run_plan(run, i, err);
         if (!plan)
             return -1;
         live_clear(site, state_text(plan, "id", ""), run->id, NULL);
         json_decref(plan);
+        if (c->state.terminal[i])
+            continue;
         rc = event_write(site, run,
                          json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e",
                                    "cancelled", "by", "user"),
@@ -102,16 +125,16 @@ static int cancel_all(struct site *site, struct run *run, struct cancellation *c
                       struct repx_buf *fields, struct repx_err *err)
 {
     struct event_reader *r = event_reader_open(site, run, err);
-    int64_t n = r ? event_reader_poll(r, on_event, c, err) : -1;
+    int64_t n = r ? event_reader_poll(r, on_event, c, err) : -1, left;
 
-    json_t *units = units_left(c);
+    json_t *units = units_left(c, &left);
     int rc = n < 0 ? -1 : cancel_units(site, run, units, err);
     /* what started while the scheduler was asked is told by its own supervisor */
     if (rc == 0 && event_reader_poll(r, on_event, c, err) < 0)
         rc = -1;
     if (rc == 0)
         rc = tell(site, run, c, err);
-    msg_put_number(fields, F_COUNT, (int64_t)json_array_size(units));
+    msg_put_number(fields, F_COUNT, left);
     json_decref(units);
     event_reader_close(r);
     return rc;
@@ -127,15 +150,20 @@ int run_cancel(struct site *site, const char *run_id, struct repx_buf *fields,
         return -1;
     struct cancellation c = {.units = json_object()};
     run_state_init(&c.state, run->count);
+    c.held = repx_array(run->count + 1, 1);
+    c.whole = repx_array(run->count + 1, 1);
     int rc = mark(site, run, err);
     int held = rc == 0 && lease_take(site, "feed", SUBMITTER_MS, &epoch, NULL) == 0;
     if (rc == 0) {
+        request_each(site, run->id, mark_held, &c);
         submit_unfeed(site, run);
         rc = cancel_all(site, run, &c, fields, err);
     }
     if (held)
         lease_drop(site, "feed");
     json_decref(c.units);
+    free(c.held);
+    free(c.whole);
     run_state_finish(&c.state);
     run_close(run);
     return rc;

@@ -69,8 +69,14 @@ static void note_submitted(struct watched *j, const json_t *event)
 
     if (strncmp(phase, "step-", 5) == 0) {
         note_step(j, event);
-    } else if (has_key(event) && strcmp(phase, "scatter") != 0) {
+    } else if (has_key(event) && strcmp(phase, "scatter") == 0) {
+        if (j->key[0] && !j->by_scatter)
+            return;
         note_unit(j, event);
+        j->by_scatter = 1;
+    } else if (has_key(event)) {
+        note_unit(j, event);
+        j->by_scatter = 0;
         free(j->taken);
         j->taken = NULL;
     }
@@ -100,6 +106,7 @@ static void note(struct watch *w, const json_t *event)
         free(j->taken);
         j->taken = repx_strdup(state_text(event, "run", ""));
         note_unit(j, event);
+        j->by_scatter = 0;
     }
 }
 
@@ -173,7 +180,10 @@ static int resume(struct watch *w, struct repx_err *err)
     if (lease_take(w->site, "feed", 0, &epoch, NULL) < 0)
         return 0;
     lease_drop(w->site, "feed");
-    return submit_run(w->site, w->run->id, 0, -1, &fields, err);
+    int rc = submit_run(w->site, w->run->id, 0, -1, &fields, err);
+    if (rc == 0 && waits_for_room(w))
+        submit_others(w->site, w->run->id);
+    return rc;
 }
 
 static int watch_open(struct watch *w, struct site *site, struct run *run,

@@ -9,6 +9,7 @@
 /* The unit that stands for a job, and since when nobody knows it. */
 struct watched {
     char key[27];      /* "" until submitted */
+    int by_scatter;    /* the key is its scatter's: no gather of it is known */
     int64_t index;     /* within an array of jobs, else -1 */
     char *taken;       /* run that works on it, or NULL */
     int64_t submitted; /* t of that event */

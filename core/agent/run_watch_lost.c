@@ -15,6 +15,7 @@
 #include "core/agent/truth.h"
 #include "core/agent/unit_said.h"
 #include "core/agent/units_end.h"
+#include "core/agent/waiting.h"
 #include "core/wire/verbs.h"
 
 #define CANCEL_MS 60000
@@ -254,6 +255,77 @@ static int taken_back(struct watch *w, size_t i)
     return there <= 0 || strcmp(key, w->jobs[i].key) != 0;
 }
 
+/* What it was to follow was another run's gather, and that was withdrawn: the branches wait
+ * for room, and another gather comes after them. */
+static int lost_its_gather(const struct watch *w, size_t i)
+{
+    json_t *plan = w->jobs[i].ran ? NULL : run_plan(w->run, i, NULL);
+    const json_t *deps = json_object_get(plan, "deps");
+    int lost = 0;
+
+    for (size_t k = 0; k < json_array_size(deps); k++) {
+        size_t d = (size_t)json_integer_value(json_array_get(deps, k)), at;
+        int taken = d < i && !w->state.terminal[d] && w->jobs[d].taken;
+        json_t *producer = taken ? run_plan(w->run, d, NULL) : NULL;
+        REPX_AUTO_FREE char *run = NULL;
+        char key[27] = "";
+        lost |= producer &&
+                live_get(w->site, state_text(producer, "id", ""), &run, &at, key,
+                         NULL) > 0 &&
+                strcmp(key, w->jobs[d].key) != 0;
+        json_decref(producer);
+    }
+    json_decref(plan);
+    return lost;
+}
+
+/* It is to be handed over again. */
+static int withdraw(struct watch *w, size_t i, struct repx_err *err)
+{
+    json_t *plan = run_plan(w->run, i, err);
+    struct waiting waits;
+
+    if (!plan)
+        return -1;
+    live_clear(w->site, state_text(plan, "id", ""), w->run->id, w->jobs[i].key);
+    json_decref(plan);
+    (void)waiting_read(w->site, w->run->id, &waits);
+    waits.jobs++;
+    waits.t = state_now_ms();
+    int rc = waiting_write(w->site, w->run->id, &waits, err);
+    waiting_finish(&waits);
+    return rc < 0 ? -1
+                  : event_write(w->site, w->run,
+                                json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e",
+                                          "withdrawn", "reason", "waits for room"),
+                                err);
+}
+
+/* Its gather is there, though nobody lived to write that down: it goes by that. */
+static int goes_by_gather(struct watch *w, size_t i)
+{
+    struct watched *j = w->jobs + i;
+    json_t *plan = run_plan(w->run, i, NULL);
+    REPX_AUTO_FREE char *run = NULL;
+    char key[27] = "";
+    size_t at;
+    int there =
+        live_get(w->site, state_text(plan, "id", ""), &run, &at, key, NULL) > 0 &&
+        strcmp(run, w->run->id) == 0 && strcmp(key, j->key) != 0;
+
+    json_decref(plan);
+    json_t *claim = there ? claim_read(w->site, key, NULL) : NULL;
+    int claimed = claim && strcmp(state_text(claim, "by", ""), "void") != 0;
+    json_decref(claim);
+    if (!there || (!claimed && !queue_row(&w->queue, key, -1)))
+        return 0;
+    memcpy(j->key, key, sizeof(j->key));
+    j->submitted = w->queue.t;
+    j->gone = j->by_scatter = 0;
+    j->state = 0;
+    return 1;
+}
+
 static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *err)
 {
     struct watched *j = w->jobs + i;
@@ -267,6 +339,8 @@ static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *er
         return told < 0 ? -1 : 0;
     if (truth.verdict == TRUTH_LOST && follows_its_producer(w, i))
         return 0;
+    if (j->by_scatter && goes_by_gather(w, i))
+        return 0;
     if (truth.verdict == TRUTH_REQUEUED) {
         j->ran = 0;
         return event_write(w->site, w->run,
@@ -277,6 +351,8 @@ static int judge_one(struct watch *w, size_t i, int64_t now, struct repx_err *er
     int at_once = truth.verdict == TRUTH_CANCELLED || truth.verdict == TRUTH_NEVER;
     if (at_once && t.gone_ms < t.lost_ms && taken_back(w, i))
         return 0;
+    if (at_once && !t.marked && lost_its_gather(w, i))
+        return withdraw(w, i, err);
     return write_end(w, i, &truth, err);
 }
 

@@ -147,15 +147,14 @@ static size_t blocker(const struct submission *s, size_t i)
 static int add_gather(struct submission *s, size_t i, struct repx_err *err)
 {
     struct decided *d = s->jobs + i;
-    REPX_AUTO_FREE char *scatter = repx_strdup(d->scatter);
-    int ask = !scatter && d->missing && s->nodes != NODES_NO;
+    int ask = !d->scatter && d->missing && s->nodes != NODES_NO;
 
-    if (ask && submission_alive(s, i, "scatter", &scatter, err) < 0)
+    if (ask && submission_alive(s, i, "scatter", d->scatter_key, &d->scatter, err) < 0)
         return -1;
     d->missing = 0; /* what comes after this was withdrawn, if it is there */
-    if (!scatter)
+    if (!d->scatter)
         return 0;
-    json_t *deps = json_pack("[o]", submission_dep("ok", scatter, NULL));
+    json_t *deps = json_pack("[o]", submission_dep("ok", d->scatter, NULL));
     return submission_add(s, i, "gather", 0, deps, err) < 0 ? -1 : 1;
 }
 

@@ -26,6 +26,9 @@ int submit_run(struct site *site, const char *run_id, unsigned options, int out,
 /* Called by a supervisor after the end of its unit: hand over what waits for room, of its
  * own run first. Never waits for room, nor for another who does the same. */
 void submit_after(struct site *site, const char *run_id);
+/* Called by a session whose run waits, perhaps for a job of another run that waits and that
+ * nobody feeds any more: those that are due are fed, without waiting for anything. */
+void submit_others(struct site *site, const char *run_id);
 /* The feeder job of a run, with its key: waits for room. */
 int submit_backstop(struct site *site, const char *run_id, const char *key,
                     struct repx_err *err);

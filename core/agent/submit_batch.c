@@ -133,6 +133,10 @@ static void withdraw_scatter(struct submission *s, const struct pending *p)
     if (strcmp(p->phase, "gather") != 0 || !d->scatter)
         return;
     json_t *units = json_pack("[o]", unit_named(d->scatter, d->scatter_key));
+    (void)submission_event(s,
+                           json_pack("{s:I,s:s,s:s}", "i", (json_int_t)p->job, "e",
+                                     "withdrawn", "reason", "waits for room"),
+                           NULL);
     (void)units_end(&s->scheduler, units, CANCEL_MS, NULL);
     free(d->scatter);
     d->scatter = NULL;

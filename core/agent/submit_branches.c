@@ -68,17 +68,32 @@ static int gather_alone(struct steps *t, const char *scatter, struct repx_err *e
     return submission_gather_submit(t->s, t->job, deps, err);
 }
 
-/* 1 all are handed over, and the gather follows them; 0 some found no room; -1. */
+/* What of them is in the scheduler would be for nobody. */
+static int refuse_all(struct steps *t, struct repx_err *err)
+{
+    REPX_AUTO_FREE char *text = not_taken(t);
+
+    (void)units_end(&t->s->scheduler, steps_units(t), CANCEL_MS, NULL);
+    return repx_fail(err, REPX_E_FAILED, "%s", text);
+}
+
+/* 1 all are handed over, and the gather follows them; 0 that is to be gone on with later:
+ * there was no room, or no answer; -1. */
 static int branches_follow(struct steps *t, const char *gather, const char *scatter,
                            struct repx_err *err)
 {
-    if (!steps_all_given(t)) {
-        REPX_AUTO_FREE char *text = t->s->full ? NULL : not_taken(t);
-        return text ? repx_fail(err, REPX_E_FAILED, "%s", text) : 0;
-    }
-    if (!gather)
+    struct repx_err why = {0};
+    int rc = steps_open(t, 0, &why) < 0 || steps_give(t, &why) < 0 ? -1 : 0;
+
+    if (rc == 0 && !steps_all_given(t))
+        return t->s->full ? 0 : refuse_all(t, err);
+    if (rc == 0 && !gather)
         return gather_alone(t, scatter, err);
-    return amend_gather(t->s, gather, steps_sink(t), err) < 0 ? -1 : 1;
+    if (rc == 0)
+        rc = amend_gather(t->s, gather, steps_sink(t), &why);
+    if (rc == 0)
+        return 1;
+    return t->s->has_backstop ? 0 : repx_fail(err, why.code, "%s", why.text);
 }
 
 /* 0 the gather follows the branches, or comes later; 1 the scatter's unit is to fail. */
@@ -91,9 +106,9 @@ static int branches_give(struct steps *t, const char *scatter, struct repx_err *
     if (submission_gather_find(s, t->job, &gather, err) < 0)
         return -1;
     memcpy(key, s->jobs[t->job].seen, sizeof(key));
-    if (steps_open(t, 0, err) < 0 || steps_give(t, err) < 0)
-        return -1;
-    int rc = branches_follow(t, gather, scatter, err);
+    int rc = gather ? submission_gather_began(s, key, err) : 0;
+    if (rc == 0)
+        rc = branches_follow(t, gather, scatter, err);
     if (rc)
         return rc < 0 ? -1 : 0;
     if (submission_hold(s, t->job, scatter, err) < 0)
@@ -118,6 +133,8 @@ static int branches_submit(struct submission *s, size_t index, const char *key,
 {
     struct steps t = {.s = s, .job = index, .branches = branches};
 
+    if (submission_cancelled(s, err) < 0)
+        return -1;
     if (stands_alone(s, index, key))
         return submission_hold(s, index, key, err);
     if (s->nodes == NODES_NO)
@@ -141,7 +158,8 @@ int submit_branches(struct site *site, struct run *run, size_t index, const char
     int rc = submission_open(&s, site, run, err);
     s.fresh = 0;
     s.on_node = 1;
-    if (rc == 0 && strcmp(s.scheduler.name, "local") == 0)
+    s.has_backstop = rc == 0 && strcmp(s.scheduler.name, "local") != 0;
+    if (rc == 0 && !s.has_backstop)
         s.nodes = NODES_YES; /* our own queue takes all there is, from anybody */
     if (rc == 0)
         s.plan[index] = run_plan(run, index, err);
@@ -196,7 +214,7 @@ static int feed_branches(struct steps *t, struct repx_err *err)
     const char *id = state_text(s->plan[t->job], "id", "");
     char scatter[27];
 
-    if (!submission_last_key(s, id, "scatter", scatter))
+    if (!submission_last_key(s, s->run->id, id, "scatter", scatter))
         return repx_fail(err, REPX_E_CORRUPT, "%s: its scatter is not known", id);
     if (steps_open(t, 1, err) < 0 || steps_give(t, err) < 0)
         return -1;

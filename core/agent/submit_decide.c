@@ -11,7 +11,7 @@
 
 #include "core/agent/manifest.h"
 #include "core/agent/state_check.h"
-#include "core/agent/submit_own.h"
+#include "core/agent/submit_steps.h"
 #include "core/agent/waiting.h"
 #include "core/wire/verbs.h"
 
@@ -159,13 +159,14 @@ static int refuse_other(struct submission *s, const struct live *l,
                             err);
 }
 
-int submission_is_scatter(const struct submission *s, size_t job, const char *key)
+int submission_is_scatter(const struct submission *s, const char *run, size_t job,
+                          const char *key)
 {
     const char *id = state_text(s->plan[job], "id", "");
     char last[27];
 
     return strcmp(state_text(s->plan[job], "type", ""), "scatter-gather") == 0 &&
-           submission_last_key(s, id, "scatter", last) && strcmp(key, last) == 0;
+           submission_last_key(s, run, id, "scatter", last) && strcmp(key, last) == 0;
 }
 
 /* The unit lives: this run follows it. */
@@ -183,7 +184,7 @@ static int follow(struct submission *s, const struct live *l, const char *unit,
     d->unit = id && *id ? repx_strdup(id) : NULL;
     memcpy(d->key, l->key, sizeof(d->key));
     /* while its branches are to come, the scatter alone stands for the job */
-    d->halfway = ours && submission_is_scatter(s, l->job, l->key);
+    d->halfway = submission_is_scatter(s, l->run, l->job, l->key);
     if (ours && s->state.status[l->job] != JOB_UNKNOWN)
         return 0; /* its event is there */
     json_t *event = ours ? json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)l->job, "e",
@@ -441,7 +442,11 @@ static int decide_live(struct submission *s, struct live *l, const json_t *found
     /* it may have ended after its result was looked for */
     if (rc == 0 && is_free(s, l) && !decide_ended(s, l->job))
         rc = decide_done(s, l->job, err);
-    d->missing = d->what == DECIDE_NEW && strcmp(l->run, s->run->id) == 0;
+    int ours = strcmp(l->run, s->run->id) == 0;
+    d->missing = d->what == DECIDE_NEW && ours;
+    if (rc == 0 && !ours && is_free(s, l) &&
+        strcmp(state_text(s->plan[l->job], "type", ""), "scatter-gather") == 0)
+        rc = steps_end(s, l->run, l->job, err);
     return rc < 0 ? -1 : 0;
 }
 

@@ -316,6 +316,7 @@ static int feed_by_id(struct site *site, const char *run_id, enum feeder_who who
 struct others {
     struct site *site;
     const char *own, *key;
+    enum feeder_who who;
 };
 
 static int is_due(struct site *site, const char *run)
@@ -333,14 +334,21 @@ static int feed_other(void *ctx, const char *run)
     struct repx_err why = {0};
 
     if (strcmp(run, o->own) != 0 && is_due(o->site, run))
-        (void)feed_by_id(o->site, run, FEEDER_JOB, o->key, &why);
+        (void)feed_by_id(o->site, run, o->who, o->key, &why);
     return 0;
 }
 
 /* key: of this process, when it is a feeder job. */
 static void feed_others(struct site *site, const char *own, const char *key)
 {
-    struct others o = {site, own, key};
+    struct others o = {site, own, key, FEEDER_JOB};
+
+    (void)waiting_each(site, feed_other, &o);
+}
+
+void submit_others(struct site *site, const char *run_id)
+{
+    struct others o = {site, run_id, NULL, FEEDER_WATCH};
 
     (void)waiting_each(site, feed_other, &o);
 }
@@ -367,14 +375,14 @@ static int stay_for(void *ctx, const char *run)
         waiting_finish(&w);
     }
     if (ours)
-        (void)feed_by_id(o->site, run, FEEDER_BACKSTOP, o->key, &why);
+        (void)feed_by_id(o->site, run, o->who, o->key, &why);
     return 0;
 }
 
 int submit_backstop(struct site *site, const char *run_id, const char *key,
                     struct repx_err *err)
 {
-    struct others o = {site, run_id, key};
+    struct others o = {site, run_id, key, FEEDER_BACKSTOP};
     int rc = feed_by_id(site, run_id, FEEDER_BACKSTOP, key, err);
 
     feed_others(site, run_id, key);

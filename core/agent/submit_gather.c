@@ -13,16 +13,17 @@
 
 #define GATHER_TRIES 15 /* while the scheduler cannot be asked */
 
-int submission_alive(struct submission *s, size_t index, const char *part, char **id,
-                     struct repx_err *err)
+/* NOLINTNEXTLINE(readability-function-size): one of them is the error */
+int submission_alive(struct submission *s, size_t index, const char *part, char key[27],
+                     char **id, struct repx_err *err)
 {
-    char last[27];
+    const char *job = state_text(s->plan[index], "id", "");
 
-    if (!submission_last_key(s, state_text(s->plan[index], "id", ""), part, last))
+    if (!submission_last_key(s, s->run->id, job, part, key))
         return 0;
-    json_t *keys = json_pack("[s]", last);
+    json_t *keys = json_pack("[s]", key);
     json_t *rows = submission_find(s, keys, err);
-    const json_t *row = json_object_get(rows, last);
+    const json_t *row = json_object_get(rows, key);
     uint32_t state = scheduler_state(state_text(row, "state", "ended"));
     int rc = rows ? 0 : -1;
 
@@ -98,6 +99,24 @@ int submission_gather_find(struct submission *s, size_t index, char **id,
         return gather_void(s, key, id, err);
     return repx_fail(err, REPX_E_FAILED, "%s: the unit of its gather is not known: %s",
                      job, why.text);
+}
+
+int submission_gather_began(struct submission *s, const char *key, struct repx_err *err)
+{
+    json_t *keys = json_pack("[s]", key), *rows = NULL;
+
+    for (int i = 0; !rows && i < GATHER_TRIES; i++) {
+        if (i)
+            (void)poll(NULL, 0, HANDOVER_LOOK_MS);
+        rows = submission_find(s, keys, err);
+    }
+    const json_t *row = json_object_get(rows, key);
+    int began =
+        row && scheduler_state(state_text(row, "state", "")) != REPX_STATE_PENDING;
+    int asked = rows != NULL;
+    json_decref(rows);
+    json_decref(keys);
+    return asked ? began : -1;
 }
 
 int submission_gather_claimed(struct submission *s, size_t index)

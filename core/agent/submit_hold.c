@@ -26,9 +26,10 @@ static int leave_request(struct submission *s, size_t job, struct repx_err *err)
         free(w.reason);
         w.reason = repx_strdup(s->room);
     }
-    rc = request_leave(s->site, s->run->id, job, err);
+    /* a request that nobody looks for would keep the job from everybody */
+    rc = waiting_write(s->site, s->run->id, &w, err);
     if (rc == 0)
-        rc = waiting_write(s->site, s->run->id, &w, err);
+        rc = request_leave(s->site, s->run->id, job, err);
     waiting_finish(&w);
     return rc;
 }
@@ -122,7 +123,7 @@ void submission_requests(struct submission *s)
 int submission_request_stands(struct submission *s, size_t job, int there,
                               const char *key)
 {
-    if (!there || (key && submission_is_scatter(s, job, key)))
+    if (!there || (key && submission_is_scatter(s, s->run->id, job, key)))
         return 1;
     /* whoever handed the gather over may have died before it asked for it */
     if (!key || claim_there(s->site, key))

@@ -111,13 +111,14 @@ size_t submission_count(const struct submission *s, enum decision what);
 /* Fill s->jobs: results, live work of this and other runs, dead work. */
 int submission_decide(struct submission *s, struct repx_err *err);
 
-/* Is it the key of a scatter of this job and run? */
-int submission_is_scatter(const struct submission *s, size_t job, const char *key);
+/* Is it the key of the last scatter of this job in that run? */
+int submission_is_scatter(const struct submission *s, const char *run, size_t job,
+                          const char *key);
 
 /* ---- submit_unit.c ---- */
-/* The last key of a job's phase that was begun: 1; 0 there is none. */
-int submission_last_key(const struct submission *s, const char *job, const char *phase,
-                        char key[27]);
+/* The last key of a job's phase that was begun in a run: 1; 0 there is none. */
+int submission_last_key(const struct submission *s, const char *run, const char *job,
+                        const char *phase, char key[27]);
 /* Put a unit into the batch. deps is stolen. branch: -1, or explicit. */
 int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
                    json_t *deps, struct repx_err *err);
@@ -151,14 +152,19 @@ int submit_may(struct submission *s, size_t i, struct repx_err *err);
 int submission_branches(struct submission *s, size_t job, struct repx_err *err);
 
 /* ---- submit_gather.c ---- */
-/* Id of the unit of that part of the job in this run that is on its way, by what the
- * scheduler says (NULL: there is none; caller frees); -1 when it cannot be asked. */
-int submission_alive(struct submission *s, size_t index, const char *part, char **id,
-                     struct repx_err *err);
+/* The unit of that part of the job in this run that is on its way, by what the scheduler
+ * says: its key, and its id (NULL: there is none; caller frees). -1 when it cannot be asked. */
+/* NOLINTNEXTLINE(readability-function-size): one of them is the error */
+int submission_alive(struct submission *s, size_t index, const char *part, char key[27],
+                     char **id, struct repx_err *err);
 /* Under the lease: the gather that S/live names for the job. 1 with *id (caller frees); 0: it
  * was never submitted, and its key is void now; -1. */
 int submission_gather_find(struct submission *s, size_t index, char **id,
                            struct repx_err *err);
+/* Is it past waiting? Then its branches were handed over before: the scheduler has started
+ * the scatter once more. -1 when it cannot be asked. */
+int submission_gather_began(struct submission *s, const char *key,
+                            struct repx_err *err);
 /* Has whoever submitted it, or the gather itself, said what it goes by? */
 int submission_gather_claimed(struct submission *s, size_t index);
 /* Submit the gather alone: 1; 0 it is to be tried later; -1. deps is stolen. */

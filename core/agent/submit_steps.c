@@ -10,6 +10,9 @@
 #include <kit/alloc.h>
 
 #include "core/agent/state_check.h"
+#include "core/agent/units_end.h"
+
+#define CANCEL_MS 60000
 
 static const char *job_id(const struct steps *t)
 {
@@ -122,7 +125,7 @@ static int know_part(struct steps *t, struct step *st, struct repx_err *err)
     size_t left = t->branches - st->given;
     char key[27], *id = NULL;
 
-    if (!submission_last_key(t->s, job_id(t), part, key))
+    if (!submission_last_key(t->s, t->s->run->id, job_id(t), part, key))
         return 0;
     int rc = unit_of_key(t->s, key, &id, err);
     if (rc <= 0)
@@ -323,6 +326,20 @@ int steps_give(struct steps *t, struct repx_err *err)
     return rc;
 }
 
+json_t *steps_units(const struct steps *t)
+{
+    json_t *units = json_array();
+
+    for (size_t i = 0; i < t->count; i++) {
+        for (size_t k = 0; k < t->items[i].count; k++) {
+            const struct part *p = t->items[i].parts + k;
+            if (!p->gone)
+                (void)json_array_append_new(units, unit_named(p->id, p->key));
+        }
+    }
+    return units;
+}
+
 json_t *steps_sink(const struct steps *t)
 {
     const struct step *sink = step_named(t, state_text(t->s->plan[t->job], "sink", ""));
@@ -335,4 +352,55 @@ json_t *steps_sink(const struct steps *t)
         }
     }
     return deps;
+}
+
+/* ---- of another run ---- */
+
+/* 1 there may be a part after it, which begins with branch *first then; 0; -1. */
+static int leave_part(struct submission *s, const char *key, json_t *units,
+                      size_t *first, struct repx_err *err)
+{
+    json_t *claim = NULL;
+    size_t count = array_count(s->site, key);
+    int rc = claim_make(s->site, key, CLAIM_VOID, s->scheduler.name, "", &claim, err);
+    const char *id = state_text(claim, "id", "");
+
+    if (rc == 0 && *id)
+        (void)json_array_append_new(units, unit_named(id, key));
+    json_decref(claim);
+    *first += count;
+    return rc < 0 ? -1 : count > 0;
+}
+
+static int leave_step(struct submission *s, const char *run, size_t job,
+                      const char *phase, json_t *units, struct repx_err *err)
+{
+    const char *id = state_text(s->plan[job], "id", "");
+    size_t first = 0;
+    char key[27];
+    int more = 1;
+
+    while (more > 0) {
+        REPX_AUTO_FREE char *part = submission_part(phase, first);
+        more = submission_last_key(s, run, id, part, key)
+                   ? leave_part(s, key, units, &first, err)
+                   : 0;
+    }
+    return more;
+}
+
+int steps_end(struct submission *s, const char *run, size_t job, struct repx_err *err)
+{
+    json_t *exes = json_object_get(s->plan[job], "exes"), *units = json_array();
+    int rc = 0;
+
+    for (void *at = json_object_iter(exes); rc == 0 && at;
+         at = json_object_iter_next(exes, at)) {
+        if (strncmp(json_object_iter_key(at), "step-", 5) == 0)
+            rc = leave_step(s, run, job, json_object_iter_key(at), units, err);
+    }
+    if (rc == 0)
+        return units_end(&s->scheduler, units, CANCEL_MS, err);
+    json_decref(units);
+    return rc;
 }

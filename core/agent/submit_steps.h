@@ -43,8 +43,14 @@ int steps_give(struct steps *t, struct repx_err *err);
 int steps_all_given(const struct steps *t);
 /* Is a unit of them in the scheduler? */
 int steps_alive(const struct steps *t);
+/* Those that the scheduler has, as units_end takes them. */
+json_t *steps_units(const struct steps *t);
 /* What the gather waits for: the end of all parts of the sink that the scheduler has. */
 json_t *steps_sink(const struct steps *t);
 void steps_close(struct steps *t);
+
+/* That run works on the job no more: its branches are for nobody, so those that the scheduler
+ * has are to end, and the others never run. -1 when it cannot be asked. */
+int steps_end(struct submission *s, const char *run, size_t job, struct repx_err *err);
 
 #endif

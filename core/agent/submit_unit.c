@@ -118,15 +118,15 @@ static int fresh_key(const struct submission *s, const char *job, const char *ph
     return -1;
 }
 
-int submission_last_key(const struct submission *s, const char *job, const char *phase,
-                        char key[27])
+int submission_last_key(const struct submission *s, const char *run, const char *job,
+                        const char *phase, char key[27])
 {
     char next[27];
     struct stat st;
     int found = 0;
 
     for (unsigned g = 0; g < GENERATIONS_MAX; g++) {
-        submission_key(s->run->id, job, phase, g, next);
+        submission_key(run, job, phase, g, next);
         REPX_AUTO_FREE char *path = repx_format("sub/%s", next);
         if (fstatat(s->site->state_fd, path, &st, 0) < 0)
             break;
