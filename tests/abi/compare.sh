@@ -48,7 +48,8 @@ not_growth() {
 }
 
 cd "$work"
-"${CC:-cc}" -std=gnu11 -g -O0 -fno-eliminate-unused-debug-types -shared -fPIC -I "$include" -o types.so "$here/types.c"
+"${CC:-cc}" -std=gnu11 -g -O0 -fno-eliminate-unused-debug-types -shared -fPIC \
+	-ffile-prefix-map="$here"=. -I "$include" -o types.so "$here/types.c"
 if [ -n "$write" ]; then
 	abidw --no-corpus-path --no-comp-dir-path --no-show-locs --no-elf-needed --out-file "$baseline.abixml" types.so
 	numbers >"$baseline.numbers"
