@@ -120,12 +120,15 @@ static void forget_old(void *ctx, const struct digest *digest)
     (void)store_unlinkat(s->site->state_fd, path);
 }
 
+/* Or is about to: S/next becomes S/live when its turn has come, so it is looked at first. */
 static int somebody_works(struct store *s, const char *job)
 {
-    REPX_AUTO_FREE char *path = repx_format("live/%s", job);
+    REPX_AUTO_FREE char *next = repx_format("next/%s", job);
+    REPX_AUTO_FREE char *live = repx_format("live/%s", job);
     struct stat st;
 
-    return store_lstat(s->site->state_fd, path, &st) == 0;
+    return store_lstat(s->site->state_fd, next, &st) == 0 ||
+           store_lstat(s->site->state_fd, live, &st) == 0;
 }
 
 /* ---- names ---- */

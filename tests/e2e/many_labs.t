@@ -75,12 +75,13 @@ while not os.path.exists(stop):
 print(f"{looks} looks, {len(seen)} versions, {gone} gone while looking")
 PY
 
-# The queue takes one more job of an id while one runs; a third is told to come again.
+# The queue takes one more job of an id while one runs; a third is told to come again, and so
+# is who decided just when the second became the first.
 submit() {
 	local try
 	for ((try = 0; try < 300; try++)); do
 		if repx run r --lab lab --stale rerun --detach >out 2>err; then return 0; fi
-		grep -q 'another script' err || { cat out err; return 1; }
+		grep -Eq 'another script|submitted it meanwhile; run again' err || { cat out err; return 1; }
 		sleep 0.05
 	done
 	return 1

@@ -33,6 +33,21 @@ static void work_in_progress_keeps_its_package(void)
     site_drop();
 }
 
+/* One job has ended, the next one has not begun: it was promised what it was queued with. */
+static void queued_work_keeps_its_package(void)
+{
+    static const struct file newer[] = {
+        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
+
+    site_make();
+    (void)transfer(JOB, package, COUNT(package));
+    (void)mkdirat(site.state_fd, "next", 0755);
+    ok(symlinkat("run 0 key", site.state_fd, "next/aaaa-hello-1.1") == 0, "one waits");
+    ok(transfer(JOB, newer, 1) == 1, "a newer package comes before it begins");
+    holds(JOB "/bin/hello", package[0].text, "the one it waits with keeps the name");
+    site_drop();
+}
+
 /* state_path on another file system: what is renamed must not be built there. */
 static void state_elsewhere(void)
 {
@@ -344,6 +359,7 @@ int main(void)
     if (!mkdtemp(base))
         return 1;
     work_in_progress_keeps_its_package();
+    queued_work_keeps_its_package();
     state_elsewhere();
     packages_that_are_the_same_tree();
     two_sessions_bring_the_same();
