@@ -189,6 +189,12 @@ static void say_summary(struct run_report *r)
     ui_say("%s", repx_buf_text(&b));
 }
 
+/* A supervisor may have written its end before the submitter wrote that it was accepted. */
+static int has_ended(const struct run_report *r, size_t i)
+{
+    return was(r, i, JOB_SUCCEEDED) || was(r, i, JOB_FAILED);
+}
+
 static void on_submitted(struct run_report *r, const struct run_event *e,
                          const char *phase)
 {
@@ -197,7 +203,8 @@ static void on_submitted(struct run_report *r, const struct run_event *e,
     if (was(r, e->index, JOB_QUEUED) || was(r, e->index, JOB_RUNNING))
         return; /* told before, or the scatter unit of the same job */
     r->submitted++;
-    now_is(r, e->index, JOB_QUEUED);
+    if (!has_ended(r, e->index))
+        now_is(r, e->index, JOB_QUEUED);
     if (!is_local) {
         say(r, "  [%zu/%zu] Submitted job %s%s as %s ID %s", number_of(r, e->index),
             r->todo, e->job, phase,
