@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "job.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +20,6 @@
 #include "core/wire/verbs.h"
 
 #define NFS_MAGIC 0x6969
-#define SCATTERS_MAX 100  /* generations of its key that are looked at */
 #define NFS_WAIT_MS 30000 /* longer than a client caches "there is no such file" */
 
 int unit_open(struct unit *u, const char *phase, int64_t branch, struct repx_err *err)
@@ -92,18 +90,10 @@ static int unit_was_second(const struct unit *u, const char *before)
 /* A scatter that was given up, and of which the job was submitted anew, may still start. */
 static int is_last_scatter(const struct unit *u)
 {
-    char key[27];
-    struct stat st;
-    int found = 0;
+    char last[27];
 
-    for (unsigned g = 0; g < SCATTERS_MAX; g++) {
-        submission_key(u->run->id, u->id, "scatter", g, key);
-        REPX_AUTO_FREE char *path = repx_format("sub/%s", key);
-        if (found)
-            return fstatat(u->site->state_fd, path, &st, 0) < 0;
-        found = strcmp(key, u->key) == 0;
-    }
-    return 1;
+    return !sub_last_key(u->site, u->run->id, u->id, "scatter", last) ||
+           strcmp(last, u->key) == 0;
 }
 
 /* 1 when S/live says that the job is this unit's: a scheduler may start again what has
@@ -139,9 +129,7 @@ static int unit_is_live(const struct unit *u)
 
     for (int64_t left = live ? 0 : producer_wait_ms(u); !live && left > 0;
          left -= 1000) {
-        int fd = openat(u->site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        repx_close_fd(&fd);
+        live_look_again(u->site);
         (void)nanosleep(&pause, NULL);
         live = unit_live(u);
     }
@@ -156,23 +144,6 @@ static const char *run_over(const struct unit *u)
     if (faccessat(u->run->dir, "stop", F_OK, 0) == 0)
         return "stop";
     return NULL;
-}
-
-/* Opening a directory anew makes an NFS client drop what it remembers of it. */
-static void look_again(const struct unit *u, const char *job)
-{
-    REPX_AUTO_FREE char *home = repx_format("outputs/%s", job);
-    REPX_AUTO_FREE char *repx = repx_format("outputs/%s/repx", job);
-    const char *const dirs[] = {"outputs", home, repx};
-
-    for (size_t i = 0; i < 3; i++) {
-        int fd = openat(u->site->base_fd, dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *d = fd < 0 ? NULL : fdopendir(fd);
-        if (d) {
-            (void)readdir(d);
-            (void)closedir(d);
-        }
-    }
 }
 
 /* 1 when producer `dep` succeeded under the planned work key. */
@@ -194,7 +165,7 @@ static int producer_ready(const struct unit *u, size_t dep, struct repx_err *err
             left = producer_wait_ms(u);
         if (left <= 0)
             break;
-        look_again(u, job);
+        result_look_again(u->site, job);
         (void)nanosleep(&pause, NULL);
     }
     json_decref(line);

@@ -240,6 +240,18 @@ static int follows_its_producer(const struct watch *w, size_t i)
     return follows;
 }
 
+/* Whose is the job by S/live? 1 with *run (caller frees) and its key, 0 nobody's. */
+static int live_of(const struct watch *w, size_t i, char **run, char key[27])
+{
+    json_t *plan = run_plan(w->run, i, NULL);
+    size_t at;
+    int there =
+        plan && live_get(w->site, state_text(plan, "id", ""), run, &at, key, NULL) > 0;
+
+    json_decref(plan);
+    return there;
+}
+
 /* The queue tells at once what became of a unit; that it was taken back, and that the job is
  * to have another, may be seen later. */
 static int taken_back(struct watch *w, size_t i)
@@ -247,12 +259,10 @@ static int taken_back(struct watch *w, size_t i)
     json_t *plan = run_plan(w->run, i, NULL);
     REPX_AUTO_FREE char *run = NULL;
     char key[27] = "";
-    size_t at;
 
     result_look_again(w->site, state_text(plan, "id", ""));
-    int there = live_get(w->site, state_text(plan, "id", ""), &run, &at, key, NULL);
     json_decref(plan);
-    return there <= 0 || strcmp(key, w->jobs[i].key) != 0;
+    return !live_of(w, i, &run, key) || strcmp(key, w->jobs[i].key) != 0;
 }
 
 /* What it was to follow was another run's gather, and that was withdrawn: the branches wait
@@ -264,16 +274,11 @@ static int lost_its_gather(const struct watch *w, size_t i)
     int lost = 0;
 
     for (size_t k = 0; k < json_array_size(deps); k++) {
-        size_t d = (size_t)json_integer_value(json_array_get(deps, k)), at;
+        size_t d = (size_t)json_integer_value(json_array_get(deps, k));
         int taken = d < i && !w->state.terminal[d] && w->jobs[d].taken;
-        json_t *producer = taken ? run_plan(w->run, d, NULL) : NULL;
         REPX_AUTO_FREE char *run = NULL;
         char key[27] = "";
-        lost |= producer &&
-                live_get(w->site, state_text(producer, "id", ""), &run, &at, key,
-                         NULL) > 0 &&
-                strcmp(key, w->jobs[d].key) != 0;
-        json_decref(producer);
+        lost |= taken && live_of(w, d, &run, key) && strcmp(key, w->jobs[d].key) != 0;
     }
     json_decref(plan);
     return lost;
@@ -305,15 +310,11 @@ static int withdraw(struct watch *w, size_t i, struct repx_err *err)
 static int goes_by_gather(struct watch *w, size_t i)
 {
     struct watched *j = w->jobs + i;
-    json_t *plan = run_plan(w->run, i, NULL);
     REPX_AUTO_FREE char *run = NULL;
     char key[27] = "";
-    size_t at;
-    int there =
-        live_get(w->site, state_text(plan, "id", ""), &run, &at, key, NULL) > 0 &&
-        strcmp(run, w->run->id) == 0 && strcmp(key, j->key) != 0;
+    int there = live_of(w, i, &run, key) && strcmp(run, w->run->id) == 0 &&
+                strcmp(key, j->key) != 0;
 
-    json_decref(plan);
     json_t *claim = there ? claim_read(w->site, key, NULL) : NULL;
     int claimed = claim && strcmp(state_text(claim, "by", ""), "void") != 0;
     json_decref(claim);

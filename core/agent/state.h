@@ -88,6 +88,10 @@ void run_state_finish(struct run_state *s);
 /* docs/state-format.md 1: "k" + 25 characters. */
 void submission_key(const char *run, const char *job, const char *phase,
                     unsigned generation, char key[27]);
+#define GENERATIONS_MAX 10000 /* of one phase of one job in one run */
+/* The key of the last generation that was begun: 1; 0 there is none. */
+int sub_last_key(const struct site *site, const char *run, const char *job,
+                 const char *phase, char key[27]);
 /* Create S/sub/KEY. */
 int sub_create(struct site *site, const char *key, struct repx_err *err);
 #define CLAIM_SUBMITTER 1
@@ -133,6 +137,8 @@ struct live_link {
 };
 int live_take(struct site *site, const char *job, const struct live_link *to,
               const char *seen, struct repx_err *err);
+/* What an NFS client remembers of S/live is dropped when that is opened anew. */
+void live_look_again(struct site *site);
 /* Remove it if it is this run's; and this key's, unless key is NULL. */
 void live_clear(struct site *site, const char *job, const char *run, const char *key);
 

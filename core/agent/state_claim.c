@@ -114,6 +114,24 @@ void submission_key(const char *run, const char *job, const char *phase,
     key[26] = 0;
 }
 
+int sub_last_key(const struct site *site, const char *run, const char *job,
+                 const char *phase, char key[27])
+{
+    char next[27];
+    struct stat st;
+    int found = 0;
+
+    for (unsigned g = 0; g < GENERATIONS_MAX; g++) {
+        submission_key(run, job, phase, g, next);
+        REPX_AUTO_FREE char *path = repx_format("sub/%s", next);
+        if (fstatat(site->state_fd, path, &st, 0) < 0)
+            break;
+        memcpy(key, next, sizeof(next));
+        found = 1;
+    }
+    return found;
+}
+
 int sub_create(struct site *site, const char *key, struct repx_err *err)
 {
     REPX_AUTO_FREE char *path = repx_format("sub/%s", key);

@@ -184,15 +184,19 @@ static void link_clear(struct site *site, const char *kind, const char *job,
         (void)unlinkat(site->state_fd, path, 0);
 }
 
+void live_look_again(struct site *site)
+{
+    int fd = openat(site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    repx_close_fd(&fd);
+}
+
 void live_clear(struct site *site, const char *job, const char *run, const char *key)
 {
     const struct live_owner owner = {run, key};
 
-    if (site_is_nfs(
-            site)) { /* it may be another's by now, who took it on another host */
-        int fd = openat(site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        repx_close_fd(&fd);
-    }
+    if (site_is_nfs(site)) /* another host may have taken it by now */
+        live_look_again(site);
     link_clear(site, "live", job, &owner);
 }
 

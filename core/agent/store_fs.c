@@ -220,25 +220,32 @@ int store_fail(struct repx_err *err, const char *root, const char *path)
     return -1;
 }
 
+/* The next piece of a file: its length, 0 at the end, -1. */
+static ssize_t next_chunk(int fd, char chunk[COPY_CHUNK])
+{
+    ssize_t n;
+
+    do {
+        n = read(fd, chunk, COPY_CHUNK);
+    } while (n < 0 && errno == EINTR);
+    store_worked();
+    return n;
+}
+
 int store_hash_fd(int fd, struct digest *out, uint64_t *length)
 {
     REPX_AUTO_FREE char *chunk = repx_alloc(COPY_CHUNK);
     struct digest_ctx ctx;
+    ssize_t n;
 
     *length = 0;
     digest_begin(&ctx);
-    for (;;) {
-        ssize_t n = read(fd, chunk, COPY_CHUNK);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return 0;
-        if (n == 0)
-            break;
+    while ((n = next_chunk(fd, chunk)) > 0) {
         digest_add(&ctx, chunk, (size_t)n);
         *length += (uint64_t)n;
-        store_worked();
     }
+    if (n < 0)
+        return 0;
     digest_end(&ctx, out);
     return 1;
 }
@@ -260,24 +267,19 @@ static int copy_bytes(int from, int to, const struct store_copy *copy)
     struct digest_ctx ctx;
     struct digest got;
     uint64_t total = 0;
+    ssize_t n;
 
     digest_begin(&ctx);
-    for (;;) {
-        ssize_t n = read(from, chunk, COPY_CHUNK);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return 0;
-        if (n == 0)
-            break;
+    while ((n = next_chunk(from, chunk)) > 0) {
         total += (uint64_t)n;
         if (total > copy->length)
             return 0;
         digest_add(&ctx, chunk, (size_t)n);
         if (repx_write_all(to, chunk, (size_t)n) < 0)
             return -1;
-        store_worked();
     }
+    if (n < 0)
+        return 0;
     digest_end(&ctx, &got);
     return total == copy->length && memcmp(&got, copy->digest, sizeof(got)) == 0;
 }

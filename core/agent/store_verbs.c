@@ -11,6 +11,7 @@
 #include "core/agent/store_delta.h"
 #include "core/agent/store_desk.h"
 #include "core/wire/block.h"
+#include "core/wire/endian.h"
 #include "core/wire/msg.h"
 #include "core/wire/pack.h"
 #include "core/wire/verbs.h"
@@ -211,7 +212,7 @@ static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t
     struct lacking *l = ctx;
     REPX_AUTO_BUF struct repx_buf pieces = {0};
     struct pack_head head = {.executable = executable != 0, .length = length};
-    uint8_t raw[PACK_HEAD];
+    uint8_t raw[PACK_HEAD], number[8];
 
     memcpy(head.digest.bytes, digest, REPX_DIGEST_LEN);
     uint64_t here = l->parts ? store_partial(l->store, digest, executable, &pieces) : 0;
@@ -220,8 +221,8 @@ static void want(void *ctx, const uint8_t *digest, uint32_t executable, uint64_t
     if (!here && store_near(l->store, &head.digest, head.executable))
         raw[REPX_DIGEST_LEN] |= LACKING_NEAR;
     repx_buf_add(&l->some, raw, sizeof(raw));
-    for (int i = 0; here && i < 8; i++)
-        repx_buf_char(&l->some, (char)(here >> (8 * i)));
+    le_put(number, sizeof(number), here);
+    repx_buf_add(&l->some, number, here ? sizeof(number) : 0);
     repx_buf_add(&l->some, pieces.data, pieces.len);
     if (l->some.len >= SEND_STEP)
         send_some(l);

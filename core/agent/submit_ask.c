@@ -42,6 +42,26 @@ json_t *submission_find(struct submission *s, json_t *keys, struct repx_err *err
     return found;
 }
 
+int submission_find_one(struct submission *s, const char *key, json_t **row,
+                        struct repx_err *err)
+{
+    json_t *keys = json_pack("[s]", key);
+    json_t *rows = submission_find(s, keys, err);
+    int rc = rows ? 0 : -1;
+
+    *row = json_incref(json_object_get(rows, key));
+    json_decref(rows);
+    json_decref(keys);
+    return *row ? 1 : rc;
+}
+
+int row_is_alive(const json_t *row)
+{
+    uint32_t state = scheduler_state(state_text(row, "state", ""));
+
+    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
+}
+
 static int is_next(const struct pending *p, enum handover_act act)
 {
     return handover_next(rules, &p->h) == act;

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <repx/scheduler.h>
-
 #include <kit/alloc.h>
 
 #include "core/agent/state_check.h"
@@ -33,14 +31,12 @@ int submission_fits(struct submission *s, size_t jobs)
 
 static int is_alive(struct submission *s, const char *key)
 {
-    json_t *keys = json_pack("[s]", key);
-    json_t *rows = submission_find(s, keys, NULL);
-    uint32_t state = scheduler_state(
-        state_text(json_object_get(rows, key), "state", rows ? "ended" : ""));
+    json_t *row;
 
-    json_decref(rows);
-    json_decref(keys);
-    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
+    (void)submission_find_one(s, key, &row, NULL);
+    int alive = row_is_alive(row);
+    json_decref(row);
+    return alive;
 }
 
 /* The feeder job of a run that waits, unless that is this process, or gone. */
@@ -87,17 +83,20 @@ struct naming {
     const char *run, *key;
 };
 
+int backstop_serves(struct site *site, const char *run, const char *key)
+{
+    struct waiting w;
+    int served = waiting_read(site, run, &w) && strcmp(w.feeder, key) == 0;
+
+    waiting_finish(&w);
+    return served;
+}
+
 static int names_it(void *ctx, const char *run)
 {
     const struct naming *n = ctx;
-    struct waiting w;
-    int same = strcmp(run, n->run) != 0 && waiting_read(n->site, run, &w);
 
-    if (same) {
-        same = strcmp(w.feeder, n->key) == 0;
-        waiting_finish(&w);
-    }
-    return same;
+    return strcmp(run, n->run) != 0 && backstop_serves(n->site, run, n->key);
 }
 
 int backstop_shared(struct site *site, const char *run, const char *key)

@@ -214,7 +214,7 @@ static int feed_branches(struct steps *t, struct repx_err *err)
     const char *id = state_text(s->plan[t->job], "id", "");
     char scatter[27];
 
-    if (!submission_last_key(s, s->run->id, id, "scatter", scatter))
+    if (!sub_last_key(s->site, s->run->id, id, "scatter", scatter))
         return repx_fail(err, REPX_E_CORRUPT, "%s: its scatter is not known", id);
     if (steps_open(t, 1, err) < 0 || steps_give(t, err) < 0)
         return -1;

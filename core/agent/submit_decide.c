@@ -3,9 +3,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#include <repx/scheduler.h>
 
 #include <kit/alloc.h>
 
@@ -166,7 +163,7 @@ int submission_is_scatter(const struct submission *s, const char *run, size_t jo
     char last[27];
 
     return strcmp(state_text(s->plan[job], "type", ""), "scatter-gather") == 0 &&
-           submission_last_key(s, run, id, "scatter", last) && strcmp(key, last) == 0;
+           sub_last_key(s->site, run, id, "scatter", last) && strcmp(key, last) == 0;
 }
 
 /* The unit lives: this run follows it. */
@@ -266,12 +263,9 @@ static enum facts_claim claim_fact(const json_t *claim)
 
 static enum facts_row row_fact(const json_t *row)
 {
-    uint32_t state = scheduler_state(state_text(row, "state", ""));
-
     if (!row)
         return ROW_ABSENT;
-    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING ? ROW_ALIVE
-                                                                      : ROW_OVER;
+    return row_is_alive(row) ? ROW_ALIVE : ROW_OVER;
 }
 
 static enum facts_live live_fact(struct submission *s, struct live *l)
@@ -374,12 +368,11 @@ static int judge_live(struct submission *s, struct live *l, const json_t *row,
 /* Asked for by its own key. */
 static int ask_live(struct submission *s, struct live *l, struct repx_err *err)
 {
-    json_t *keys = json_pack("[s]", l->key);
-    json_t *rows = submission_find(s, keys, err);
-    int rc = rows ? judge_live(s, l, json_object_get(rows, l->key), err) : -1;
+    json_t *row;
+    int found = submission_find_one(s, l->key, &row, err);
+    int rc = found < 0 ? -1 : judge_live(s, l, row, err);
 
-    json_decref(rows);
-    json_decref(keys);
+    json_decref(row);
     return rc;
 }
 
@@ -454,11 +447,10 @@ static int decide_live(struct submission *s, struct live *l, const json_t *found
  * memory of it expires. */
 static void look_again(const struct submission *s)
 {
-    int live = openat(s->site->state_fd, "live", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int outputs =
         openat(s->site->base_fd, "outputs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    repx_close_fd(&live);
+    live_look_again(s->site);
     repx_close_fd(&outputs);
 }
 

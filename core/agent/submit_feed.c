@@ -367,14 +367,8 @@ static int stay_for(void *ctx, const char *run)
 {
     const struct others *o = ctx;
     struct repx_err why = {0};
-    struct waiting w;
-    int ours = strcmp(run, o->own) != 0 && waiting_read(o->site, run, &w);
 
-    if (ours) {
-        ours = strcmp(w.feeder, o->key) == 0;
-        waiting_finish(&w);
-    }
-    if (ours)
+    if (strcmp(run, o->own) != 0 && backstop_serves(o->site, run, o->key))
         (void)feed_by_id(o->site, run, o->who, o->key, &why);
     return 0;
 }

@@ -19,7 +19,9 @@ int submission_fits(struct submission *s, size_t jobs);
 int backstop_place(struct submission *s, struct backstop *b, struct repx_err *err);
 /* One that was handed over in this round follows all that was given since. */
 void backstop_amend(struct submission *s, struct backstop *b);
-/* Does a run that waits besides this one rely on that feeder job? */
+/* Does a run that waits rely on that feeder job? */
+int backstop_serves(struct site *site, const char *run, const char *key);
+/* Does any besides this one? */
 int backstop_shared(struct site *site, const char *run, const char *key);
 /* Nothing waits any more: it is not needed, unless another run relies on it. */
 void backstop_remove(struct submission *s, struct backstop *b);

@@ -19,19 +19,14 @@ int submission_alive(struct submission *s, size_t index, const char *part, char 
 {
     const char *job = state_text(s->plan[index], "id", "");
 
-    if (!submission_last_key(s, s->run->id, job, part, key))
+    if (!sub_last_key(s->site, s->run->id, job, part, key))
         return 0;
-    json_t *keys = json_pack("[s]", key);
-    json_t *rows = submission_find(s, keys, err);
-    const json_t *row = json_object_get(rows, key);
-    uint32_t state = scheduler_state(state_text(row, "state", "ended"));
-    int rc = rows ? 0 : -1;
-
-    if (state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING)
+    json_t *row;
+    int found = submission_find_one(s, key, &row, err);
+    if (row_is_alive(row))
         *id = repx_strdup(state_text(row, "id", NULL));
-    json_decref(rows);
-    json_decref(keys);
-    return rc;
+    json_decref(row);
+    return found < 0 ? -1 : 0;
 }
 
 /* The id of a key's unit: 1 with *id, 0 nobody knows it, -1 nobody could be asked. */
@@ -45,15 +40,11 @@ static int unit_known(struct submission *s, const char *key, char **id,
     json_decref(claim);
     if (*id)
         return 1;
-    json_t *keys = json_pack("[s]", key);
-    json_t *rows = submission_find(s, keys, err);
-    *id = repx_strdup(
-        json_string_value(json_object_get(json_object_get(rows, key), "id")));
-    json_decref(keys);
-    if (!rows)
-        return -1;
-    json_decref(rows);
-    return *id != NULL;
+    json_t *row;
+    int found = submission_find_one(s, key, &row, err);
+    *id = repx_strdup(state_text(row, "id", NULL));
+    json_decref(row);
+    return found;
 }
 
 /* Whoever was to submit it died first, since the lease is ours: should it be there after
@@ -103,20 +94,17 @@ int submission_gather_find(struct submission *s, size_t index, char **id,
 
 int submission_gather_began(struct submission *s, const char *key, struct repx_err *err)
 {
-    json_t *keys = json_pack("[s]", key), *rows = NULL;
+    json_t *row = NULL;
+    int found = -1;
 
-    for (int i = 0; !rows && i < GATHER_TRIES; i++) {
+    for (int i = 0; found < 0 && i < GATHER_TRIES; i++) {
         if (i)
             (void)poll(NULL, 0, HANDOVER_LOOK_MS);
-        rows = submission_find(s, keys, err);
+        found = submission_find_one(s, key, &row, err);
     }
-    const json_t *row = json_object_get(rows, key);
-    int began =
-        row && scheduler_state(state_text(row, "state", "")) != REPX_STATE_PENDING;
-    int asked = rows != NULL;
-    json_decref(rows);
-    json_decref(keys);
-    return asked ? began : -1;
+    int waits = scheduler_state(state_text(row, "state", "")) == REPX_STATE_PENDING;
+    json_decref(row);
+    return found > 0 ? !waits : found;
 }
 
 int submission_gather_claimed(struct submission *s, size_t index)

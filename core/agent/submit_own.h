@@ -116,9 +116,6 @@ int submission_is_scatter(const struct submission *s, const char *run, size_t jo
                           const char *key);
 
 /* ---- submit_unit.c ---- */
-/* The last key of a job's phase that was begun in a run: 1; 0 there is none. */
-int submission_last_key(const struct submission *s, const char *run, const char *job,
-                        const char *phase, char key[27]);
 /* Put a unit into the batch. deps is stolen. branch: -1, or explicit. */
 int submission_add(struct submission *s, size_t job, const char *phase, size_t array,
                    json_t *deps, struct repx_err *err);
@@ -233,6 +230,12 @@ int submission_drop(struct submission *s);
 /* ---- submit_ask.c ---- */
 /* Ask the scheduler for keys: object key -> {"id", "state"}; NULL on failure. */
 json_t *submission_find(struct submission *s, json_t *keys, struct repx_err *err);
+/* The same of one key: 1 with *row (the caller json_decref's it); 0 there is none, *row is
+ * NULL; -1. */
+int submission_find_one(struct submission *s, const char *key, json_t **row,
+                        struct repx_err *err);
+/* Does a row (NULL: no) say that the unit waits or runs? */
+int row_is_alive(const json_t *row);
 /* Hand the units that are next to be submitted to the scheduler; each has seen its answer
  * afterwards. */
 void submission_ask(struct submission *s, struct repx_err *err);

@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#include <repx/scheduler.h>
 
 #include <kit/alloc.h>
 
@@ -84,17 +81,16 @@ static void part_add(struct step *st, size_t count, const char *key, char *id)
 /* A submitter died between the intent and the claim: is the unit there? */
 static json_t *claim_late(struct submission *s, const char *key, struct repx_err *err)
 {
-    json_t *keys = json_pack("[s]", key), *claim = NULL;
-    json_t *rows = submission_find(s, keys, err);
-    const char *id = state_text(json_object_get(rows, key), "id", NULL);
+    json_t *row, *claim = NULL;
+    int found = submission_find_one(s, key, &row, err);
+    const char *id = state_text(row, "id", NULL);
 
-    if (rows && claim_make(s->site, key, id ? CLAIM_SUBMITTER : CLAIM_VOID,
-                           s->scheduler.name, id, &claim, err) == 1) {
+    if (found >= 0 && claim_make(s->site, key, id ? CLAIM_SUBMITTER : CLAIM_VOID,
+                                 s->scheduler.name, id, &claim, err) == 1) {
         journal_line(s, id ? "accepted" : "void", key,
                      id ? json_pack("{s:s}", "id", id) : NULL);
     }
-    json_decref(rows);
-    json_decref(keys);
+    json_decref(row);
     return claim;
 }
 
@@ -125,7 +121,7 @@ static int know_part(struct steps *t, struct step *st, struct repx_err *err)
     size_t left = t->branches - st->given;
     char key[27], *id = NULL;
 
-    if (!submission_last_key(t->s, t->s->run->id, job_id(t), part, key))
+    if (!sub_last_key(t->s->site, t->s->run->id, job_id(t), part, key))
         return 0;
     int rc = unit_of_key(t->s, key, &id, err);
     if (rc <= 0)
@@ -155,14 +151,6 @@ static json_t *keys_of(const struct steps *t)
     return keys;
 }
 
-static void see_gone(struct part *p, const json_t *rows)
-{
-    const json_t *row = json_object_get(rows, p->key);
-    uint32_t state = scheduler_state(state_text(row, "state", ""));
-
-    p->gone = !row || (state != REPX_STATE_PENDING && state != REPX_STATE_RUNNING);
-}
-
 /* Which of them does the scheduler still have? */
 static int compare(struct steps *t, struct repx_err *err)
 {
@@ -171,8 +159,10 @@ static int compare(struct steps *t, struct repx_err *err)
     int rc = rows ? 0 : -1;
 
     for (size_t i = 0; rows && i < t->count; i++) {
-        for (size_t k = 0; k < t->items[i].count; k++)
-            see_gone(t->items[i].parts + k, rows);
+        for (size_t k = 0; k < t->items[i].count; k++) {
+            struct part *p = t->items[i].parts + k;
+            p->gone = !row_is_alive(json_object_get(rows, p->key));
+        }
     }
     json_decref(rows);
     json_decref(keys);
@@ -382,7 +372,7 @@ static int leave_step(struct submission *s, const char *run, size_t job,
 
     while (more > 0) {
         REPX_AUTO_FREE char *part = submission_part(phase, first);
-        more = submission_last_key(s, run, id, part, key)
+        more = sub_last_key(s->site, run, id, part, key)
                    ? leave_part(s, key, units, &first, err)
                    : 0;
     }

@@ -12,7 +12,6 @@
 #include "core/agent/state_check.h"
 #include "core/agent/submit_own.h"
 
-#define GENERATIONS_MAX 10000
 #define DIGEST_LEN 32
 #define FEEDER_TIME_S 1800
 #define FEEDER_MEM (INT64_C(256) << 20)
@@ -116,24 +115,6 @@ static int fresh_key(const struct submission *s, const char *job, const char *ph
             return 0;
     }
     return -1;
-}
-
-int submission_last_key(const struct submission *s, const char *run, const char *job,
-                        const char *phase, char key[27])
-{
-    char next[27];
-    struct stat st;
-    int found = 0;
-
-    for (unsigned g = 0; g < GENERATIONS_MAX; g++) {
-        submission_key(run, job, phase, g, next);
-        REPX_AUTO_FREE char *path = repx_format("sub/%s", next);
-        if (fstatat(s->site->state_fd, path, &st, 0) < 0)
-            break;
-        memcpy(key, next, sizeof(next));
-        found = 1;
-    }
-    return found;
 }
 
 static void intend(struct submission *s, const struct pending *p, unsigned generation)
