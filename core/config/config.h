@@ -88,13 +88,13 @@ const struct config_table *config_table_of(const struct config_target *target,
 
 /* ---- resources ---- */
 
-/* One rule, or the defaults, or a resolved result. Numbers are normalised; the *_text is
- * what was written. */
 /* Where single fields stand, when another file than the table's set them; else NULL. */
 struct resource_places {
     const char *cpus, *mem, *time, *partition, *sbatch_opts;
 };
 
+/* One rule, or the defaults, or a resolved result. Numbers are normalised; the *_text is
+ * what was written. */
 struct resource_rule {
     const char *job_id_glob, *target;
     const char *partition;
