@@ -12,6 +12,7 @@
 #include <kit/alloc.h>
 #include <kit/printable.h>
 
+#include "core/target/entry.h"
 #include "core/wire/digest.h"
 
 #define AGENT_PREFIX "agent-linux-"
@@ -108,16 +109,12 @@ static int32_t source_entry(void *ctx, uint64_t i, struct repx_entry *entry,
                             struct repx_err *err)
 {
     const struct agent *a = &((const struct first *)ctx)->agents[i];
-
     struct repx_entry own = {
         .path = a->path, .kind = REPX_ENTRY_FILE, .executable = 1, .length = a->length};
-    uint64_t size = entry->size;
 
     (void)err;
     memcpy(own.digest, a->digest.bytes, sizeof(own.digest));
-    /* as much as the plugin knows of it */
-    memcpy(entry, &own, size < sizeof(own) ? (size_t)size : sizeof(own));
-    entry->size = size;
+    entry_give(entry, &own);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <kit/alloc.h>
 #include <kit/buf.h>
 
+#include "core/target/entry.h"
 #include "core/target/sync_delta.h"
 #include "core/target/sync_own.h"
 #include "core/wire/digest.h"
@@ -27,13 +28,10 @@ static int32_t source_entry(void *ctx, uint64_t i, struct repx_entry *entry,
 {
     const struct sync_host *h = ctx;
     struct repx_entry own = {.size = sizeof(own)};
-    uint64_t size = entry->size;
 
     if (h->source->entry(h->source->ctx, i, &own, err) < 0)
         return -1;
-    /* as much as the plugin knows of it */
-    memcpy(entry, &own, size < sizeof(own) ? (size_t)size : sizeof(own));
-    entry->size = size;
+    entry_give(entry, &own);
     return 0;
 }
 
