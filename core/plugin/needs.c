@@ -27,8 +27,8 @@ struct needs {
     ElfW(Phdr) parts[PARTS_MAX];
     size_t part_count;
     ElfW(Dyn) * dynamic;
-    size_t dynamic_count;
-    char *strings; /* one zero more than strings_len */
+    size_t dynamic_count; /* without DT_NULL and what follows it */
+    char *strings;        /* one zero more than strings_len */
     size_t strings_len;
 };
 
@@ -43,27 +43,34 @@ static int read_parts(struct needs *n)
     return pread(n->fd, n->parts, bytes, (off_t)h.e_phoff) == (ssize_t)bytes ? 0 : -1;
 }
 
+/* All of that part's entries before DT_NULL. */
+static int read_entries(struct needs *n, const ElfW(Phdr) * p)
+{
+    size_t count = p->p_filesz / sizeof(n->dynamic[0]);
+
+    if (count > DYNAMIC_MAX)
+        return -1;
+    n->dynamic = repx_array(count + 1, sizeof(n->dynamic[0]));
+    size_t bytes = count * sizeof(n->dynamic[0]);
+    if (pread(n->fd, n->dynamic, bytes, (off_t)p->p_offset) != (ssize_t)bytes)
+        return -1;
+    while (n->dynamic_count < count && n->dynamic[n->dynamic_count].d_tag != DT_NULL)
+        n->dynamic_count++;
+    return 0;
+}
+
 static int read_dynamic(struct needs *n)
 {
     for (size_t i = 0; i < n->part_count; i++) {
-        const ElfW(Phdr) *p = &n->parts[i];
-        if (p->p_type != PT_DYNAMIC)
-            continue;
-        n->dynamic_count = p->p_filesz / sizeof(n->dynamic[0]);
-        if (n->dynamic_count > DYNAMIC_MAX)
-            return -1;
-        n->dynamic = repx_array(n->dynamic_count + 1, sizeof(n->dynamic[0]));
-        size_t bytes = n->dynamic_count * sizeof(n->dynamic[0]);
-        return pread(n->fd, n->dynamic, bytes, (off_t)p->p_offset) == (ssize_t)bytes
-                   ? 0
-                   : -1;
+        if (n->parts[i].p_type == PT_DYNAMIC)
+            return read_entries(n, &n->parts[i]);
     }
     return 0;
 }
 
 static uint64_t value_of(const struct needs *n, int64_t tag)
 {
-    for (size_t i = 0; i < n->dynamic_count && n->dynamic[i].d_tag != DT_NULL; i++) {
+    for (size_t i = 0; i < n->dynamic_count; i++) {
         if (n->dynamic[i].d_tag == tag)
             return n->dynamic[i].d_un.d_val;
     }
@@ -138,7 +145,7 @@ static int check_dir(const struct needs *n, const char *dir, struct repx_err *er
         return depends_on_start(dir, err);
     if (safe(full, err) < 0)
         return -1;
-    for (size_t i = 0; i < n->dynamic_count && n->dynamic[i].d_tag != DT_NULL; i++) {
+    for (size_t i = 0; i < n->dynamic_count; i++) {
         if (n->dynamic[i].d_tag != DT_NEEDED)
             continue;
         REPX_AUTO_FREE char *library =
@@ -164,7 +171,7 @@ static int check_dirs(const struct needs *n, const char *list, struct repx_err *
 
 static int check_all(const struct needs *n, struct repx_err *err)
 {
-    for (size_t i = 0; i < n->dynamic_count && n->dynamic[i].d_tag != DT_NULL; i++) {
+    for (size_t i = 0; i < n->dynamic_count; i++) {
         int64_t tag = n->dynamic[i].d_tag;
         const char *text = string_at(n, n->dynamic[i].d_un.d_val);
         if ((tag == DT_RPATH || tag == DT_RUNPATH) && check_dirs(n, text, err) < 0)
