@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "cli.h"
 #include "core/json/json.h"
@@ -14,7 +15,6 @@
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
 #include "retry.h"
-#include "status_screen.h"
 
 struct cancel_args {
     int json;
@@ -38,7 +38,7 @@ static void note_problem(struct canceling *c, const struct json *run)
     const char *id = json_string(json_get(run, "run"));
     const char *error = json_string(json_get(run, "error"));
     REPX_AUTO_FREE char *why =
-        status_clean(error ? error : "asked to end, and has not ended yet");
+        repx_printable_line(error ? error : "asked to end, and has not ended yet");
 
     for (const struct json *j = json_first(json_get(run, "left_jobs")); j;
          j = json_next(j)) {

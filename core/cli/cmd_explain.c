@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "cli.h"
 #include "core/json/json.h"
@@ -55,7 +56,7 @@ static void say_state(const struct json *told)
     static const char *const words[] = {"not submitted", "succeeded", "failed",
                                         "queued",        "running",   "blocked"};
     int64_t status = number_of(told, "status", 0);
-    REPX_AUTO_FREE char *why = status_clean(text_of(told, "reason"));
+    REPX_AUTO_FREE char *why = repx_printable_line(text_of(told, "reason"));
 
     ui_say("State: %s%s%s (run %s)",
            words[status >= 0 && status <= JOB_BLOCKED ? status : 0], *why ? ": " : "",
@@ -68,8 +69,8 @@ static void say_state(const struct json *told)
 
 static void say_row(const struct json *row)
 {
-    REPX_AUTO_FREE char *word = status_clean(text_of(row, "reason"));
-    REPX_AUTO_FREE char *node = status_clean(text_of(row, "node"));
+    REPX_AUTO_FREE char *word = repx_printable_line(text_of(row, "reason"));
+    REPX_AUTO_FREE char *node = repx_printable_line(text_of(row, "node"));
     const char *means = status_waiting(word);
     int64_t index = number_of(row, "index", -1);
     REPX_AUTO_FREE char *part =
@@ -119,7 +120,7 @@ static void say_waiting(const struct json *told)
             ui_duration(number_of(told, "now", left) - left, age, sizeof(age)));
     }
     if (has(told, "queue_error")) {
-        REPX_AUTO_FREE char *why = status_clean(text_of(told, "queue_error"));
+        REPX_AUTO_FREE char *why = repx_printable_line(text_of(told, "queue_error"));
         ui_say("  the scheduler could not be asked just now: %.300s", why);
     }
 }
@@ -179,7 +180,7 @@ static void say_use(const struct json *told)
            mem > 0 ? " of " : "", mem > 0 ? ui_bytes((uint64_t)mem, b, sizeof(b)) : "");
     ui_say("  CPU time %s", ui_duration(number_of(end, "cpu_ms", 0), a, sizeof(a)));
     if (has(end, "reason")) {
-        REPX_AUTO_FREE char *why = status_clean(text_of(end, "reason"));
+        REPX_AUTO_FREE char *why = repx_printable_line(text_of(end, "reason"));
         ui_say("  ended: %s", why);
     }
 }
@@ -258,7 +259,8 @@ static void say_field(const struct explanation *x, const char *phase,
     int told = !options && has(json_get(x->told, "resources"), phase);
 
     if (told && (!f->submitted || !f->value || strcmp(f->submitted, f->value) != 0)) {
-        REPX_AUTO_FREE char *text = status_clean(f->submitted ? f->submitted : "");
+        REPX_AUTO_FREE char *text =
+            repx_printable_line(f->submitted ? f->submitted : "");
         repx_buf_fmt(&then, " (submitted %s%s)", *text ? "with " : "without", text);
     }
     ui_say("  %s%s%s%s%s%s%s%s", alone ? "" : phase, alone ? "" : ": ", f->name,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "cli.h"
 #include "core/json/json.h"
@@ -64,7 +65,7 @@ static void say_verbs(const struct json *told)
     }
     for (; v; v = json_next(v)) {
         char median[32], most[32];
-        REPX_AUTO_FREE char *name = status_clean(json_key(v));
+        REPX_AUTO_FREE char *name = repx_printable_line(json_key(v));
         (void)snprintf(median, sizeof(median), "%lld ms",
                        (long long)number_of(v, "ms_median"));
         (void)snprintf(most, sizeof(most), "%lld ms",
@@ -84,7 +85,7 @@ static void say_commands(const struct json *told)
         ui_say("\n  %-10s %8s %14s %12s", "Command", "Runs", "Time of all", "Answers");
     for (; c; c = json_next(c)) {
         char all[32], bytes[32];
-        REPX_AUTO_FREE char *name = status_clean(json_key(c));
+        REPX_AUTO_FREE char *name = repx_printable_line(json_key(c));
         ui_say("  %-10.40s %8lld %14s %12s", name, (long long)number_of(c, "n"),
                ui_duration(number_of(c, "ms"), all, sizeof(all)),
                ui_bytes((uint64_t)number_of(c, "bytes"), bytes, sizeof(bytes)));
@@ -105,7 +106,7 @@ static int on_scheduler(void *ctx, const char *line, size_t n, struct repx_err *
     if (!told)
         return -1;
     const char *name = json_string(json_get(told, "scheduler"));
-    REPX_AUTO_FREE char *clean = status_clean(name ? name : "?");
+    REPX_AUTO_FREE char *clean = repx_printable_line(name ? name : "?");
     ui_say("%sScheduler %s, since %s:", t->count > 1 ? "\n" : "", clean,
            status_time(number_of(told, "since"), when, sizeof(when)));
     say_budget(told);

@@ -34,14 +34,6 @@ const char *status_time(int64_t ms, char *buf, size_t n)
     return buf;
 }
 
-char *status_clean(const char *text)
-{
-    char *copy = repx_strdup(text);
-
-    repx_printable(copy, "");
-    return copy;
-}
-
 const char *status_waiting(const char *word)
 {
     static const struct {
@@ -104,7 +96,8 @@ static void put_specs(const struct json *run, struct repx_buf *to)
 {
     for (const struct json *s = json_first(json_get(run, "specs")); s;
          s = json_next(s)) {
-        REPX_AUTO_FREE char *text = status_clean(json_string(s) ? json_string(s) : "");
+        REPX_AUTO_FREE char *text =
+            repx_printable_line(json_string(s) ? json_string(s) : "");
         if (to->len > 200) {
             repx_buf_str(to, " ...");
             return;
@@ -120,13 +113,13 @@ void status_say_run(const struct json *run)
     char when[32];
 
     if (json_string(json_get(run, "error"))) {
-        REPX_AUTO_FREE char *why = status_clean(text_of(run, "error"));
+        REPX_AUTO_FREE char *why = repx_printable_line(text_of(run, "error"));
         ui_say("%s  cannot be read: %s", text_of(run, "run"), why);
         return;
     }
-    REPX_AUTO_FREE char *user = status_clean(text_of(run, "user"));
-    REPX_AUTO_FREE char *host = status_clean(text_of(run, "host"));
-    REPX_AUTO_FREE char *lab = status_clean(text_of(run, "lab"));
+    REPX_AUTO_FREE char *user = repx_printable_line(text_of(run, "user"));
+    REPX_AUTO_FREE char *host = repx_printable_line(text_of(run, "host"));
+    REPX_AUTO_FREE char *lab = repx_printable_line(text_of(run, "lab"));
     put_specs(run, &specs);
     put_counts(run, &counts);
     ui_say("%s  %s  %s@%s  %s: %s", text_of(run, "run"),
@@ -161,8 +154,8 @@ void status_line(const struct json *run, struct repx_buf *to)
 static void put_head(const struct json *run, struct repx_buf *to)
 {
     REPX_AUTO_BUF struct repx_buf specs = {0};
-    REPX_AUTO_FREE char *user = status_clean(text_of(run, "user"));
-    REPX_AUTO_FREE char *host = status_clean(text_of(run, "host"));
+    REPX_AUTO_FREE char *user = repx_printable_line(text_of(run, "user"));
+    REPX_AUTO_FREE char *host = repx_printable_line(text_of(run, "host"));
     char when[32], age[32];
     int64_t t = number_of(run, "t");
 
@@ -213,13 +206,13 @@ static void put_failures(const struct json *run, struct repx_buf *to)
         return;
     repx_buf_str(to, "\nFailed:");
     for (const struct json *k = json_first(kinds); k; k = json_next(k)) {
-        REPX_AUTO_FREE char *why = status_clean(json_key(k));
+        REPX_AUTO_FREE char *why = repx_printable_line(json_key(k));
         repx_buf_fmt(to, "%s %lld with \"%.80s\"", k == json_first(kinds) ? "" : ",",
                      (long long)json_number(k, 0), why);
     }
     repx_buf_str(to, "; first:\n");
     for (; first; first = json_next(first)) {
-        REPX_AUTO_FREE char *why = status_clean(text_of(first, "reason"));
+        REPX_AUTO_FREE char *why = repx_printable_line(text_of(first, "reason"));
         repx_buf_fmt(to, "  %s  %s: %.200s\n",
                      status_time(number_of(first, "t"), when, sizeof(when)),
                      text_of(first, "id"), why);
@@ -239,7 +232,7 @@ static void put_purged(const struct json *run, struct repx_buf *to)
                  (long long)count);
     for (const struct json *id = json_first(json_get(purged, "first")); id;
          id = json_next(id)) {
-        REPX_AUTO_FREE char *name = status_clean(json_string(id));
+        REPX_AUTO_FREE char *name = repx_printable_line(json_string(id));
         repx_buf_fmt(to, "  %s\n", name);
     }
 }
@@ -290,7 +283,7 @@ static void put_waiting(const struct json *run, struct repx_buf *to)
                      ui_duration(number_of(run, "now") - asked, age, sizeof(age)));
     }
     for (; why; why = json_next(why)) {
-        REPX_AUTO_FREE char *word = status_clean(json_key(why));
+        REPX_AUTO_FREE char *word = repx_printable_line(json_key(why));
         const char *means = status_waiting(word);
         repx_buf_fmt(to, "  %lld %s%s%s%s\n", (long long)json_number(why, 0),
                      means ? means : word, means ? " (" : "", means ? word : "",
@@ -303,7 +296,7 @@ static void put_waiting(const struct json *run, struct repx_buf *to)
                      (long long)gone);
     }
     if (error) {
-        REPX_AUTO_FREE char *text = status_clean(error);
+        REPX_AUTO_FREE char *text = repx_printable_line(error);
         repx_buf_fmt(to, "\nThe scheduler could not be asked just now: %.300s\n", text);
     }
     if (number_of(run, "queue_next_ms") > 0) {
@@ -321,7 +314,7 @@ static void put_room(const struct json *run, struct repx_buf *to)
 
     if (number_of(room, "jobs") <= 0)
         return;
-    REPX_AUTO_FREE char *why = status_clean(said ? said : "");
+    REPX_AUTO_FREE char *why = repx_printable_line(said ? said : "");
     repx_buf_fmt(to, "\n%lld jobs wait for room in the scheduler%s%.300s\n",
                  (long long)number_of(room, "jobs"), *why ? ": " : "", why);
     repx_buf_str(to, json_is_true(json_get(room, "needs_client"))

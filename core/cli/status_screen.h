@@ -23,7 +23,5 @@ void status_draw(const struct repx_buf *screen, size_t *drawn, int last);
 const char *status_waiting(const char *word);
 /* "2026-11-22 12:00:01" here, of milliseconds since 1970. */
 const char *status_time(int64_t ms, char *buf, size_t n);
-/* A copy in one line, for a terminal. Caller frees. */
-char *status_clean(const char *text);
 
 #endif

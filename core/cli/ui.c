@@ -95,8 +95,8 @@ static void ui_log(void *ctx, const char *who, uint32_t level, const char *text)
     REPX_AUTO_FREE char *before =
         repx_format("repx: %s%s%s", who ? who : "", who && *who ? ": " : "",
                     level == REPX_LOG_WARN ? "warning: " : "");
-    REPX_AUTO_FREE char *line = repx_strdup(text);
-    repx_printable(line, ""); /* one line, whatever a plugin makes of it */
+    REPX_AUTO_FREE char *line =
+        repx_printable_line(text); /* whatever a plugin makes of it */
     put_text(stderr, before, line, "\n");
 }
 

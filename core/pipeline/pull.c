@@ -43,21 +43,13 @@ struct pull {
     struct digest_ctx sum;
 };
 
-char *pull_printable(const char *text)
-{
-    char *copy = repx_strdup(text);
-
-    repx_printable(copy, "");
-    return copy;
-}
-
 static void note(struct pull *p, int what, const char *path, const char *text)
 {
     struct pull_report *r = p->report;
 
     r->notes = repx_grow(r->notes, r->note_count + 1, sizeof(*r->notes));
     r->notes[r->note_count++] =
-        (struct pull_note){what, pull_printable(path), pull_printable(text)};
+        (struct pull_note){what, repx_printable_line(path), repx_printable_line(text)};
 }
 
 void pull_report_free(struct pull_report *report)

@@ -111,8 +111,6 @@ struct pull_report {
 /* Also after -1 the report tells what was done. */
 int pull_perform(struct target *target, const struct pull_request *request,
                  struct pull_report *report, struct repx_err *err);
-/* A copy of what comes from a target, for a terminal. Caller frees. */
-char *pull_printable(const char *text);
 void pull_report_free(struct pull_report *report);
 
 #endif

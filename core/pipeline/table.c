@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/printable.h>
 
 #include "core/json/json.h"
 #include "core/pipeline/pull.h"
@@ -105,7 +106,7 @@ static void note_broken(struct filling *f, const char *path, const char *why)
     REPX_AUTO_FREE char *text = repx_format("%s: %s", path, why);
 
     r->broken = repx_grow(r->broken, r->broken_count + 1, sizeof(*r->broken));
-    r->broken[r->broken_count++] = pull_printable(text);
+    r->broken[r->broken_count++] = repx_printable_line(text);
 }
 
 static int on_end(void *ctx, size_t part, const char *broken, struct repx_err *err)

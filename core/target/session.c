@@ -84,9 +84,8 @@ static int on_result(void *ctx, uint32_t stream, const void *msg, size_t n,
 static void on_log(void *ctx, uint32_t level, const char *text)
 {
     const struct session *s = ctx;
-    REPX_AUTO_FREE char *line = repx_strdup(text);
+    REPX_AUTO_FREE char *line = repx_printable_line(text);
 
-    repx_printable(line, "");
     s->host->log(s->host->ctx, level, line);
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "alloc.h"
+
 void repx_printable(char *text, const char *keep)
 {
     for (char *p = text; *p; p++) {
@@ -14,4 +16,12 @@ void repx_printable(char *text, const char *keep)
             *p = c >= '\t' && c <= '\r' ? ' ' : '?';
         }
     }
+}
+
+char *repx_printable_line(const char *text)
+{
+    char *line = repx_strdup(text);
+
+    repx_printable(line, "");
+    return line;
 }

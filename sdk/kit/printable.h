@@ -7,5 +7,7 @@
 /* In place: control characters, those of UTF-8 (U+0080 to U+009F) too, become '?', white space
  * among them a blank. `keep`: those that stay, "" or "\n\t". */
 void repx_printable(char *text, const char *keep);
+/* A copy in one line. The caller frees. */
+char *repx_printable_line(const char *text);
 
 #endif
