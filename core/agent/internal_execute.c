@@ -270,11 +270,8 @@ static void marker(const struct places *p, const char *name, int there)
 /* <cache>/repx/logs/repx-internal_<when>_<pid>.log and the link to the newest. */
 static void log_write(const struct options *o, const struct repx_buf *command)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    REPX_AUTO_FREE char *dir =
-        cache && *cache == '/'
-            ? repx_format("%s/repx/logs", cache)
-            : repx_format("%s/.cache/repx/logs", home && *home == '/' ? home : "/tmp");
+    REPX_AUTO_FREE char *cache = repx_cache_path("logs");
+    const char *dir = cache ? cache : "/tmp/.cache/repx/logs";
     char when[32];
     time_t now = time(NULL);
     struct tm tm;

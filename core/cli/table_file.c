@@ -24,16 +24,7 @@ static void hex_of(const char *bytes, size_t n, char hex[DIGEST_HEX])
     digest_hex(&digest, hex);
 }
 
-/* The directory of such notes, and the note of a table that stands. Callers free. */
-static char *notes_dir(void)
-{
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-
-    if (base && *base == '/')
-        return repx_format("%s/repx/tables", base);
-    return home && *home == '/' ? repx_format("%s/.cache/repx/tables", home) : NULL;
-}
-
+/* The note of a table that stands. The caller frees. */
 static char *note_of(const char *dir, const char *path)
 {
     REPX_AUTO_FREE char *real = realpath(path, NULL);
@@ -47,7 +38,7 @@ static char *note_of(const char *dir, const char *path)
 
 static void remember(const char *path, const struct repx_buf *csv)
 {
-    REPX_AUTO_FREE char *dir = notes_dir();
+    REPX_AUTO_FREE char *dir = repx_cache_path("tables");
     REPX_AUTO_FREE char *note = note_of(dir, path);
     char hex[DIGEST_HEX];
 
@@ -59,7 +50,7 @@ static void remember(const char *path, const struct repx_buf *csv)
 /* Is what stands there what would be written, or what was? */
 static int is_ours(const char *path, const struct repx_buf *csv)
 {
-    REPX_AUTO_FREE char *dir = notes_dir();
+    REPX_AUTO_FREE char *dir = repx_cache_path("tables");
     REPX_AUTO_FREE char *note = note_of(dir, path);
     REPX_AUTO_BUF struct repx_buf there = {0}, last = {0};
     char hex[DIGEST_HEX];

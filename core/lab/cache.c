@@ -43,18 +43,16 @@ struct record {
 /* $XDG_CACHE_HOME/repx/digests/HASH, and the Lab's real path, which is the first text. */
 static char *cache_path(const char *lab, char **real)
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    REPX_AUTO_FREE char *dir = repx_cache_path("digests");
     struct digest digest;
     char hex[DIGEST_HEX];
 
     *real = realpath(lab, NULL);
-    int with_base = base && *base == '/', with_home = home && *home == '/';
-    if (!*real || (!with_base && !with_home))
+    if (!*real || !dir)
         return NULL;
     digest_of(*real, strlen(*real), &digest);
     digest_hex(&digest, hex);
-    return repx_format("%s%s/repx/digests/%.32s", with_base ? base : home,
-                       with_base ? "" : "/.cache", hex);
+    return repx_format("%s/%.32s", dir, hex);
 }
 
 static int good_header(const struct header *h, const struct repx_buf *file)

@@ -17,20 +17,18 @@
 
 static char *notes_path(const struct pipeline *p)
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     const struct config_target *t = target_config(p->target);
     REPX_AUTO_FREE char *name = repx_format(
         "%s\n%s\n%s", t->name, t->address ? t->address : "", target_base(p->target));
-    int with_base = base && *base == '/', with_home = home && *home == '/';
+    REPX_AUTO_FREE char *dir = repx_cache_path("sets");
     struct digest digest;
     char hex[DIGEST_HEX];
 
-    if (!with_base && !with_home)
+    if (!dir)
         return NULL;
     digest_of(name, strlen(name), &digest);
     digest_hex(&digest, hex);
-    return repx_format("%s%s/repx/sets/%.32s", with_base ? base : home,
-                       with_base ? "" : "/.cache", hex);
+    return repx_format("%s/%.32s", dir, hex);
 }
 
 static int by_path(const void *key, const void *entry)

@@ -213,16 +213,12 @@ static int find_entries(struct image_unpack *u, struct repx_err *err)
 
 static int cache_find(struct image_unpack *u, struct repx_err *err)
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int with_base = base && *base == '/', with_home = home && *home == '/';
-
-    if (!with_base && !with_home) {
+    u->cache = repx_cache_path("images");
+    if (!u->cache) {
         return repx_fail(err, REPX_E_FAILED,
                          "an image that is an archive is unpacked in a cache; set HOME "
                          "or XDG_CACHE_HOME");
     }
-    u->cache = repx_format("%s%s/repx/images", with_base ? base : home,
-                           with_base ? "" : "/.cache");
     return repx_make_dirs(u->cache, 0700, err);
 }
 

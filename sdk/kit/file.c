@@ -156,3 +156,12 @@ int repx_path_is_inside(const char *path)
     }
     return 1;
 }
+
+char *repx_cache_path(const char *name)
+{
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+    if (base && *base == '/')
+        return repx_format("%s/repx/%s", base, name);
+    return home && *home == '/' ? repx_format("%s/.cache/repx/%s", home, name) : NULL;
+}

@@ -30,5 +30,8 @@ int repx_write_all(int fd, const void *bytes, size_t n);
 /* Is `path` relative, without empty, "." or ".." components and without NUL or a
  * leading or trailing slash? Such a path stays below the directory it is joined to. */
 int repx_path_is_inside(const char *path);
+/* Where this user's NAME is remembered: "$XDG_CACHE_HOME/repx/NAME", else
+ * "$HOME/.cache/repx/NAME"; NULL when neither is an absolute path. The caller frees. */
+char *repx_cache_path(const char *name);
 
 #endif
