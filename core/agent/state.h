@@ -118,8 +118,6 @@ int lease_touch(struct site *site, const char *name, struct repx_err *err);
 int record_alive(struct site *site, const json_t *record);
 /* A record of this process: host, boot, pid, start, t, and v. */
 json_t *record_self(const struct site *site);
-/* Start time of a process in clock ticks, 0 when there is none with that pid. */
-uint64_t process_start(int64_t pid);
 
 /* S/live/<job>: who works on it. 1 with *run, *index and *key (caller frees run), 0 nobody. */
 int live_get(struct site *site, const char *job, char **run, size_t *index,

@@ -2,7 +2,6 @@
 #include "store_session.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,26 +9,8 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
-#include <kit/file.h>
 
-/* Clock ticks after boot at which a process started: field 22 of its stat, counted from
- * behind the name, which may hold anything. 0 when it is not there, or dead and only not
- * waited for yet. */
-static unsigned long long start_of(long pid)
-{
-    REPX_AUTO_FREE char *path = repx_format("/proc/%ld/stat", pid);
-    REPX_AUTO_BUF struct repx_buf text = {0};
-    struct repx_err ignored = {0};
-
-    if (repx_read_file(AT_FDCWD, path, 65536, &text, &ignored) < 0)
-        return 0;
-    const char *p = strrchr(repx_buf_text(&text), ')');
-    if (p && (p[1] != ' ' || p[2] == 'Z' || p[2] == 'X'))
-        return 0;
-    for (int field = 2; p && field < 22; field++)
-        p = strchr(p + 1, ' ');
-    return p ? strtoull(p + 1, NULL, 10) : 0;
-}
+#include "core/agent/process_start.h"
 
 static char *node_part(const char *host, const char *boot)
 {
@@ -50,7 +31,8 @@ char *session_name(const char *host, const char *boot)
     REPX_AUTO_FREE char *node = node_part(host, boot);
     long pid = (long)getpid();
 
-    return repx_format("%s.%ld.%llu.%u", node, pid, start_of(pid), ++count);
+    return repx_format("%s.%ld.%llu.%u", node, pid,
+                       (unsigned long long)process_start(pid), ++count);
 }
 
 int session_alive(const char *name, const char *host, const char *boot)
@@ -69,6 +51,6 @@ int session_alive(const char *name, const char *host, const char *boot)
         return -1;
     if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
         return 0;
-    unsigned long long start = start_of(pid);
+    uint64_t start = process_start(pid);
     return start && start == strtoull(end + 1, NULL, 10);
 }

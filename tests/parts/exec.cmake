@@ -2,7 +2,7 @@
 # The agent's records, supervisor and runtimes, as a library for their tests.
 file(GLOB exec_sources CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/core/agent/state_*.c ${PROJECT_SOURCE_DIR}/core/agent/job*.c
-  ${CMAKE_CURRENT_SOURCE_DIR}/gc_absent.c
+  ${CMAKE_CURRENT_SOURCE_DIR}/gc_absent.c ${PROJECT_SOURCE_DIR}/core/agent/process_start.c
   ${PROJECT_SOURCE_DIR}/core/agent/runtime*.c ${PROJECT_SOURCE_DIR}/core/agent/scatter*.c
   ${PROJECT_SOURCE_DIR}/core/agent/internal_execute.c ${PROJECT_SOURCE_DIR}/core/agent/manifest.c ${PROJECT_SOURCE_DIR}/core/agent/manifest_purged.c
   ${PROJECT_SOURCE_DIR}/core/agent/submission*.c
