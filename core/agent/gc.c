@@ -11,6 +11,7 @@
 
 #include <kit/alloc.h>
 #include <kit/file.h>
+#include <kit/value.h>
 
 #include "core/agent/state.h"
 #include "core/agent/store_fs.h"
@@ -38,20 +39,6 @@ void gc_close(struct gc *gc, const char *fmt, ...)
     va_end(ap);
     gc->closed = 1;
     gc_say(gc, "warning: %s", line);
-}
-
-/* `10 B`, `1.0 KB`, ... */
-static void gc_size(uint64_t bytes, char text[32])
-{
-    static const char *const units[] = {"B", "KB", "MB", "GB"};
-    double v = (double)bytes;
-    int u = 0;
-
-    while (v >= 1024 && u < 3) {
-        v /= 1024;
-        u++;
-    }
-    (void)snprintf(text, 32, u ? "%.1f %s" : "%.0f %s", v, units[u]);
 }
 
 void gc_finish(struct gc *gc)
@@ -129,7 +116,7 @@ static void summary(struct gc *gc)
 {
     char size[32];
 
-    gc_size(gc->bytes, size);
+    repx_value_size_text(gc->bytes, size);
     if (gc->closed) {
         gc_say(gc, "Nothing was collected, since it cannot be told what is needed.");
     } else if (!gc->artifact_count && !gc->output_count) {

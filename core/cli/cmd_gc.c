@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/value.h>
 
 #include "cli.h"
 #include "core/json/json.h"
@@ -152,17 +153,6 @@ static void put_column(struct repx_buf *to, const char *text, size_t width, int 
         repx_buf_char(to, ' ');
 }
 
-static void size_text(int64_t bytes, char text[32])
-{
-    static const char *const units[] = {"B", "KB", "MB", "GB"};
-    double v = (double)bytes;
-    int u = 0;
-
-    for (; v >= 1024 && u < 3; u++)
-        v /= 1024;
-    (void)snprintf(text, 32, u ? "%.1f %s" : "%.0f %s", v, units[u]);
-}
-
 static void say_root(const struct msg_field *f, int sizes)
 {
     REPX_AUTO_FREE char *name = msg_text(f->bytes, f->length, F_NAME);
@@ -177,7 +167,7 @@ static void say_root(const struct msg_field *f, int sizes)
     put_column(&line, name ? name : "?", 20, 0);
     put_column(&line, lab ? lab : "?", 16, 0);
     if (bytes >= 0)
-        size_text(bytes, size);
+        repx_value_size_text((uint64_t)bytes, size);
     if (sizes)
         put_column(&line, size, 10, 0);
     put_column(&line, project ? project : "-", 40, 1);

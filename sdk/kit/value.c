@@ -2,6 +2,7 @@
 #include "value.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -53,6 +54,17 @@ int64_t repx_value_size(const char *text)
     if (*text && strcasecmp(text, "B") != 0 && strcasecmp(text, "iB") != 0)
         return -1;
     return times(n, INT64_C(1) << (10 * ((suffix - suffixes) / 2 + 1)));
+}
+
+void repx_value_size_text(uint64_t bytes, char text[32])
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB"};
+    double v = (double)bytes;
+    int u = 0;
+
+    for (; v >= 1024 && u < 3; u++)
+        v /= 1024;
+    (void)snprintf(text, 32, u ? "%.1f %s" : "%.0f %s", v, units[u]);
 }
 
 static int whole(const char *text, int64_t *number)
