@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE /* O_PATH */
 #include "file.h"
 
 #include <dirent.h>
@@ -107,13 +108,33 @@ int repx_make_dirs(const char *path, mode_t mode, struct repx_err *err)
     return 0;
 }
 
+/* A directory that not even its owner may read is given that right: by a descriptor that
+ * needs none, so that no link is followed. */
+static int open_for_removal(int dir, const char *path)
+{
+    const int how = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(dir, path, O_RDONLY | how);
+
+    if (fd < 0 && errno == EACCES) {
+        int closed = openat(dir, path, O_PATH | how);
+        char name[40];
+        (void)snprintf(name, sizeof name, "/proc/self/fd/%d", closed);
+        int rc = closed < 0 ? -1 : chmod(name, 0700);
+        if (closed >= 0)
+            (void)close(closed);
+        fd = rc < 0 ? -1 : openat(dir, path, O_RDONLY | how);
+    }
+    if (fd >= 0)
+        (void)fchmod(fd, 0700);
+    return fd;
+}
+
 static int remove_children(int dir, const char *path, struct repx_err *err)
 {
-    int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = open_for_removal(dir, path);
 
     if (fd < 0)
         return repx_fail_errno(err, "%s", path);
-    (void)fchmod(fd, 0700);
     DIR *d = fdopendir(fd);
     if (!d) {
         (void)close(fd);
