@@ -72,8 +72,13 @@ static int live_run(struct gc *gc, const char *path, struct repx_err *err)
         rc = bad(path, "has no jobs", err);
     if (rc == 0) {
         gc_live_entry(gc, path);
-        if (image)
+        if (image) { /* an archive of image/ lies at images/, too */
+            const char *slash = strrchr(image, '/');
+            REPX_AUTO_FREE char *place =
+                repx_format("images/%s", slash ? slash + 1 : image);
             gc_live_entry(gc, image);
+            gc_live_entry(gc, place);
+        }
         json_object_foreach(jobs, id, job)
         {
             REPX_AUTO_FREE char *entry = repx_format("jobs/%s", id);

@@ -7,7 +7,8 @@
  *     revision/ID-metadata-top.json  as the Lab's, but `runs` are the next
  *     revision/ID-metadata-RUN.json  link(2) of the Lab's
  *
- * S/labs/ID remembers what they were made from, so that making them again is two stats. */
+ * The list of files is the Lab's and what it does not name (lab_files.h). S/labs/ID remembers
+ * what they were made from, so that making them again is two stats and two an image. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,12 +23,15 @@
 
 #include "core/agent/file_verbs.h"
 #include "core/agent/json_member.h"
+#include "core/agent/lab_files.h"
 #include "core/agent/store_fs.h"
 
 #define SUFFIX "-lab-metadata.json"
 #define COMMON "lab-metadata.json"
 #define LARGEST (256u << 20)
 #define RUNS "revision/"
+#define FORMAT "repx-lab 2\n"
+#define RECORD_MAX ((size_t)1 << 20)
 
 struct keep {
     const struct site *site;
@@ -37,6 +41,8 @@ struct keep {
     char *source;         /* the Lab's, below lab/ */
     json_t *json;         /* of the source, without its files */
     struct repx_buf text; /* of the source, in which they lie */
+    struct lab_files files;
+    struct repx_buf images; /* that runs name, a line each */
 };
 
 static json_t *read_json(int dir, const char *path, struct repx_err *err)
@@ -93,6 +99,27 @@ static json_t *read_manifest(int dir, const char *path, struct repx_buf *text)
     return json_loadb(rest.data, rest.len, 0, NULL);
 }
 
+/* The Lab's list and what it does not name. */
+static void put_files(const struct keep *k, size_t from, size_t end,
+                      struct repx_buf *to)
+{
+    const char *list = k->text.data + from;
+    const struct repx_buf *more = &k->files.more;
+    size_t n = end - from;
+
+    while (n && strchr(" \t\r\n", list[n - 1]))
+        n--;
+    if (!more->len || n < 2 || list[0] != '[' || list[n - 1] != ']') {
+        repx_buf_add(to, list, n);
+        return;
+    }
+    size_t held = 1 + strspn(list + 1, " \t\r\n"); /* before the first element */
+    int none = held == n - 1;
+    repx_buf_add(to, list, n - 1);
+    repx_buf_add(to, more->data + none, more->len - (size_t)none);
+    repx_buf_char(to, ']');
+}
+
 static int write_manifest(const struct keep *k, const char *path, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf rest = {0};
@@ -105,9 +132,10 @@ static int write_manifest(const struct keep *k, const char *path, struct repx_er
                           &files_end) ||
         !json_member_find(rest.data, rest.len, "files", &from, &end))
         return write_text(k, path, &rest, err);
-    (void)repx_buf_room(&all, rest.len + files_end - files); /* at once: it is long */
+    /* at once: it is long */
+    (void)repx_buf_room(&all, rest.len + files_end - files + k->files.more.len);
     repx_buf_add(&all, rest.data, from);
-    repx_buf_add(&all, k->text.data + files, files_end - files);
+    put_files(k, files, files_end, &all);
     repx_buf_add(&all, rest.data + end, rest.len - end);
     return write_text(k, path, &all, err);
 }
@@ -204,7 +232,21 @@ static int link_own(const struct keep *k, const char *path, const char *own,
     return repx_write_file(k->artifacts, own, text.data, text.len, 0644, err);
 }
 
-static int keep_runs(const struct keep *k, json_t *top, struct repx_err *err)
+static void keep_image(struct keep *k, const char *run)
+{
+    REPX_AUTO_FREE char *image = NULL;
+
+    if (!lab_files_image_of(k->artifacts, run, &image))
+        return;
+    REPX_AUTO_FREE char *line = repx_format("\n%s\n", image);
+    REPX_AUTO_FREE char *all = repx_format("\n%s", repx_buf_text(&k->images));
+    if (strstr(all, line))
+        return;
+    repx_buf_str(&k->images, line + 1);
+    lab_files_image(&k->files, image);
+}
+
+static int keep_runs(struct keep *k, json_t *top, struct repx_err *err)
 {
     json_t *runs = json_object_get(top, "runs");
 
@@ -217,13 +259,15 @@ static int keep_runs(const struct keep *k, json_t *top, struct repx_err *err)
         }
         if (link_own(k, path, own, err) < 0)
             return -1;
+        lab_files_add(&k->files, path);
+        keep_image(k, path);
         if (json_array_set_new(runs, i, json_string(own)) < 0)
             return repx_fail(err, REPX_E_CORRUPT, "'%s' is no UTF-8", own);
     }
     return 0;
 }
 
-static int make(const struct keep *k, struct repx_err *err)
+static int make(struct keep *k, struct repx_err *err)
 {
     const char *path = json_string_value(json_object_get(k->json, "metadata"));
     REPX_AUTO_FREE char *own_top = path ? own_name(k, path) : NULL;
@@ -236,6 +280,7 @@ static int make(const struct keep *k, struct repx_err *err)
     (void)store_open_up(k->artifacts, "lab"); /* as Nix makes them */
     (void)store_open_up(k->artifacts, "revision");
     json_t *top = read_json(k->artifacts, path, err);
+    k->files.listed = repx_buf_text(&k->text);
     int rc = top ? keep_runs(k, top, err) : -1;
     REPX_AUTO_BUF struct repx_buf text = {0};
     if (rc == 0)
@@ -263,26 +308,50 @@ static void witness(const struct keep *k, const char *path, struct repx_buf *to)
 }
 
 /* The common manifest and ours: when neither changed, neither did what they name, since
- * a Lab's files come and go together. */
+ * a Lab's files come and go together. Images come after them. */
 static void witnesses(const struct keep *k, struct repx_buf *to)
 {
     REPX_AUTO_FREE char *own = repx_format("lab/%s", k->manifest);
+    const char *line = repx_buf_text(&k->images);
 
-    repx_buf_str(to, "repx-lab 1 ");
+    repx_buf_fmt(to, FORMAT "%s\n", line);
     witness(k, "lab/" COMMON, to);
     witness(k, own, to);
+    for (size_t n; *line; line += n + 1) {
+        n = strcspn(line, "\n");
+        REPX_AUTO_FREE char *image = repx_strndup(line, n);
+        REPX_AUTO_FREE char *place = lab_files_place(image);
+        witness(k, image, to);
+        witness(k, place, to);
+    }
     repx_buf_char(to, '\n');
 }
 
-static int is_kept(const struct keep *k, const char *record)
+/* The images that a record speaks of. */
+static void recorded_images(const struct repx_buf *record, struct repx_buf *images)
+{
+    const char *text = repx_buf_text(record);
+    const char *end = strstr(text, "\n\n");
+    size_t head = sizeof(FORMAT) - 1;
+
+    if (end && strncmp(text, FORMAT, head) == 0 && end + 1 > text + head)
+        repx_buf_add(images, text + head, (size_t)(end + 1 - (text + head)));
+}
+
+static int is_kept(struct keep *k, const char *record)
 {
     REPX_AUTO_BUF struct repx_buf now = {0};
     REPX_AUTO_BUF struct repx_buf then = {0};
     struct repx_err ignored = {0};
 
+    if (repx_read_file(k->site->state_fd, record, RECORD_MAX, &then, &ignored) < 0)
+        return 0;
+    recorded_images(&then, &k->images);
     witnesses(k, &now);
-    return repx_read_file(k->site->state_fd, record, 4096, &then, &ignored) == 0 &&
-           then.len == now.len && memcmp(then.data, now.data, now.len) == 0;
+    if (then.len == now.len && memcmp(then.data, now.data, now.len) == 0)
+        return 1;
+    k->images.len = 0;
+    return 0;
 }
 
 static int keep_own(struct keep *k, struct repx_err *err)
@@ -306,7 +375,10 @@ int lab_manifest_keep(const struct site *site, const char *manifest,
                       struct repx_err *err)
 {
     REPX_AUTO_CLOSE int artifacts = store_walk(site->base_fd, "artifacts", 0);
-    struct keep k = {.site = site, .artifacts = artifacts, .manifest = manifest};
+    struct keep k = {.site = site,
+                     .artifacts = artifacts,
+                     .manifest = manifest,
+                     .files = {.site = site, .artifacts = artifacts}};
 
     if (artifacts < 0)
         return store_fail(err, site->base, "artifacts");
@@ -314,6 +386,8 @@ int lab_manifest_keep(const struct site *site, const char *manifest,
     int rc = keep_own(&k, err);
     json_decref(k.json);
     repx_buf_free(&k.text);
+    repx_buf_free(&k.images);
+    lab_files_free(&k.files);
     free(k.id);
     free(k.source);
     return rc;

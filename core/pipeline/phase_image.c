@@ -52,9 +52,14 @@ static int image_perform(struct pipeline *p, struct repx_err *err)
     image_source_settle(&files, rc, err->code);
     image_source_free(&files);
     p->placed += sent.placed;
-    if (rc == 0)
-        p->listener->synced(p->listener->ctx, "image", &sent);
-    return rc;
+    if (rc < 0)
+        return -1;
+    p->listener->synced(p->listener->ctx, "image", &sent);
+    if (sent.placed) { /* the Lab's manifest on the target names them, too */
+        session_cancel(p->root);
+        pipeline_keep_root(p, NULL, 0);
+    }
+    return 0;
 }
 
 const struct phase phase_image = {

@@ -43,6 +43,24 @@ for kind in tar tar.gz oci oci.tar; do
 		runs_here --lab "$LAB_TAR" && is_exploded "$WORK/store" && nothing_kept'
 done
 
+# in_image: the Lab has its image in image/ and no list of files, as old ones do.
+in_image() {
+	mv "$LAB/images" "$LAB/image" && sed -i 's|images/|image/|g' "$LAB"/revision/*.json
+	jq -c '.files = []' "$LAB"/lab/*lab-metadata.json >m && cp -f m "$LAB"/lab/*lab-metadata.json
+}
+collected() {
+	local there
+	there=$(cd "$WORK/store/artifacts" && find image* store -type f,l | sort)
+	python3 "$TESTS/e2e/repx_gc.py" "$WORK/store" && repx gc -y --lab "$LAB"
+	same "$there" "$(cd "$WORK/store/artifacts" && find image* store -type f,l | sort)" && test -n "$there"
+}
+export -f in_image collected
+check "what an archive became stays when RepX collects, and when we do" '
+	form oci.tar && runs_here --lab "$LAB" && collected'
+check "also where the Lab has it in image/ and lists no files" '
+	form tar.gz && in_image && runs_here --lab "$LAB" && test -f "$(echo "$WORK"/store/artifacts/image/*)/manifest.json" && collected &&
+	repx run simulation-run --lab "$LAB" | tee again.log && grep "image: nothing was missing" again.log'
+
 check 'the same content in another form is the same image' '
 	form tar && cp -r "$WORK/store/artifacts/store" layers && runs_here --lab "$LAB" &&
 	same "$(ls layers)" "$(ls "$WORK/store/artifacts/store")"'

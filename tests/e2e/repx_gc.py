@@ -16,7 +16,7 @@ for top, _, names in os.walk(base + "/gcroots"):
         for f in lab["files"]: files.add(f["path"])
         for r in load(art + "/" + lab["metadata"])["runs"]:
             files.add(r); run = load(art + "/" + r)
-            if run.get("image"): files.add(run["image"])
+            if run.get("image"): os.stat(art + "/" + run["image"]); files.add(run["image"])
             for j in run["jobs"]: jobs.add(j); files.add("jobs/" + j)
 live = {"/".join(f.split("/")[:2]) for f in files}
 def gone(p):

@@ -9,7 +9,7 @@ target_link_libraries(store_parts PUBLIC wire delta_static)
 add_library(file_parts STATIC
   ${PROJECT_SOURCE_DIR}/core/agent/file_path.c ${PROJECT_SOURCE_DIR}/core/agent/file_list.c
   ${PROJECT_SOURCE_DIR}/core/agent/file_tail.c ${PROJECT_SOURCE_DIR}/core/agent/gcroot.c
-  ${PROJECT_SOURCE_DIR}/core/agent/lab_manifest.c
+  ${PROJECT_SOURCE_DIR}/core/agent/lab_manifest.c ${PROJECT_SOURCE_DIR}/core/agent/lab_files.c
   ${PROJECT_SOURCE_DIR}/core/agent/json_member.c)
 target_link_libraries(file_parts PUBLIC store_parts ${JANSSON_STATIC})
 repx_unit_test(store store_parts)
