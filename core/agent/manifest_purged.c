@@ -5,6 +5,7 @@
  * there, of that kind and length? A file that was changed after the manifest was written is
  * read; so is all when the manifest itself is gone. A result that has never had one (RepX
  * made it) is believed. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,13 @@ static char *attempt_of(int home)
     return repx_strndup(target, front);
 }
 
+static int out_is_gone(int home)
+{
+    struct stat st;
+
+    return fstatat(home, "out", &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
 /* Does J/out lead to that attempt? A manifest speaks only of the `out` beside it. */
 static int out_is_of(int home, const char *attempt)
 {
@@ -149,8 +157,10 @@ int result_purged_at(const struct site *site, const char *path)
     struct results list = {0};
     int purged = 0;
 
-    if (!attempt || !out_is_of(home, attempt))
+    if (!attempt)
         return 0;
+    if (!out_is_of(home, attempt))
+        return out_is_gone(home); /* links are purged, too */
     REPX_AUTO_CLOSE int repx = openat(home, "repx", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     REPX_AUTO_CLOSE int out = openat(home, "out", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (repx < 0 || out < 0)

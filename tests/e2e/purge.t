@@ -41,6 +41,8 @@ check 'a file and the manifest that speaks of it' '
 	repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && complete'
 check 'a whole attempt is gone' '
 	rm -r "$BASE/outputs/$(job E)/attempts/"*; repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && complete'
+check 'the link to what counts is gone' '
+	rm "$BASE/outputs/$(job E)/out"; same purged "$(status_of "$(job E)")" && repx run simulation-run --lab "$LAB" && same "$TOTALS" "$(outputs_of "$BASE" E total.txt)" && complete'
 check 'what RepX made has no manifest, and is believed' '
 	j=$BASE/outputs/$(job E); out=$(readlink -f "$j/out"); cp -r "$out" kept; rm -r "$j"; mkdir -p "$j/repx"; cp -r kept "$j/out"; : >"$j/repx/SUCCESS"; complete && rm "$j/out/"*; complete'
 
