@@ -196,6 +196,14 @@ void index_tree_each(const struct object_index *ix, const char *name,
     }
 }
 
+size_t index_tree_names(const struct object_index *ix, const char ***names)
+{
+    *names = repx_array(ix->tree_count + 1, sizeof(**names));
+    for (size_t i = 0; i < ix->tree_count; i++)
+        (*names)[i] = ix->trees[i].name;
+    return ix->tree_count;
+}
+
 static int is_last_word(const struct object_index *ix, size_t i)
 {
     for (size_t k = i + 1; k < ix->tree_count; k++) {

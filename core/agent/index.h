@@ -70,6 +70,8 @@ void index_tree_add(struct object_index *ix, const char *name,
                     const struct digest *digest);
 void index_tree_each(const struct object_index *ix, const char *name,
                      void (*each)(void *ctx, const struct digest *digest), void *ctx);
+/* The names that trees were noted for, as often as they were: how many, in a fresh array. */
+size_t index_tree_names(const struct object_index *ix, const char ***names);
 /* A name, other than this one, at which that tree was noted last; or NULL. */
 const char *index_tree_elsewhere(const struct object_index *ix,
                                  const struct digest *digest, const char *name);

@@ -169,6 +169,8 @@ static int place(struct store *s, struct store_tree *tree, uint64_t *lacks,
         store_note_tree(s, tree);
         return 0;
     }
+    if (there)
+        store_same_learn(s, tree);
     return store_build(s, tree, lacks, err);
 }
 

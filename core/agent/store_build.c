@@ -180,6 +180,21 @@ static int from_index(struct store *s, const struct object *o,
     return 0;
 }
 
+static int from_either(struct store *s, const struct object *o,
+                       const struct wanted_at *w, struct repx_err *err)
+{
+    int rc = from_index(s, o, w, o->executable, err);
+
+    return rc == 0 ? from_index(s, o, w, !o->executable, err) : rc;
+}
+
+int store_refill(struct store *s, struct object *o, struct repx_err *err)
+{
+    int rc = from_either(s, o, &o->first, err);
+
+    return rc <= 0 ? rc : store_spread(s, o, err) < 0 ? -1 : 1;
+}
+
 /* 1 when the item is filled, 0 when its object is missing, -1. */
 static int file_here(struct store *s, struct object **object, const struct wanted_at *w,
                      struct repx_err *err)
@@ -201,9 +216,7 @@ static int file_here(struct store *s, struct object **object, const struct wante
     }
     *object = o = store_object_add(s, item);
     store_object_want(o, w->build, w->item);
-    int rc = from_index(s, o, w, o->executable, err);
-    if (rc == 0)
-        rc = from_index(s, o, w, !o->executable, err);
+    int rc = from_either(s, o, w, err);
     if (rc == 1)
         o->state = OBJECT_HERE;
     return rc;

@@ -101,7 +101,7 @@ void store_stage_adopt(struct store *s,
                                     const struct stat *st));
 
 /* ---- store_look.c ---- */
-/* Large objects that are missing: do they lie here under a name that is not in the index? */
+/* Objects that are missing: do they lie here under a name that is not in the index? */
 void store_look(struct store *s);
 
 /* ---- store_kept.c ---- */
@@ -116,6 +116,11 @@ void store_stand_close(struct store *s);
  * is noted there. */
 int store_same(struct store *s, const struct store_tree *tree, int dir,
                const char *name, int index);
+/* A tree that is not the same: note what its files hold that the index does not know. */
+void store_same_learn(struct store *s, const struct store_tree *tree);
+/* Hash a file and note what it holds; `path` is its name below B. */
+void store_learn(struct store *s, int dir, const char *leaf, const char *path,
+                 const struct stat *st);
 
 /* ---- store_build.c ---- */
 int store_build(struct store *s, struct store_tree *tree, uint64_t *lacks,
@@ -124,6 +129,8 @@ int store_build(struct store *s, struct store_tree *tree, uint64_t *lacks,
  * when the file is not that, -1. */
 int store_deliver(struct store *s, struct object *o, int dir, const char *path,
                   struct repx_err *err);
+/* Ask the index once more for an object. 1: it is here now, 0, -1. */
+int store_refill(struct store *s, struct object *o, struct repx_err *err);
 /* The object's first place was filled: fill the others, finish trees. */
 int store_spread(struct store *s, struct object *o, struct repx_err *err);
 /* Descriptor (cached) and leaf for creating an item of a tree that is being built. */

@@ -53,6 +53,32 @@ static int witness_agrees(const struct look *l, const struct index_entry *e,
            index_agrees(e, st, l->tree->single ? NULL : &l->dir_st);
 }
 
+static void note_file(struct store *s, const char *path, const struct digest *digest,
+                      const struct stat *st)
+{
+    char *own = repx_strdup(path);
+    const struct index_entry e = {.digest = *digest,
+                                  .executable = (st->st_mode & S_IXUSR) != 0,
+                                  .size = (uint64_t)st->st_size,
+                                  .sec = st->st_mtim.tv_sec,
+                                  .nsec = (uint32_t)st->st_mtim.tv_nsec,
+                                  .ino = st->st_ino,
+                                  .path = own};
+
+    index_add(store_index(s), &e);
+    free(own);
+}
+
+void store_learn(struct store *s, int dir, const char *leaf, const char *path,
+                 const struct stat *st)
+{
+    struct digest got;
+    uint64_t length;
+
+    if (store_hash(dir, leaf, &got, &length) && length == (uint64_t)st->st_size)
+        note_file(s, path, &got, st);
+}
+
 static int hash_agrees(const struct look *l, const struct store_item *item,
                        const char *leaf, const char *path, const struct stat *st)
 {
@@ -62,18 +88,8 @@ static int hash_agrees(const struct look *l, const struct store_item *item,
     if (!store_hash(l->dir, leaf, &got, &length) ||
         memcmp(&got, &item->digest, sizeof(got)) != 0)
         return 0;
-    if (path) {
-        char *own = repx_strdup(path);
-        const struct index_entry e = {.digest = got,
-                                      .executable = item->executable,
-                                      .size = length,
-                                      .sec = st->st_mtim.tv_sec,
-                                      .nsec = (uint32_t)st->st_mtim.tv_nsec,
-                                      .ino = st->st_ino,
-                                      .path = own};
-        index_add(store_index(l->s), &e);
-        free(own);
-    }
+    if (path)
+        note_file(l->s, path, &got, st);
     return 1;
 }
 
@@ -153,4 +169,38 @@ int store_same(struct store *s, const struct store_tree *tree, int dir,
         repx_close_fd(&l.dir);
     repx_close_fd(&l.top);
     return same;
+}
+
+static void learn_item(struct look *l, const struct store_item *item)
+{
+    REPX_AUTO_FREE char *path = path_of(l, item);
+    const struct index_entry *e = index_path(store_index(l->s), path);
+    struct stat st;
+
+    if ((!e || e->dropped) && store_lstat(l->dir, item->leaf, &st) == 0 &&
+        S_ISREG(st.st_mode) && (uint64_t)st.st_size == item->length)
+        store_learn(l->s, l->dir, item->leaf, path, &st);
+}
+
+void store_same_learn(struct store *s, const struct store_tree *tree)
+{
+    struct look l = {.s = s, .tree = tree, .name = tree->name};
+
+    l.top = l.dir = tree->single ? -1 : store_walk(s->site->base_fd, tree->name, 0);
+    if (l.top < 0)
+        return;
+    size_t in = 0;
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct store_item *item = &tree->items[i];
+        if (item->kind != REPX_ENTRY_FILE)
+            continue;
+        if (item->dir != in)
+            (void)enter(&l, item->dir); /* also one that holds more or less */
+        in = item->dir;
+        if (l.dir >= 0)
+            learn_item(&l, item);
+    }
+    if (l.dir != l.top)
+        repx_close_fd(&l.dir);
+    repx_close_fd(&l.top);
 }

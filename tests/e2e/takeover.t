@@ -129,6 +129,27 @@ check "RepX's collection afterwards takes nothing of ours" '
 	fill 755 && run && python3 "$TESTS/e2e/repx_gc.py" "$TB_BASE" >gone && cat gone && run && cat said && grep "already complete" said && ! grep "image: sent" said && right &&
 	repx gc -y --target queue | tee gc.log && grep "Nothing to collect" gc.log && right'
 
+# filled DIR JOB SUB: a Lab whose one package has 40 files of 3,000 bytes in SUB.
+filled() {
+	local i data=$1/jobs/$2/$3
+	mkdir -p "$1"/{lab,revision,host-tools/t/bin} "$1/jobs/$2/bin" "$data"
+	printf '#!/bin/sh\necho "%s" >"$1/o"\n' "$2" >"$1/jobs/$2/bin/run" && chmod 755 "$1/jobs/$2/bin/run"
+	for i in $(seq 40); do openssl enc -aes-128-ctr -nosalt -K "$(printf %032x "$i")" -iv 0 </dev/zero 2>/dev/null | head -c 3000 >"$data/$i"; done
+	echo "{\"labId\":\"$2\",\"lab_version\":\"1\",\"metadata\":\"revision/metadata-top.json\",\"files\":[]}" >"$1/lab/lab-metadata.json"
+	echo '{"repx_version":"0.5.0","gitHash":"none","runs":["revision/metadata-r.json"]}' >"$1/revision/metadata-top.json"
+	echo "{\"name\":\"r\",\"jobs\":{\"$2\":{\"params\":{},\"executables\":{\"main\":{\"path\":\"jobs/$2/bin/run\",\"outputs\":{\"o\":\"\$out/o\"}}}}}}" >"$1/revision/metadata-r.json"
+}
+refill() { rm -rf "$TB_BASE"/{artifacts,outputs,.repx} && cp -R "$WORK/one" "$TB_BASE/artifacts" && chown -R "$TB_SSH_USER" "$TB_BASE"; }
+run_r() { repx run r --lab "$1" --target queue "${@:2}" >said 2>&1 || { cat said; return 1; }; cat said; }
+export -f refill run_r
+filled "$WORK/one" aaaa-one-1.0 share
+filled "$WORK/two" bbbb-two-1.0 data/deep
+check 'of a package that is there in part what lacks is sent, and no more' '
+	refill && rm "$TB_BASE/artifacts/jobs/aaaa-one-1.0/share/7" && run_r "$WORK/one" && grep "lab: sent 1 files, 2.9 KiB" said && diff -r "$WORK/one/jobs" "$TB_BASE/artifacts/jobs" &&
+	refill && : >"$TB_BASE/artifacts/jobs/aaaa-one-1.0/share/more" && run_r "$WORK/one" && grep "lab: nothing was missing" said && diff -r "$WORK/one/jobs" "$TB_BASE/artifacts/jobs" &&
+	as_user rm -rf "$TB_BASE/.repx/index" "$TB_BASE/.repx/known" && head -c 3000 /dev/zero >"$TB_BASE/artifacts/jobs/aaaa-one-1.0/share/8" && run_r "$WORK/one" --verify && grep "lab: sent 1 files, 2.9 KiB" said && diff -r "$WORK/one/jobs" "$TB_BASE/artifacts/jobs"'
+check 'what lies in a package of RepX under other names is not sent' '
+	refill && run_r "$WORK/two" && grep "lab: sent 3 files" said && diff -r "$WORK/two/jobs/bbbb-two-1.0" "$TB_BASE/artifacts/jobs/bbbb-two-1.0"'
 check 'a layer that lies there under another name is not sent' '
 	fill 755 && for l in "$TB_BASE"/artifacts/store/*-layer.tar; do mv "$l" "${l%-layer.tar}00-layer.tar"; done && rm "$TB_BASE/outputs/$(job E)/repx/SUCCESS" && run && cat said &&
 	! grep "image: sent" said && right && test "$(wire)" -lt 80000'
