@@ -27,15 +27,8 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 #include <kit/file.h>
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void outcome_finish(struct outcome *o)
 {
@@ -206,7 +199,7 @@ static void ask_to_end(struct watch *w)
     } else {
         (void)kill(-w->pid, SIGTERM);
     }
-    w->kill_at = now_ms() + w->p->kill_ms;
+    w->kill_at = repx_now_ms() + w->p->kill_ms;
 }
 
 static int64_t next_wake(const struct watch *w, int64_t now)
@@ -238,7 +231,7 @@ static void wait_for_end(struct watch *w)
 
     signals_fill(&set);
     while (!w->ended) {
-        int64_t ms = next_wake(w, now_ms());
+        int64_t ms = next_wake(w, repx_now_ms());
         struct timespec t = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
         int got = sigtimedwait(&set, NULL, &t);
         if (got == SIGTERM || got == SIGINT) {
@@ -247,7 +240,7 @@ static void wait_for_end(struct watch *w)
         }
         (void)reap(w);
         if (!w->ended)
-            on_clock(w, now_ms());
+            on_clock(w, repx_now_ms());
     }
 }
 
@@ -265,14 +258,14 @@ static void end_leftovers(struct watch *w)
 
 int process_run(const struct process *p, struct outcome *o, struct repx_err *err)
 {
-    struct watch w = {.p = p, .o = o, .begun = now_ms()};
+    struct watch w = {.p = p, .o = o, .begun = repx_now_ms()};
 
     w.pid = start(p, err);
     if (w.pid < 0)
         return -1;
     wait_for_end(&w);
     end_leftovers(&w);
-    o->ms = now_ms() - w.begun;
+    o->ms = repx_now_ms() - w.begun;
     o->exit = WIFEXITED(w.status) ? WEXITSTATUS(w.status) : -1;
     o->signal = WIFSIGNALED(w.status) ? WTERMSIG(w.status) : 0;
     o->ok = o->exit == 0 && !o->asked && !o->timed_out;

@@ -10,7 +10,6 @@
 #include <repx/scheduler.h>
 
 #include <kit/alloc.h>
-#include <kit/helper_run.h>
 
 #include "core/agent/follow.h"
 #include "core/agent/jobs_cancel_own.h"

@@ -6,7 +6,7 @@
 
 #include <repx/scheduler.h>
 
-#include <kit/helper_run.h>
+#include <kit/clock.h>
 
 #include "core/agent/jobs_cancel_own.h"
 #include "core/agent/queue_ask.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 #include <kit/file.h>
-#include <kit/helper_run.h>
 
 #include "core/agent/follow.h"
 #include "core/agent/run_watch.h"

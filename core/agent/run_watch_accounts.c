@@ -6,7 +6,7 @@
 #include <repx/scheduler.h>
 
 #include <kit/alloc.h>
-#include <kit/helper_run.h>
+#include <kit/clock.h>
 
 #include "core/agent/call_log.h"
 #include "core/agent/run_watch.h"

@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 #include <kit/file.h>
 #include <kit/printable.h>
 
@@ -35,14 +35,6 @@ static struct {
 
 static atomic_int interrupts; /* lock-free: a signal handler may count, too */
 static atomic_int taken;
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void on_signal(int sig)
 {
@@ -127,7 +119,7 @@ static void progress_text(struct repx_buf *b, const char *unit, uint64_t done,
 static void show_progress(const char *who, const char *unit, uint64_t done,
                           uint64_t total)
 {
-    int64_t now = now_ms();
+    int64_t now = repx_now_ms();
 
     if (strncmp(ui_state.unit_who, who, sizeof(ui_state.unit_who) - 1) != 0) {
         (void)snprintf(ui_state.unit_who, sizeof(ui_state.unit_who), "%s", who);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
@@ -52,7 +53,7 @@ void pipeline_ask_status(struct pipeline *p)
     if (pipeline_helper(p->target, p->plan->scheduler, &file, &helper, &digest, NULL) <
         0)
         return;
-    p->asked_ms = pipeline_now();
+    p->asked_ms = repx_now_ms();
     p->asked = plan_status_begin(p->target, p->plan, helper);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 
 #include "core/target/exchange.h"
 #include "core/wire/msg.h"
@@ -103,7 +104,7 @@ static struct job_status *ask(struct pipeline *p, const char *helper,
     struct status_call *asked = p->asked;
 
     p->asked = NULL;
-    if (asked && pipeline_now() - p->asked_ms > EARLY_MS) {
+    if (asked && repx_now_ms() - p->asked_ms > EARLY_MS) {
         plan_status_cancel(asked);
         asked = NULL;
     }

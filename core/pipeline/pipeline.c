@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
@@ -30,14 +29,6 @@ int pipeline_perform(struct pipeline *p, struct repx_err *err)
     }
     expect_end(p);
     return 0;
-}
-
-int64_t pipeline_now(void)
-{
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 void pipeline_finish(struct pipeline *p)

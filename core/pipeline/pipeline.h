@@ -77,7 +77,6 @@ extern const struct phase phase_bootstrap, phase_lab, phase_image, phase_submit;
 /* All phases in order. The error names the phase. */
 int pipeline_perform(struct pipeline *p, struct repx_err *err);
 void pipeline_finish(struct pipeline *p);
-int64_t pipeline_now(void); /* ms of a clock that only goes on */
 
 /* Start asking for the status of the plan's jobs (p->asked) and for the root (p->root),
  * without waiting. With sets: a root only if the target knows them. */

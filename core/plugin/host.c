@@ -2,9 +2,9 @@
 #include "host.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 
 #include "core/plugin/fields.h"
 
@@ -47,11 +47,8 @@ static int32_t host_cancel_fd(void *ctx)
 
 static int64_t host_now_ms(void *ctx)
 {
-    struct timespec t;
-
     (void)ctx;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return repx_now_ms();
 }
 
 static const char *host_config_text(void *ctx, const char *key, uint64_t index)

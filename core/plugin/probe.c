@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 #include <kit/file.h>
 
 #include "core/plugin/fields.h"
@@ -26,14 +26,6 @@ struct found {
     int ok;
     struct repx_err err;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 uint32_t plugin_file_split(const char *file, char **name)
 {
@@ -117,12 +109,12 @@ static void look(const char *file, int to)
 
 static int read_found(int from, struct found *f, int timeout_ms)
 {
-    int64_t until = now_ms() + timeout_ms;
+    int64_t until = repx_now_ms() + timeout_ms;
     size_t have = 0;
 
     while (have < sizeof(*f)) {
         struct pollfd p = {.fd = from, .events = POLLIN};
-        int64_t left = until - now_ms();
+        int64_t left = until - repx_now_ms();
         if (left <= 0)
             return -1;
         if (poll(&p, 1, (int)left) <= 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 #include <kit/file.h>
 
 #include "helper_queue.h"
@@ -61,7 +62,7 @@ void journal_add(struct queue *q, const struct repx_buf *line)
 {
     repx_buf_add(&q->unsaved, line->data, line->len);
     if (journal_flush(q) < 0)
-        q->retry_at = queue_now_ms() + 2000;
+        q->retry_at = repx_now_ms() + 2000;
 }
 
 /* ---- forgetting ---- */

@@ -11,10 +11,10 @@
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 #include <kit/file.h>
 
 #include "helper_daemon.h"
@@ -26,14 +26,6 @@
 #define TOUCH_MS 20000 /* the lease */
 #define FOREIGN_MS 100 /* adopted processes without pidfd */
 #define LOG_MAX (4 << 20)
-
-int64_t queue_now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- requests ---- */
 
@@ -134,11 +126,11 @@ static void start_what_fits(struct queue *q)
 {
     struct q_place p;
 
-    if (q->retry_at && queue_now_ms() < q->retry_at)
+    if (q->retry_at && repx_now_ms() < q->retry_at)
         return;
     q->retry_at = 0;
     if (journal_flush(q) < 0) {
-        q->retry_at = queue_now_ms() + 2000;
+        q->retry_at = repx_now_ms() + 2000;
         return;
     }
     while (!q->retry_at && order_next(q, &p)) {
@@ -154,7 +146,7 @@ static int wait_for_news(struct queue *q, int64_t until)
 {
     struct pollfd *p = repx_array(q->own_count + 2, sizeof(*p));
     struct signalfd_siginfo info;
-    int64_t now = queue_now_ms();
+    int64_t now = repx_now_ms();
     nfds_t n = 2;
     int go_on = 1;
 
@@ -200,7 +192,7 @@ static int64_t sooner(int64_t until, int64_t than)
 
 static int64_t wake_at(struct queue *q, const struct times *t)
 {
-    int64_t now = queue_now_ms();
+    int64_t now = repx_now_ms();
     int64_t until = sooner(now + SCAN_MS, units_kill(q, now));
 
     return sooner(sooner(until, q->retry_at), q->left ? 0 : t->busy + IDLE_MS);
@@ -222,10 +214,10 @@ static void look_at_spool(struct queue *q, struct times *t, int64_t now)
 
 static void queue_run(struct queue *q)
 {
-    struct times t = {.touched = queue_now_ms(), .busy = queue_now_ms()};
+    struct times t = {.touched = repx_now_ms(), .busy = repx_now_ms()};
 
     while (wait_for_news(q, wake_at(q, &t))) {
-        int64_t now = queue_now_ms();
+        int64_t now = repx_now_ms();
         units_reap(q);
         look_at_spool(q, &t, now);
         units_apply(q);

@@ -80,6 +80,4 @@ void journal_forget(struct queue *q);
 int64_t capacity_cpus(void);   /* affinity, cgroup */
 int64_t capacity_memory(void); /* bytes: machine, cgroup, rlimit */
 
-int64_t queue_now_ms(void);
-
 #endif

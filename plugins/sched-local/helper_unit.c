@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 #include <kit/file.h>
 
 #include "helper_queue.h"
@@ -114,7 +115,7 @@ int unit_start(struct queue *q, size_t unit, size_t index)
     pid_t pid = fork();
 
     if (pid < 0) {
-        q->retry_at = queue_now_ms() + RETRY_MS;
+        q->retry_at = repx_now_ms() + RETRY_MS;
         x->queued = 1;
         list_add(&q->ready, unit, index);
         return 0;
@@ -204,7 +205,7 @@ static void failures_apply(struct queue *q)
             x->queued = 1;
             x->pid = 0;
             list_add(&q->ready, f.unit, f.index);
-            q->retry_at = queue_now_ms() + RETRY_MS;
+            q->retry_at = repx_now_ms() + RETRY_MS;
         }
     }
 }
@@ -255,7 +256,7 @@ static void adopt(struct queue *q, size_t unit, size_t index, int same)
     if (same && x->pid > 0 && x->start && process_start(x->pid) == x->start) {
         own_add(q, unit, index);
         if (q->m.units[unit].canceled)
-            x->kill_at = queue_now_ms() + KILL_AFTER_MS;
+            x->kill_at = repx_now_ms() + KILL_AFTER_MS;
         return;
     }
     if (x->pidfd >= 0)
@@ -304,7 +305,7 @@ void unit_cancel(struct queue *q, size_t unit, const char *reason)
             order_end(q, unit, i, REPX_STATE_CANCELED, -1, reason);
         } else if (x->state == REPX_STATE_RUNNING) {
             unit_signal(x, SIGTERM);
-            x->kill_at = queue_now_ms() + KILL_AFTER_MS;
+            x->kill_at = repx_now_ms() + KILL_AFTER_MS;
         }
     }
 }

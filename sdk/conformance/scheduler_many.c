@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include <kit/alloc.h>
+#include <kit/clock.h>
 #include <kit/file.h>
-#include <kit/helper_run.h>
 
 #include "batch.h"
 #include "trial.h"

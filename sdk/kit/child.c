@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "alloc.h"
+#include "clock.h"
 #include "file.h"
 
 #define OUTPUT_MAX (4u << 20)
@@ -23,14 +23,6 @@
 struct ends {
     int in, out, err;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void shut(int *fd)
 {
@@ -165,7 +157,7 @@ int repx_child_start(struct repx_child *child, const char *const *argv, uint32_t
 int repx_child_wait(struct repx_child *child, int timeout_ms, int *status,
                     struct repx_err *err)
 {
-    int64_t until = now_ms() + timeout_ms;
+    int64_t until = repx_now_ms() + timeout_ms;
     int raw = 0, step = 1; /* most end at once */
 
     for (;;) {
@@ -174,7 +166,7 @@ int repx_child_wait(struct repx_child *child, int timeout_ms, int *status,
             break;
         if (p < 0 && errno != EINTR)
             return repx_fail_errno(err, "waitpid");
-        if (timeout_ms >= 0 && now_ms() >= until)
+        if (timeout_ms >= 0 && repx_now_ms() >= until)
             return 0;
         if (p == 0)
             (void)poll(NULL, 0, step);
@@ -232,7 +224,7 @@ static int drain(struct repx_child *c, int64_t until, struct repx_buf *out,
 {
     while (c->out >= 0 || c->err >= 0) {
         struct pollfd p[2] = {{c->out, POLLIN, 0}, {c->err, POLLIN, 0}};
-        int64_t left = until - now_ms();
+        int64_t left = until - repx_now_ms();
         if (left <= 0)
             return repx_fail(err, REPX_E_TIMEOUT, "%s: did not end in time", who);
         if (poll(p, 2, left > 1000 ? 1000 : (int)left) < 0 && errno != EINTR)
@@ -248,14 +240,14 @@ static int drain(struct repx_child *c, int64_t until, struct repx_buf *out,
 int repx_child_run(const char *const *argv, int timeout_ms, struct repx_buf *out,
                    struct repx_buf *errors, int *status, struct repx_err *err)
 {
-    int64_t until = now_ms() + timeout_ms;
+    int64_t until = repx_now_ms() + timeout_ms;
     struct repx_child c;
 
     if (repx_child_start(&c, argv, REPX_CHILD_OUT | REPX_CHILD_ERR, err) < 0)
         return -1;
     int rc = drain(&c, until, out, errors, argv[0], err);
     if (rc == 0) {
-        int64_t left = until - now_ms();
+        int64_t left = until - repx_now_ms();
         rc = repx_child_wait(&c, left > 0 ? (int)left : 0, status, err);
         if (rc == 0)
             rc = repx_fail(err, REPX_E_TIMEOUT, "%s: did not end in time", argv[0]);

@@ -4,6 +4,7 @@
 #define REPX_KIT_HELPER_RUN_H
 
 #include "buf.h"
+#include "clock.h"
 #include "err.h"
 
 /* What a command wrote; belongs to the caller and is used again by the next run. */
@@ -20,7 +21,5 @@ struct repx_run_output {
 int repx_run_command(struct repx_run *run, struct repx_run_output *output,
                      struct repx_err *err);
 void repx_run_output_free(struct repx_run_output *output);
-
-int64_t repx_now_ms(void); /* monotonic */
 
 #endif
