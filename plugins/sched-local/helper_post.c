@@ -14,6 +14,7 @@
 
 #include <kit/alloc.h>
 #include <kit/file.h>
+#include <kit/scheduler.h>
 
 #include "helper_daemon.h"
 #include "helper_model.h"
@@ -90,18 +91,6 @@ static int key_order(const void *a, const void *b)
     return strcmp(((const struct by_key *)a)->key, ((const struct by_key *)b)->key);
 }
 
-static const struct repx_unit *unit_at(const struct repx_unit *units, uint64_t i,
-                                       uint64_t stride)
-{
-    return (const struct repx_unit *)(const void *)((const char *)units + i * stride);
-}
-
-static const struct repx_dep *dep_at(const struct repx_dep *deps, uint64_t i,
-                                     uint64_t stride)
-{
-    return (const struct repx_dep *)(const void *)((const char *)deps + i * stride);
-}
-
 struct batch {
     const struct repx_unit *units;
     uint64_t count, stride;
@@ -131,7 +120,7 @@ static int put_dep(const struct batch *b, uint64_t unit, const struct repx_dep *
 
 static void put_unit(struct batch *b, uint64_t i, struct repx_buf *to)
 {
-    const struct repx_unit *u = unit_at(b->units, i, b->stride);
+    const struct repx_unit *u = repx_unit_at(b->units, i, b->stride);
     REPX_AUTO_FREE char *id = repx_format("l%s-%llu", b->tail, (unsigned long long)i);
     size_t before = to->len;
 
@@ -144,7 +133,7 @@ static void put_unit(struct batch *b, uint64_t i, struct repx_buf *to)
     for (size_t a = 0; u->argv[a]; a++)
         record_line(to, "ss", "arg", u->argv[a]);
     for (uint64_t d = 0; d < u->dep_count; d++) {
-        if (put_dep(b, i, dep_at(u->deps, d, u->dep_stride), to))
+        if (put_dep(b, i, repx_dep_at(u->deps, d, u->dep_stride), to))
             continue;
         b->refused[i] = "a dependency names no accepted unit before it in the batch";
         to->len = before;
@@ -192,7 +181,7 @@ int post_submit(struct post *p, const struct repx_unit *units, uint64_t count,
     b.keys = repx_array(count, sizeof(*b.keys));
     b.refused = repx_array(count, sizeof(*b.refused));
     for (uint64_t i = 0; i < count; i++)
-        b.keys[i] = (struct by_key){unit_at(units, i, stride)->key, i};
+        b.keys[i] = (struct by_key){repx_unit_at(units, i, stride)->key, i};
     qsort(b.keys, count, sizeof(*b.keys), key_order);
     put_head(p, &text);
     for (uint64_t i = 0; i < count; i++)
@@ -236,7 +225,7 @@ int post_amend(struct post *p, const char *id, const struct repx_dep *deps,
     repx_buf_str(&text, "amend\t");
     repx_buf_str(&text, id);
     for (uint64_t i = 0; i < count; i++) {
-        const struct repx_dep *d = dep_at(deps, i, stride);
+        const struct repx_dep *d = repx_dep_at(deps, i, stride);
         if (!d->id || strpbrk(d->id, "\t\n\\") || strpbrk(id, "\t\n\\"))
             return repx_fail(err, REPX_E_USAGE, "amend: dependencies are ids of units");
         repx_buf_fmt(&text, "\t%u\t%s", d->type, d->id);

@@ -15,24 +15,12 @@ struct slurm {
 
 /* ---- args.c ---- */
 
-/* A command's arguments, each its own string; ends with NULL. */
-struct args {
-    char **list;
-    size_t count, cap;
-};
-void args_add(struct args *a, const char *text);
-void args_fmt(struct args *a, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-void args_free(struct args *a);
-
 /* Resources as options of sbatch; REPX_E_USAGE names what cannot be honoured. */
-int args_resources(struct args *a, const struct repx_resources *r,
+int args_resources(struct repx_args *a, const struct repx_resources *r,
                    struct repx_err *err);
 /* "afterok:1:2,aftercorr:3" of dependencies that all have ids; -1 on a strange id. */
 int dependency_text(struct repx_buf *to, const struct repx_dep *deps, uint64_t count,
                     uint64_t stride, struct repx_err *err);
-/* A directive holds no line break or other control character. */
-int plain_text(const char *what, const char *text, struct repx_err *err);
 
 /* ---- run.c ---- */
 
@@ -73,12 +61,6 @@ struct held {
 void held_note(struct held *h, const struct slurm_row *row);
 /* Let them go, in one call, if there are any; frees *h. */
 void held_release(const struct slurm *s, struct held *h, int64_t deadline_ms);
-
-/* ---- command.c ---- */
-
-/* A command with its input, as a person would type it, from the word `sbatch` on: the
- * environment before that is left out. Caller frees. */
-char *command_text(const char *const *argv, const char *input);
 
 /* ---- submit.c, query.c: the vtable ---- */
 int32_t slurm_submit(void *self, const struct repx_unit *units, uint64_t count,

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define DIGITS "0123456789"
-#define KEY_CHARACTERS "abcdefghijklmnopqrstuvwxyz" DIGITS
 #define COMMENT "repx1:"
 
 int slurm_id_ok(const char *id)
@@ -50,15 +49,6 @@ int slurm_parse_id(const char *out, char id[SLURM_ID_MAX])
 
 /* ---- messages ---- */
 
-static int says(const char *text, const char *const *phrases)
-{
-    for (; *phrases; phrases++) {
-        if (strstr(text, *phrases))
-            return 1;
-    }
-    return 0;
-}
-
 int slurm_unreachable(const char *errors)
 {
     static const char *const phrases[] = {
@@ -78,7 +68,7 @@ int slurm_unreachable(const char *errors)
         NULL,
     };
 
-    return says(errors, phrases);
+    return repx_says(errors, phrases);
 }
 
 int slurm_no_accounting(const char *errors)
@@ -89,7 +79,7 @@ int slurm_no_accounting(const char *errors)
         NULL,
     };
 
-    return says(errors, phrases);
+    return repx_says(errors, phrases);
 }
 
 uint32_t slurm_classify(int status, const char *errors)
@@ -105,7 +95,7 @@ uint32_t slurm_classify(int status, const char *errors)
         NULL,
     };
 
-    if (says(errors, room))
+    if (repx_says(errors, room))
         return REPX_SUBMIT_ROOM;
     if (status == 0 || status > 128 || slurm_unreachable(errors))
         return REPX_SUBMIT_PERHAPS;
@@ -160,18 +150,8 @@ static uint32_t slurm_state(const char *text)
 
 /* ---- rows ---- */
 
-/* Is it a key, up to n? */
-static int take_key(const char *from, size_t n, char key[SLURM_KEY_MAX])
-{
-    if (n < 13 || n >= SLURM_KEY_MAX || strspn(from, KEY_CHARACTERS) < n)
-        return 0;
-    memcpy(key, from, n);
-    key[n] = 0;
-    return 1;
-}
-
 /* The last component of a path, when it is a key. 1 or 0. */
-static int slurm_key_of_path(const char *path, char key[SLURM_KEY_MAX])
+static int slurm_key_of_path(const char *path, char key[REPX_KEY_SIZE])
 {
     const char *slash = strrchr(path, '/');
     static const char parent[] = "/sub";
@@ -179,7 +159,7 @@ static int slurm_key_of_path(const char *path, char key[SLURM_KEY_MAX])
     if (!slash || (size_t)(slash - path) < sizeof(parent) - 1 ||
         strncmp(slash - (sizeof(parent) - 1), parent, sizeof(parent) - 1) != 0)
         return 0;
-    return take_key(slash + 1, strlen(slash + 1), key);
+    return repx_key_take(slash + 1, strlen(slash + 1), key);
 }
 
 /* Cut off the next field at '|'; NULL when there is none. */
@@ -245,7 +225,7 @@ int slurm_parse_queue(char *line, struct slurm_row *row)
     /* comments are free text, with '|' or whatever in them */
     if (strncmp(rest, COMMENT, sizeof(COMMENT) - 1) == 0) {
         const char *key = rest + sizeof(COMMENT) - 1;
-        (void)take_key(key, strcspn(key, "|"), row->key);
+        (void)repx_key_take(key, strcspn(key, "|"), row->key);
     }
     if (!row->key[0])
         (void)slurm_key_of_path(rest, row->key);

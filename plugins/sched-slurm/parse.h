@@ -6,9 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <repx/scheduler.h>
+#include <kit/scheduler.h>
 
-#define SLURM_KEY_MAX 33 /* with its zero byte */
 #define SLURM_ID_MAX 21
 
 /* `sbatch --parsable`: "123" or "123;cluster", perhaps after lines of a site's wrapper.
@@ -36,7 +35,7 @@ struct slurm_row {
     uint32_t state;        /* REPX_STATE_* */
     const char *reason, *node;
     int64_t by;              /* uid of who cancelled it, -1: not known */
-    char key[SLURM_KEY_MAX]; /* "" when the job is not one of ours */
+    char key[REPX_KEY_SIZE]; /* "" when the job is not one of ours */
 };
 /* Changes the line. 1, or 0 when it is no such line. */
 int slurm_parse_queue(char *line, struct slurm_row *row);

@@ -6,8 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <kit/alloc.h>
-
 #include "own.h"
 #include "parse.h"
 
@@ -135,38 +133,10 @@ int32_t slurm_status(void *self, uint32_t scope, const struct repx_status_sink *
 
 /* ---- find ---- */
 
-struct wanted {
-    const char *key;
-    char id[SLURM_ID_MAX]; /* "" until found */
-    uint32_t state;
-};
-
-struct search {
-    struct wanted *list;
-    uint64_t count;
-};
-
-static int by_key(const void *a, const void *b)
-{
-    return strcmp(((const struct wanted *)a)->key, ((const struct wanted *)b)->key);
-}
-
-static int alive(uint32_t state)
-{
-    return state == REPX_STATE_PENDING || state == REPX_STATE_RUNNING;
-}
-
 /* Of an array one row that goes on stands for all. */
-static void note(void *ctx, const struct slurm_row *row)
+static void note(void *search, const struct slurm_row *row)
 {
-    const struct search *s = ctx;
-    struct wanted want = {.key = row->key};
-    struct wanted *w = bsearch(&want, s->list, s->count, sizeof(want), by_key);
-
-    if (!w || (w->id[0] && alive(w->state)))
-        return;
-    memcpy(w->id, row->id, sizeof(w->id));
-    w->state = row->state;
+    repx_search_note(search, row->key, row->id, row->state);
 }
 
 /* All of our jobs since then, whatever their ids: one question. */
@@ -211,7 +181,7 @@ static void note_account(void *ctx, const struct slurm_row *row)
 
     if (row->state == REPX_STATE_PENDING)
         return;
-    if (alive(row->state))
+    if (row->state == REPX_STATE_RUNNING)
         over.state = REPX_STATE_ENDED;
     note(ctx, &over);
 }
@@ -221,25 +191,18 @@ int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t 
                    const struct repx_found_sink *sink, int64_t deadline_ms,
                    struct repx_err *err)
 {
-    struct search s = {repx_array(count, sizeof(struct wanted)), count};
+    struct repx_search s;
     struct slurm_rows queue = {.each = note, .ctx = &s};
     struct slurm_rows accounts = {.each = note_account, .ctx = &s};
-    uint64_t missing = 0;
 
-    for (uint64_t i = 0; i < count; i++)
-        s.list[i].key = keys[i];
-    qsort(s.list, count, sizeof(*s.list), by_key);
+    repx_search_open(&s, keys, count);
     int rc = ask_queue(self, 0, deadline_ms, &queue, err);
-    for (uint64_t i = 0; i < count; i++)
-        missing += s.list[i].id[0] == 0;
     /* many sites keep no accounting: then squeue's word is all there is */
-    if (rc == 0 && missing)
+    if (rc == 0 && s.found < s.count)
         (void)ask_accounting(self, since, deadline_ms, &accounts, NULL);
-    for (uint64_t i = 0; rc == 0 && i < count; i++) {
-        if (s.list[i].id[0])
-            sink->found(sink->ctx, s.list[i].key, s.list[i].id, s.list[i].state);
-    }
-    free(s.list);
+    if (rc == 0)
+        repx_search_tell(&s, sink);
+    repx_search_close(&s);
     return rc;
 }
 
@@ -247,7 +210,7 @@ int32_t slurm_find(void *self, const char *const *keys, uint64_t count, int64_t 
 
 /* Indices of one array that follow each other are one argument, and so one request:
  * "12_[3-9]". Returns how many of the ids it covers. */
-static uint64_t add_range(struct args *a, const char *const *ids, uint64_t count)
+static uint64_t add_range(struct repx_args *a, const char *const *ids, uint64_t count)
 {
     const char *at = strchr(ids[0], '_');
     size_t lead = at ? (size_t)(at - ids[0]) + 1 : 0;
@@ -259,10 +222,10 @@ static uint64_t add_range(struct args *a, const char *const *ids, uint64_t count
             break;
     }
     if (n == 1) {
-        args_add(a, ids[0]);
+        repx_args_add(a, ids[0]);
     } else {
-        args_fmt(a, "%.*s[%lld-%lld]", (int)lead, ids[0], first,
-                 first + (long long)n - 1);
+        repx_args_fmt(a, "%.*s[%lld-%lld]", (int)lead, ids[0], first,
+                      first + (long long)n - 1);
     }
     return n;
 }
@@ -275,14 +238,13 @@ int32_t slurm_cancel(void *self, const char *const *ids, uint64_t count,
             return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job", ids[i]);
     }
     for (uint64_t i = 0; i < count;) {
-        struct args a = {0};
+        REPX_AUTO_ARGS struct repx_args a = {0};
         struct repx_run run;
-        args_add(&a, "scancel");
+        repx_args_add(&a, "scancel");
         for (size_t k = 0; i < count && k < CANCEL_AT_ONCE; k++)
             i += add_range(&a, ids + i, count - i);
         int rc =
             slurm_run(self, (const char *const *)a.list, NULL, deadline_ms, &run, err);
-        args_free(&a);
         if (rc < 0)
             return -1;
         /* jobs that ended meanwhile make it grumble; only silence is a failure */
@@ -298,19 +260,18 @@ int32_t slurm_amend(void *self, const char *id, const struct repx_dep *deps,
                     struct repx_err *err)
 {
     struct repx_buf text REPX_AUTO_BUF = {0};
-    struct args a = {0};
+    REPX_AUTO_ARGS struct repx_args a = {0};
     struct repx_run run;
 
     if (!slurm_id_ok(id))
         return repx_fail(err, REPX_E_USAGE, "\"%s\" is no id of a job", id);
     if (dependency_text(&text, deps, count, stride, err) < 0)
         return -1;
-    args_add(&a, "scontrol");
-    args_add(&a, "update");
-    args_fmt(&a, "JobId=%s", id);
-    args_fmt(&a, "Dependency=%s", repx_buf_text(&text));
+    repx_args_add(&a, "scontrol");
+    repx_args_add(&a, "update");
+    repx_args_fmt(&a, "JobId=%s", id);
+    repx_args_fmt(&a, "Dependency=%s", repx_buf_text(&text));
     int rc = slurm_run(self, (const char *const *)a.list, NULL, deadline_ms, &run, err);
-    args_free(&a);
     if (rc == 0 && run.status != 0)
         rc = slurm_fail(&run, "scontrol update", err);
     return rc;

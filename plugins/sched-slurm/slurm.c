@@ -28,12 +28,10 @@ static void slurm_close(void *self)
 static int32_t slurm_check(void *self, const struct repx_resources *resources,
                            struct repx_err *err)
 {
-    struct args args = {0};
-    int rc = args_resources(&args, resources, err);
+    REPX_AUTO_ARGS struct repx_args args = {0};
 
     (void)self;
-    args_free(&args);
-    return rc;
+    return args_resources(&args, resources, err);
 }
 
 static int32_t slurm_limits(void *self, struct repx_limits *limits, int64_t deadline_ms,

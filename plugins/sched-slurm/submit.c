@@ -34,65 +34,36 @@ static const char *const kept[] = {
     "SBATCH_RESERVATION",
 };
 
-/* Units of this call that were accepted, by key. */
-struct done {
-    const char *key;
-    char id[SLURM_ID_MAX];
-};
-
 struct submission {
     const struct slurm *slurm;
     const struct repx_submit_sink *sink;
-    struct done *done;
-    size_t done_count;
+    struct repx_batch done; /* units of this call that were accepted */
     int64_t deadline_ms;
     int late;            /* the last sbatch was ended by its deadline */
     const char *stopped; /* why the rest is not tried any more, or NULL */
 };
 
-static const struct repx_unit *unit_at(const struct repx_unit *units, uint64_t i,
-                                       uint64_t stride)
-{
-    return (const struct repx_unit *)(const void *)((const char *)units + i * stride);
-}
-
-static const struct repx_dep *dep_at(const struct repx_unit *u, uint64_t i)
-{
-    return (const struct repx_dep *)(const void *)((const char *)u->deps +
-                                                   i * u->dep_stride);
-}
-
 /* ---- one unit as arguments and script ---- */
 
-static const char *done_id(const struct submission *s, const char *key)
-{
-    for (size_t i = s->done_count; i > 0; i--) {
-        if (strcmp(s->done[i - 1].key, key) == 0)
-            return s->done[i - 1].id;
-    }
-    return NULL;
-}
-
 static int add_dependencies(const struct submission *s, const struct repx_unit *u,
-                            struct args *a, struct repx_err *err)
+                            struct repx_args *a, struct repx_err *err)
 {
     struct repx_buf text REPX_AUTO_BUF = {0};
     struct repx_dep *deps = repx_array(u->dep_count, sizeof(*deps));
     int rc = 0;
 
     for (uint64_t i = 0; rc == 0 && i < u->dep_count; i++) {
-        deps[i] = *dep_at(u, i);
-        if (!deps[i].id)
-            deps[i].id = done_id(s, deps[i].key);
+        deps[i] = *repx_dep_at(u->deps, i, u->dep_stride);
+        deps[i].id = repx_batch_id(&s->done, &deps[i]);
         if (!deps[i].id)
             rc = repx_fail(err, REPX_E_USAGE, "what it depends on was not accepted");
     }
     if (rc == 0)
         rc = dependency_text(&text, deps, u->dep_count, sizeof(*deps), err);
     if (rc == 0 && text.len) {
-        args_fmt(a, "--dependency=%s", text.data);
+        repx_args_fmt(a, "--dependency=%s", text.data);
         /* without it a job whose producer failed would wait for ever */
-        args_add(a, "--kill-on-invalid-dep=yes");
+        repx_args_add(a, "--kill-on-invalid-dep=yes");
     }
     free(deps);
     return rc;
@@ -100,42 +71,43 @@ static int add_dependencies(const struct submission *s, const struct repx_unit *
 
 /* Relative to chdir, which is short; but Slurm looks for patterns in chdir, too, so one with
  * '%' in it is given here in full, where it can be written "%%". */
-static void add_output(struct args *a, const struct repx_unit *u)
+static void add_output(struct repx_args *a, const struct repx_unit *u)
 {
     const char *leaf = u->array ? "slurm-%a.out" : "slurm.out";
     REPX_AUTO_BUF struct repx_buf path = {0};
 
     for (const char *p = strchr(u->workdir, '%') ? u->workdir : ""; *p; p++)
         repx_buf_fmt(&path, *p == '%' ? "%c%%" : "%c", *p);
-    args_fmt(a, "--output=%s%s%s", repx_buf_text(&path), path.len ? "/" : "", leaf);
+    repx_args_fmt(a, "--output=%s%s%s", repx_buf_text(&path), path.len ? "/" : "",
+                  leaf);
 }
 
 static int build_args(const struct submission *s, const struct repx_unit *u,
-                      struct args *a, struct repx_err *err)
+                      struct repx_args *a, struct repx_err *err)
 {
-    if (plain_text("the job's name", u->name, err) < 0 ||
-        plain_text("the working directory", u->workdir, err) < 0)
+    if (repx_text_plain("the job's name", u->name, err) < 0 ||
+        repx_text_plain("the working directory", u->workdir, err) < 0)
         return -1;
-    args_add(a, "env");
-    args_add(a, "-i");
+    repx_args_add(a, "env");
+    repx_args_add(a, "-i");
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
         const char *value = getenv(kept[i]);
         if (value)
-            args_fmt(a, "%s=%s", kept[i], value);
+            repx_args_fmt(a, "%s=%s", kept[i], value);
     }
-    args_add(a, "sbatch");
-    args_add(a, "--parsable");
-    args_fmt(a, "--job-name=%s", u->name);
-    args_fmt(a, "--comment=repx1:%s", u->key);
-    args_fmt(a, "--chdir=%s", u->workdir);
+    repx_args_add(a, "sbatch");
+    repx_args_add(a, "--parsable");
+    repx_args_fmt(a, "--job-name=%s", u->name);
+    repx_args_fmt(a, "--comment=repx1:%s", u->key);
+    repx_args_fmt(a, "--chdir=%s", u->workdir);
     add_output(a, u);
-    args_add(a, "--open-mode=append");
-    args_add(a, "--export=ALL");
+    repx_args_add(a, "--open-mode=append");
+    repx_args_add(a, "--export=ALL");
     /* After a lost node Slurm runs the job again under the same id, perhaps beside the
      * first copy: attempts are fenced, so that is safe, and its dependents go on. */
-    args_add(a, "--requeue");
+    repx_args_add(a, "--requeue");
     if (u->array)
-        args_fmt(a, "--array=0-%llu", (unsigned long long)(u->array - 1));
+        repx_args_fmt(a, "--array=0-%llu", (unsigned long long)(u->array - 1));
     if (add_dependencies(s, u, a, err) < 0)
         return -1;
     return args_resources(a, &u->resources, err);
@@ -152,16 +124,17 @@ static void build_script(const struct repx_unit *u, struct repx_buf *to)
                               : "REPX_UNIT=$SLURM_JOB_ID\n"
                                 "unset REPX_INDEX\n"
                                 "export REPX_UNIT\n");
-    if (u->body) {
-        repx_buf_str(to, u->body);
-    } else {
-        repx_buf_str(to, "exec");
-        for (size_t i = 0; u->argv[i]; i++) {
-            repx_buf_char(to, ' ');
-            repx_buf_shell(to, u->argv[i]);
-        }
-    }
-    repx_buf_char(to, '\n');
+    repx_unit_program(u, to);
+}
+
+/* As a person would type it: without the environment before `sbatch`. Caller frees. */
+static char *command_text(const struct repx_args *args, const char *script)
+{
+    struct repx_args from = *args;
+
+    for (; from.count && strcmp(*from.list, "sbatch") != 0; from.count--)
+        from.list++;
+    return repx_args_text(&from, script);
 }
 
 /* ---- what sbatch says ---- */
@@ -213,7 +186,7 @@ static void read_answer(const struct submission *s, const struct repx_unit *u, i
 }
 
 static void ask_sbatch(struct submission *s, const struct repx_unit *u,
-                       const struct args *args, struct answer *a)
+                       const struct repx_args *args, struct answer *a)
 {
     struct repx_buf script REPX_AUTO_BUF = {0};
     const struct repx_host *host = s->slurm->host;
@@ -222,7 +195,7 @@ static void ask_sbatch(struct submission *s, const struct repx_unit *u,
     struct repx_run run;
 
     build_script(u, &script);
-    a->command = command_text((const char *const *)args->list, script.data);
+    a->command = command_text(args, script.data);
     if (s->deadline_ms && s->deadline_ms < deadline)
         deadline = s->deadline_ms;
     int rc = slurm_run(s->slurm, (const char *const *)args->list, script.data, deadline,
@@ -244,22 +217,18 @@ static void ask_sbatch(struct submission *s, const struct repx_unit *u,
 
 static void submit_one(struct submission *s, uint64_t i, const struct repx_unit *u)
 {
-    struct args args = {0};
+    REPX_AUTO_ARGS struct repx_args args = {0};
     struct answer a = {0};
     struct repx_err err = {0};
 
     if (build_args(s, u, &args, &err) < 0) {
         s->sink->answer(s->sink->ctx, i, REPX_SUBMIT_REFUSED, NULL, err.text);
-        args_free(&args);
         return;
     }
     ask_sbatch(s, u, &args, &a);
-    args_free(&args);
     int accepted = a.result == REPX_SUBMIT_ACCEPTED;
-    if (accepted) {
-        s->done[s->done_count].key = u->key;
-        memcpy(s->done[s->done_count++].id, a.id, sizeof(a.id));
-    }
+    if (accepted)
+        repx_batch_add(&s->done, u->key, a.id);
     s->sink->answer(s->sink->ctx, i, a.result, accepted ? a.id : NULL,
                     accepted ? a.command : a.text);
     if (a.result == REPX_SUBMIT_ROOM) {
@@ -280,16 +249,16 @@ int32_t slurm_submit(void *self, const struct repx_unit *units, uint64_t count,
     const struct repx_host *host = s.slurm->host;
 
     (void)err;
-    s.done = repx_array(count, sizeof(*s.done));
+    repx_batch_open(&s.done, count);
     for (uint64_t i = 0; i < count; i++) {
         if (!s.stopped && deadline_ms && host->now_ms(host->ctx) >= deadline_ms)
             s.stopped = "time ran out";
         if (s.stopped) { /* not tried: the same again later */
             sink->answer(sink->ctx, i, REPX_SUBMIT_ROOM, NULL, s.stopped);
         } else {
-            submit_one(&s, i, unit_at(units, i, stride));
+            submit_one(&s, i, repx_unit_at(units, i, stride));
         }
     }
-    free(s.done);
+    repx_batch_close(&s.done);
     return 0;
 }

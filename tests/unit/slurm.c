@@ -238,13 +238,13 @@ static const struct repx_resources unset = {
 static char *options(const struct repx_resources *r)
 {
     struct repx_buf b = {0};
-    struct args a = {0};
+    struct repx_args a = {0};
     struct repx_err err = {0};
     int rc = args_resources(&a, r, &err);
 
     for (size_t i = 0; i < a.count; i++)
         repx_buf_fmt(&b, "%s%s", i ? " | " : "", a.list[i]);
-    args_free(&a);
+    repx_args_free(&a);
     char *text = repx_buf_detach(&b);
     if (rc == 0)
         return text;
