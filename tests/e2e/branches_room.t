@@ -3,6 +3,7 @@
 # More branches than the scheduler takes at once: they wait, are halved, and go on, with no client.
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/labs.sh"
 
 requires sshd slurm
 BRANCHES=${1:-4}
@@ -43,16 +44,14 @@ printf '#!/bin/sh\ncat "$(sed -n "s/.*\\"n\\": *\\"\\([^\\"]*\\)\\".*/\\1/p" "$2
 make_lab def tree
 
 attempts() { find "$TB_BASE"/outputs -path "*/$1/attempts/*" -prune | wc -l; }
-all_done() { [[ $(find -L "$TB_BASE/outputs" -maxdepth 3 -path '*/repx/SUCCESS' 2>/dev/null | wc -l) -eq 3 ]]; }
-waits() { ls "$TB_BASE"/.repx/waiting/2* >/dev/null 2>&1; }
 refused_for_room() { grep -h '"text":"no room' "$TB_BASE"/.repx/runs/*/journal.*; }
 
 check 'a run of which the branches do not fit goes on by itself, to the end' '
 	repx run r --lab "$LAB" --target cluster >out 2>&1 || { tail out; exit 1; }
-	within 120 all_done && cat "$TB_BASE"/outputs/*-F-*/out/e | grep -x "$BRANCHES"'
+	within 120 all_are 3 && cat "$TB_BASE"/outputs/*-F-*/out/e | grep -x "$BRANCHES"'
 check 'some found no room' 'refused_for_room | grep -c . && grep -h withdrawn "$TB_BASE"/.repx/runs/*/events/* | wc -l | grep -x 3'
 check 'each step of each branch ran once, and so did all else' '
-	test "$(attempts "branch-*/step-*")" -eq $((BRANCHES * 2)) && ! ls -d "$TB_BASE"/outputs/*/attempts/3 &&
+	test "$(attempts "branch-*/step-*")" -eq $((BRANCHES * 2)) && once &&
 	test "$(ls -d "$TB_BASE"/outputs/*-[EF]-*/attempts/* | wc -l)" -eq 2'
 check 'nothing waits any more, nothing is left in the queue' 'slurm_drain 30 && ! waits'
 check 'all have succeeded, as status tells' '

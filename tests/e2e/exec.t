@@ -9,7 +9,6 @@ make_lab "$TESTS/labs/reference"
 export BASE=$WORK/store SCRIPT=$WORK/site/background.py
 mkdir -p "$WORK/site" && cp "$TESTS/../examples/plugins/sched-exec/background.py" "$SCRIPT"
 chmod 755 "$WORK/site" "$SCRIPT"
-TOTALS='540 540 595 595'
 
 config() { # HELPER
 	cat >"$XDG_CONFIG_HOME/repx/config.toml" <<-CONF

@@ -9,9 +9,7 @@ start_cluster
 sh "$TESTS/labs/reference-image/make.sh" "$WORK/imaged" || exit 1
 make_lab "$WORK/imaged"
 make_tar
-TOTALS='540 540 595 595'
 sed -i 's/execution_types = .*/execution_types = ["bwrap"]/' "$XDG_CONFIG_HOME/repx/config.toml"
-totals_are_there() { [[ $(outputs_of "$TB_BASE" E total.txt 2>/dev/null) == "$TOTALS" ]]; }
 
 check 'on this machine' '
 	repx run simulation-run --lab "$LAB" && same "'"$TOTALS"'" "$(outputs_of "$WORK/store" E total.txt)"'

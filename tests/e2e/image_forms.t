@@ -7,7 +7,6 @@
 requires sshd bwrap busybox jq
 start_sshd
 sh "$TESTS/labs/reference-image/make.sh" "$WORK/imaged" || exit 1
-export TOTALS='540 540 595 595'
 sed -i 's/execution_types = .*/execution_types = ["bwrap"]/' "$XDG_CONFIG_HOME/repx/config.toml"
 
 # form NAME: $LAB and $LAB_TAR have the image in that form.

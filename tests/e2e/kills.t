@@ -9,7 +9,6 @@
 requires sshd slurm
 start_cluster
 make_lab "$TESTS/labs/reference"
-TOTALS='540 540 595 595'
 RANDOM=${SEED:-$$}
 echo "# seed ${SEED:-$$}"
 

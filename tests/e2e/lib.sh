@@ -240,6 +240,20 @@ count_logins() { grep -c 'Accepted publickey for' "$cluster/log/sshd.log" || tru
 slurm_drain() { within "${1:-120}" queue_is_empty; }
 queue_is_empty() { [[ -z $(slurm squeue -h) ]]; }
 
+# killed_at_once RUN TARGET: a client that runs it of $LAB is killed as soon as it tells of the first
+# submission; a quick one may have returned by then.
+killed_at_once() {
+	local client
+	: >out
+	repx run "$1" --lab "$LAB" --target "$2" >out 2>&1 &
+	client=$!
+	until grep -q 'Submitted job' out; do kill -0 "$client" 2>/dev/null || break; done
+	kill -KILL "$client" 2>/dev/null || echo 'it had returned'
+	wait "$client" 2>/dev/null || true
+	cat out
+	grep -q 'Submitted job' out
+}
+
 # ---- the SDK as a stranger has it ----
 
 # Installs all of repx below $WORK/usr, and leads CMake, pkg-config and PATH there.
@@ -283,3 +297,7 @@ outputs_of() {
 	local job
 	for job in $(jobs_of "$2"); do cat "$1/outputs/$job/out/$3"; done | sort | paste -sd ' '
 }
+
+# What jobs of the reference Lab's stage E say, by outputs_of; have they, below BASE ($TB_BASE)?
+export TOTALS='540 540 595 595'
+totals_are_there() { [[ $(outputs_of "${1:-$TB_BASE}" E total.txt 2>/dev/null) == "$TOTALS" ]]; }

@@ -7,7 +7,6 @@
 make_lab "$TESTS/labs/reference"
 make_tar
 export BASE=$XDG_STATE_HOME/repx
-TOTALS='540 540 595 595'
 
 check 'a run from a directory gives the right results' '
 	repx run simulation-run --lab "$LAB" >out &&

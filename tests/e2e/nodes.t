@@ -3,6 +3,7 @@
 # Nodes that may not submit, and runs that do not fit: each row of the table in docs/feeding.md.
 # shellcheck source=lib.sh disable=SC2016,SC2119,SC2154
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/labs.sh"
 
 requires sshd slurm root
 start_cluster
@@ -28,43 +29,9 @@ printf '#!/bin/sh\nif [ -e %s/no ]; then case $(hostname) in n[0-9]*) exit 1 ;; 
 	"$WORK" >"$cluster/bin/scontrol"
 chmod 755 "$cluster/bin/sbatch" "$cluster/bin/scontrol"
 
-mkdir -p pairs.def tree.def
-printf '[lab]\nname=pairs\nversion=1\n[run r]\nstages=B\n[stage A]\nscript=a.sh\nparam.n=1, 2, 3, 4, 5\noutput.x=$out/x\n[stage B]\nscript=b.sh\ninput.x=A.x\noutput.y=$out/y\n' >pairs.def/lab.ini
-printf '#!/bin/sh\necho 1 >"$1/x"\n' | tee pairs.def/a.sh >tree.def/list.sh
-printf '#!/bin/sh\necho 2 >"$1/y"\n' >pairs.def/b.sh
-cat >tree.def/lab.ini <<'LAB'
-[lab]
-name = tree
-version = 1
-[run r]
-stages = E
-[stage L]
-script = list.sh
-output.x = $out/x
-[stage S]
-type = scatter-gather
-scatter = scatter.sh
-gather = gather.sh
-input.x = L.x
-output.n = $out/n
-step.one = one.sh
-step.one.output.o = $out/o
-[stage E]
-script = end.sh
-input.n = S.n
-output.e = $out/e
-LAB
-printf '#!/bin/sh\necho "[{\\"i\\":1},{\\"i\\":2},{\\"i\\":3}]" >"$1/work_items.json"\n' >tree.def/scatter.sh
-printf '#!/bin/sh\necho 1 >"$1/o"\n' >tree.def/one.sh
-printf '#!/bin/sh\ngrep -o "/o\\"" "$1/../repx/worker_outs_manifest.json" | wc -l >"$1/n"\n' >tree.def/gather.sh
-printf '#!/bin/sh\necho end >"$1/e"\n' >tree.def/end.sh
-make_lab tree.def tree
-make_lab pairs.def pairs
+tree_lab tree 3
+pairs_lab pairs 1 5
 
-succeeded() { find -L "$TB_BASE/outputs" -maxdepth 3 -path '*/repx/SUCCESS' 2>/dev/null | wc -l; }
-all_are() { [[ $(succeeded) -eq $1 ]]; }
-once() { [[ -z $(find "$TB_BASE/outputs" -path '*/attempts/3') ]]; }
-waits() { ls "$TB_BASE"/.repx/waiting/2* >/dev/null 2>&1; }
 asked() { ls "$TB_BASE"/.repx/waiting/*.branches.* >/dev/null 2>&1; }
 # begin [true|false]: an empty base path, and what the target says.
 begin() {

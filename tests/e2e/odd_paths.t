@@ -8,7 +8,6 @@
 requires sshd slurm
 start_cluster
 make_lab "$TESTS/labs/reference"
-TOTALS='540 540 595 595'
 ODD="$TB_WORK/re px'\$HOME;&"
 export ODD
 set_base() { # BASE: of queue and cluster, as TOML literal text

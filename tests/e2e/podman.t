@@ -8,7 +8,6 @@ requires sshd podman runc busybox root
 start_sshd
 sh "$TESTS/labs/reference-image/make.sh" "$WORK/imaged" || exit 1
 make_lab "$WORK/imaged"
-export TOTALS='540 540 595 595'
 sed -i 's/execution_types = .*/execution_types = ["podman"]/' "$XDG_CONFIG_HOME/repx/config.toml"
 export CONTAINERS_CONF=$WORK/containers.conf CONTAINERS_STORAGE_CONF=$WORK/storage.conf
 cat >"$CONTAINERS_CONF" <<CONF

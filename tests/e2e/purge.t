@@ -7,7 +7,6 @@
 make_lab "$TESTS/labs/reference"
 export BASE=$XDG_STATE_HOME/repx
 repx run simulation-run --lab "$LAB" >"$WORK/run.log" 2>&1 || exit 1
-export TOTALS='540 540 595 595'
 # Of the first job of a stage: its id, its result, how often it ran.
 job() { jobs_of "$1" | head -n 1; }
 result() { find "$BASE/outputs/$(job "$1")/out/" -type f | head -n 1; }

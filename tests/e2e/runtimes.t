@@ -8,7 +8,6 @@ requires sshd ch-run busybox root
 start_sshd
 sh "$TESTS/labs/reference-image/make.sh" "$WORK/imaged" || exit 1
 make_lab "$WORK/imaged"
-export TOTALS='540 540 595 595'
 
 # runtime NAME [LINES]: the only one on every target; LINES of further keys for the local target.
 runtime() {

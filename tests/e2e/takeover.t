@@ -8,7 +8,6 @@
 requires sshd bwrap busybox jq python3
 start_sshd
 sh "$TESTS/labs/reference-image/make.sh" "$WORK/imaged" || exit 1
-export TOTALS='540 540 595 595'
 sed -i 's/execution_types = .*/execution_types = ["bwrap"]/' "$XDG_CONFIG_HOME/repx/config.toml"
 make_lab "$WORK/imaged"
 repx run simulation-run --lab "$LAB" >"$WORK/first.log" 2>&1 || { cat "$WORK/first.log"; exit 1; }

@@ -5,13 +5,9 @@
 # runs once. Takes some two minutes.
 # shellcheck source=tests/e2e/lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/../e2e/lib.sh"
+. "$(dirname "$0")/../e2e/gridengine.sh"
 
-requires root sshd cmake pkg-config /usr/lib/gridengine/sge_qmaster
-sdk_install
-start_sshd
-GE=$WORK/ge
-"$TESTS/testbed/gridengine.sh" up "$GE" --user "$TB_SSH_USER" >&2 || exit 1
-at_end() { "$TESTS/testbed/gridengine.sh" down "$GE" --purge; }
+start_gridengine
 if ! { cmake -S "$TESTS/../examples/plugins/sched-gridengine" -B cm && cmake --build cm; } >log 2>&1; then
 	cat log
 	exit 1
@@ -40,18 +36,8 @@ echo "\$said"
 exit \$status
 QSUB
 chmod 755 "$TB_WORK/bin/qsub"
-cat >"$XDG_CONFIG_HOME/repx/config.toml" <<CONF
-[targets.grid]
-address = "cluster"
-base_path = "$TB_BASE"
-default_scheduler = "gridengine"
-[targets.grid.gridengine]
-execution_types = ["native"]
-bin_dir = "$TB_WORK/bin"
-CONF
+gridengine_config "$TB_WORK/bin"
 make_lab "$TESTS/labs/reference"
-TOTALS='540 540 595 595'
-totals_are_there() { [[ $(outputs_of "$TB_BASE" E total.txt 2>/dev/null) == "$TOTALS" ]]; }
 chown "$TB_SSH_USER" "$TB_WORK" 2>/dev/null
 
 check 'who submits is killed after a gather was taken' '

@@ -5,6 +5,7 @@
 # and one with branches, both larger than the limit, go on by themselves to the end.
 # shellcheck source=../e2e/lib.sh disable=SC2016,SC2119,SC2154
 . "$(dirname "$0")/../e2e/lib.sh"
+. "$(dirname "$0")/../e2e/labs.sh"
 
 requires sshd slurm root mariadbd slurmdbd
 LIMIT=${1:-6}
@@ -14,38 +15,12 @@ USER_=$(id -un "$TB_SSH_USER")
 admin add account grp && admin add user "$USER_" account=grp && admin add qos tight || exit 1
 admin modify user where name="$USER_" set qos=tight,normal defaultqos=tight || exit 1
 
-mkdir -p pairs.def
-printf '[lab]\nname=pairs\nversion=1\n[run r]\nstages=B\n[stage A]\nscript=a.sh\nparam.n=1..10\noutput.x=$out/x\n[stage B]\nscript=b.sh\ninput.x=A.x\noutput.y=$out/y\n' >pairs.def/lab.ini
-printf '#!/bin/sh\necho 1 >"$1/x"\n' >pairs.def/a.sh
-printf '#!/bin/sh\necho 2 >"$1/y"\n' >pairs.def/b.sh
-make_lab pairs.def pairs
+pairs_lab pairs 1 10
 PAIRS=$LAB
-mkdir -p tree.def
-cat >tree.def/lab.ini <<'LAB'
-[lab]
-name = tree
-version = 1
-[run r]
-stages = S
-[stage S]
-type = scatter-gather
-scatter = scatter.sh
-gather = gather.sh
-output.n = $out/n
-step.one = one.sh
-step.one.output.o = $out/o
-LAB
-printf '#!/bin/sh\necho "[1,2,3,4,5,6,7,8,9,10]" >"$1/work_items.json"\n' >tree.def/scatter.sh
-printf '#!/bin/sh\necho 1 >"$1/o"\n' >tree.def/one.sh
-printf '#!/bin/sh\ngrep -o "/o\\"" "$1/../repx/worker_outs_manifest.json" | wc -l >"$1/n"\n' >tree.def/gather.sh
-make_lab tree.def tree
+tree_lab tree 10
 TREE=$LAB
 export PAIRS TREE LIMIT
 
-succeeded() { find -L "$TB_BASE/outputs" -maxdepth 3 -path '*/repx/SUCCESS' 2>/dev/null | wc -l; }
-all_are() { [[ $(succeeded) -eq $1 ]]; }
-once() { [[ -z $(find "$TB_BASE/outputs" -path '*/attempts/3') ]]; }
-waits() { ls "$TB_BASE"/.repx/waiting/2* >/dev/null 2>&1; }
 put() { as_user env SLURM_CONF="$cluster/etc/slurm.conf" sbatch --parsable -o /dev/null "$@" --wrap true; }
 # What sbatch says of an array that is too large, and of the job after the last that fits.
 says() {
@@ -70,7 +45,7 @@ limit() { # NAME COMMAND...: set, look, unset
 	sed "s/^/# $name, one: /" single.txt
 	check "$name: a run of 20 jobs" 'goes "$PAIRS" 20'
 	sed 's/^/# /' rooms.txt
-	check "$name: a run of 10 branches" 'goes "$TREE" 1 && cat "$TB_BASE"/outputs/*-S-*/out/n | grep -x 10'
+	check "$name: a run of 10 branches" 'goes "$TREE" 3 && cat "$TB_BASE"/outputs/*-S-*/out/n | grep -x 10'
 	sed 's/^/# /' rooms.txt
 	check "$name: unset" 'admin '"$*=-1"
 }
