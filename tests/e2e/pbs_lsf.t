@@ -24,6 +24,7 @@ for name in pbs lsf; do
 	check "sched-$name passes the kit against its fake" '
 		cat $name.tap; must_fail grep "^not ok" $name.tap; grep "^1\.\." $name.tap'
 	"$WORK/usr/libexec/repx/repx-fake-batch" --setup "$name" "$WORK/$name-fake" || exit 1
+	mkdir "$WORK/$name-fake/jobs/1" # a client that was killed there left it
 	cat >"$XDG_CONFIG_HOME/repx/config.toml" <<-CONF
 	[targets.local]
 	base_path = "$WORK/$name-base"
