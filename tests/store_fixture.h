@@ -86,8 +86,7 @@ static int place(struct store *s, const char *name, const struct file *files, si
 
     for (size_t i = 0; i < n; i++)
         entries[i] = entry_of(&files[i]);
-    const struct repx_tree declared = {sizeof(declared), entries, n, sizeof(*entries)};
-    int rc = store_tree_make(&tree, &declared, name, &err);
+    int rc = store_tree_sorted(&tree, entries, n, name, &err);
     if (rc == 0)
         rc = store_place(s, &tree, lacks, &err);
     if (rc < 0)

@@ -333,19 +333,6 @@ int store_tree_sorted(struct store_tree *to, struct repx_entry *entries, size_t 
     return 0;
 }
 
-int store_tree_make(struct store_tree *to, const struct repx_tree *from,
-                    const char *name, struct repx_err *err)
-{
-    size_t count = (size_t)from->count;
-    REPX_AUTO_FREE struct repx_entry *entries =
-        repx_array(count + 1, sizeof(struct repx_entry));
-    const char *at = (const char *)from->entries;
-
-    for (size_t i = 0; i < count; i++)
-        memcpy(&entries[i], at + i * (size_t)from->stride, sizeof(*entries));
-    return store_tree_sorted(to, entries, count, name, err);
-}
-
 void store_tree_finish(struct store_tree *tree)
 {
     free(tree->items);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* store_tree.h: a tree as a client declares it, checked: after store_tree_make every path
+/* store_tree.h: a tree as a client declares it, checked: after store_tree_sorted every path
  * can be joined to the directory it is built in, and no link leaves where it may point. */
 #ifndef REPX_AGENT_STORE_TREE_H
 #define REPX_AGENT_STORE_TREE_H
@@ -47,14 +47,11 @@ int store_name_check(const char *name, struct repx_err *err);
 /* The job id when the name is that of a job package, else NULL. */
 const char *store_name_job(const char *name);
 
-/* Check and copy. REPX_E_CORRUPT names the entry and what is wrong with it. */
-int store_tree_make(struct store_tree *to, const struct repx_tree *from,
-                    const char *name, struct repx_err *err);
-void store_tree_finish(struct store_tree *tree);
-
-/* The same, of entries that may be put in order where they are. */
+/* Check and copy; puts the entries in order where they are. REPX_E_CORRUPT names the entry and
+ * what is wrong with it. */
 int store_tree_sorted(struct store_tree *to, struct repx_entry *entries, size_t count,
                       const char *name, struct repx_err *err);
+void store_tree_finish(struct store_tree *tree);
 
 /* A tree from the wire: the F_ENTRY fields of V_PLACE. Needs no trust in the bytes. */
 int store_tree_parse(struct store_tree *to, const void *msg, size_t n, const char *name,

@@ -136,11 +136,11 @@ static const struct {
 static void trees_are_checked(void)
 {
     for (size_t i = 0; i < sizeof(trees) / sizeof(*trees); i++) {
-        const struct repx_tree tree = {sizeof(tree), trees[i].entries, trees[i].count,
-                                       sizeof(struct repx_entry)};
+        struct repx_entry entries[sizeof(trees->entries) / sizeof(*trees->entries)];
         struct store_tree got;
         struct repx_err err = {0};
-        int rc = store_tree_make(&got, &tree, trees[i].name, &err);
+        memcpy(entries, trees[i].entries, sizeof(entries));
+        int rc = store_tree_sorted(&got, entries, trees[i].count, trees[i].name, &err);
         ok((rc == 0) == trees[i].good && (rc == 0 || err.code == REPX_E_CORRUPT),
            "%s: %s", trees[i].what, rc == 0 ? "taken" : err.text);
         store_tree_finish(&got);
@@ -149,14 +149,13 @@ static void trees_are_checked(void)
 
 static void directories_are_implied(void)
 {
-    const struct repx_entry entries[] = {FILE_AT("b/c/x"), FILE_AT("a"), DIR_AT("e/f"),
-                                         FILE_AT("b/y"), FILE_AT("b-z")};
-    const struct repx_tree tree = {sizeof(tree), entries, 5, sizeof(*entries)};
+    struct repx_entry entries[] = {FILE_AT("b/c/x"), FILE_AT("a"), DIR_AT("e/f"),
+                                   FILE_AT("b/y"), FILE_AT("b-z")};
     struct store_tree t;
     struct repx_err err = {0};
     char text[256] = "";
 
-    ok(store_tree_make(&t, &tree, "artifacts/jobs/j", &err) == 0, "made");
+    ok(store_tree_sorted(&t, entries, 5, "artifacts/jobs/j", &err) == 0, "made");
     for (size_t i = 0; i < t.dir_count; i++) {
         (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s:%zu ",
                        t.dirs[i].path, t.dirs[i].children);
@@ -194,8 +193,7 @@ static void any_tree(uint32_t *seed)
                                          .kind = 1 + any(seed) % 3,
                                          .link = "a"};
     }
-    const struct repx_tree from = {sizeof(from), entries, count, sizeof(entries[0])};
-    if (store_tree_make(&tree, &from, "artifacts/jobs/a", &err) == 0) {
+    if (store_tree_sorted(&tree, entries, count, "artifacts/jobs/a", &err) == 0) {
         int good = 1;
         for (size_t i = 0; i < tree.count; i++) {
             const struct store_item *item = &tree.items[i];
