@@ -148,7 +148,8 @@ static int same_answer(struct scheduler *s, const char *path, struct queue *q)
     return same;
 }
 
-void queue_recall(struct scheduler *s, struct queue *q)
+/* The last answer, whatever its age; nobody is asked. */
+static void recall(struct scheduler *s, struct queue *q)
 {
     REPX_AUTO_FREE char *path = answer_path(s);
     REPX_AUTO_BUF struct repx_buf b = {0};
@@ -252,7 +253,7 @@ static void await(struct scheduler *s, int64_t max_age_ms, struct queue *q)
 {
     for (int64_t ms = 0; ms < (q->t ? WAIT_MS : ASK_MS); ms += 100) {
         (void)poll(NULL, 0, 100);
-        queue_recall(s, q);
+        recall(s, q);
         if (fresh_enough(q, max_age_ms))
             return;
     }
@@ -269,7 +270,7 @@ void queue_ask(struct scheduler *s, int64_t max_age_ms, struct queue *q)
         ask(s, q, 0);
         return;
     }
-    queue_recall(s, q);
+    recall(s, q);
     if (fresh_enough(q, max_age_ms))
         return;
     if (s->site->readonly) {
@@ -283,7 +284,7 @@ void queue_ask(struct scheduler *s, int64_t max_age_ms, struct queue *q)
         await(s, max_age_ms, q);
         return;
     }
-    queue_recall(s, q);
+    recall(s, q);
     struct budget b = call_log_budget(s->site, s->name);
     if (!fresh_enough(q, max_age_ms)) {
         q->next = b.wait_ms;

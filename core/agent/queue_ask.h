@@ -22,8 +22,6 @@ struct queue {
 
 /* The last answer when it is at most max_age_ms old, else a new one if that can be had. */
 void queue_ask(struct scheduler *s, int64_t max_age_ms, struct queue *q);
-/* The last answer, whatever its age; nobody is asked. */
-void queue_recall(struct scheduler *s, struct queue *q);
 void queue_free(struct queue *q);
 
 /* The row that speaks for an index of KEY (-1: for the whole unit), or NULL. */

@@ -320,14 +320,6 @@ static int read_word(struct json_reader *r, const char *word)
     return 0;
 }
 
-int json_read_bool(struct json_reader *r, int *value)
-{
-    if (json_peek(r) != JSON_BOOL)
-        return problem(r, "true or false is expected here");
-    *value = r->text[r->pos] == 't';
-    return read_word(r, *value ? "true" : "false");
-}
-
 static int skip_container(struct json_reader *r, int type)
 {
     struct json_text key;
@@ -346,7 +338,7 @@ static int skip_container(struct json_reader *r, int type)
 int json_skip(struct json_reader *r)
 {
     struct json_text text;
-    int flag, type = json_peek(r);
+    int type = json_peek(r);
 
     switch (type) {
     case JSON_OBJECT:
@@ -357,7 +349,7 @@ int json_skip(struct json_reader *r)
     case JSON_NUMBER:
         return json_read_number(r, &text);
     case JSON_BOOL:
-        return json_read_bool(r, &flag);
+        return read_word(r, r->text[r->pos] == 't' ? "true" : "false");
     case JSON_NULL:
         return read_word(r, "null");
     default:

@@ -42,7 +42,6 @@ int json_next_element(struct json_reader *r);
 /* The value that comes next. */
 int json_read_string(struct json_reader *r, struct json_text *value);
 int json_read_number(struct json_reader *r, struct json_text *raw);
-int json_read_bool(struct json_reader *r, int *value);
 int json_skip(struct json_reader *r); /* any value; all of it is checked */
 /* Nothing but white space may follow. */
 int json_end(struct json_reader *r);

@@ -12,14 +12,14 @@
 
 #define LINK_MAX_LEN 4096u
 
-int paths_are_privileged(void)
+static int are_privileged(void)
 {
     return getauxval(AT_SECURE) != 0;
 }
 
 int paths_refuse_privileged(struct repx_err *err)
 {
-    if (!paths_are_privileged())
+    if (!are_privileged())
         return 0;
     return repx_fail(err, REPX_E_UNSUPPORTED,
                      "repx runs with rights that its user does not have (set-uid, "
@@ -120,7 +120,7 @@ struct plugin_paths *plugin_paths_create(const char *const *cli, size_t cli_coun
         add(paths, cli[i], strlen(cli[i]));
     for (size_t i = 0; i < config_count; i++)
         add(paths, config[i], strlen(config[i]));
-    if (!paths_are_privileged()) {
+    if (!are_privileged()) {
         add_colon_list(paths, getenv("REPX_PLUGIN_PATH"));
         add_user_dir(paths);
         paths->libexec = repx_strdup(getenv("REPX_LIBEXEC"));

@@ -11,8 +11,7 @@ struct plugin_paths {
     char *libexec;
 };
 
-/* 1 when the program runs with more rights than its user has: nothing is loaded then. */
-int paths_are_privileged(void);
+/* -1 when the program runs with more rights than its user has: nothing is loaded then. */
 int paths_refuse_privileged(struct repx_err *err);
 
 /* Is there a manifest DIR/KIND-NAME.ini? Its path (the caller frees), or NULL. */

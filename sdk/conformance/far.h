@@ -14,7 +14,6 @@ struct far {
 int64_t far_now(const struct far *f);
 /* The deadline of what should take a second. */
 int64_t far_soon(const struct far *f);
-struct repx_endpoint far_endpoint(const struct far *f);
 int far_open(struct far *f, struct repx_err *err);
 /* What the peer said in that mode; output in f->t.out. */
 int far_ask(struct far *f, const char *mode, struct repx_err *err);

@@ -29,7 +29,7 @@ int64_t far_soon(const struct far *f)
     return far_now(f) + (int64_t)f->c->patience * 1000;
 }
 
-struct repx_endpoint far_endpoint(const struct far *f)
+static struct repx_endpoint endpoint_of(const struct far *f)
 {
     const struct config_target *target = f->c->target;
 
@@ -44,7 +44,7 @@ struct repx_endpoint far_endpoint(const struct far *f)
 
 int far_open(struct far *f, struct repx_err *err)
 {
-    const struct repx_endpoint e = far_endpoint(f);
+    const struct repx_endpoint e = endpoint_of(f);
 
     f->t.ops = &f->c->plugin->ops.transport;
     f->t.host = f->c->services;
@@ -316,7 +316,7 @@ void transport_checks(struct conform *c)
     nothing_is_left(&f);
     transport_limits(&f);
     if (f.t.ops->suits) {
-        const struct repx_endpoint e = far_endpoint(&f);
+        const struct repx_endpoint e = endpoint_of(&f);
         (void)check(f.t.ops->suits(c->services, &e, &err) == 1,
                     "suits says yes to what it reached %s", err.text);
     }

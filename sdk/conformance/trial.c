@@ -109,7 +109,7 @@ int trial_wait(const struct trial *t, const char *key, const char *name)
     return 0;
 }
 
-int trial_is_state(const char *state)
+static int is_state(const char *state)
 {
     static const char *const states[] = {"pending", "running",  "done",
                                          "failed",  "canceled", "timeout",
@@ -129,7 +129,7 @@ int trial_found_as(struct trial *t, const char *key, const char *id)
     return helper_call(&t->h, "find", members, CALL_S) == 0 && t->h.count == 1 &&
            strcmp(helper_text(&t->h, 0, "id"), id) == 0 &&
            strcmp(helper_text(&t->h, 0, "key"), key) == 0 &&
-           trial_is_state(helper_text(&t->h, 0, "state"));
+           is_state(helper_text(&t->h, 0, "state"));
 }
 
 char *trial_find(struct trial *t, const char *key)

@@ -33,7 +33,6 @@ int trial_wait(const struct trial *t, const char *key, const char *name);
  * when the call failed. The exit status goes to *exit (may be NULL). */
 const char *trial_state(struct trial *t, const char *id, int64_t index, int64_t *exit);
 int trial_is_open(const char *state);
-int trial_is_state(const char *state);
 /* Wait for its end; the last state is valid to the next call. */
 const char *trial_end(struct trial *t, const char *id, int64_t index, int64_t *exit);
 /* Does find know the key, once, with this id? */
