@@ -54,8 +54,8 @@ static int on_run(void *ctx, const char *line, size_t n, struct repx_err *err)
 
     if (!run)
         return -1;
-    int64_t ended = (int64_t)json_number(json_get(run, "ended"), 0);
-    int64_t left = (int64_t)json_number(json_get(run, "left"), 0);
+    int64_t ended = json_get_int(run, "ended", 0);
+    int64_t left = json_get_int(run, "left", 0);
     const char *id = json_string(json_get(run, "run"));
     c->ended += ended;
     c->left += left;

@@ -32,18 +32,6 @@ struct explanation {
     struct json *told; /* what the target answered */
 };
 
-static const char *text_of(const struct json *v, const char *key)
-{
-    const char *s = json_string(json_get(v, key));
-
-    return s ? s : "";
-}
-
-static int64_t number_of(const struct json *v, const char *key, int64_t absent)
-{
-    return (int64_t)json_number(json_get(v, key), (double)absent);
-}
-
 static int has(const struct json *v, const char *key)
 {
     return json_type(json_get(v, key)) != JSON_NULL;
@@ -55,37 +43,37 @@ static void say_state(const struct json *told)
 {
     static const char *const words[] = {"not submitted", "succeeded", "failed",
                                         "queued",        "running",   "blocked"};
-    int64_t status = number_of(told, "status", 0);
-    REPX_AUTO_FREE char *why = repx_printable_line(text_of(told, "reason"));
+    int64_t status = json_get_int(told, "status", 0);
+    REPX_AUTO_FREE char *why = repx_printable_line(json_get_string(told, "reason", ""));
 
     ui_say("State: %s%s%s (run %s)",
            words[status >= 0 && status <= JOB_BLOCKED ? status : 0], *why ? ": " : "",
-           why, text_of(told, "run"));
+           why, json_get_string(told, "run", ""));
     if (has(told, "blocked_by"))
-        ui_say("  because %s did not succeed", text_of(told, "blocked_by"));
+        ui_say("  because %s did not succeed", json_get_string(told, "blocked_by", ""));
     if (json_is_true(json_get(told, "cancelled")))
         ui_say("  its run was cancelled");
 }
 
 static void say_row(const struct json *row)
 {
-    REPX_AUTO_FREE char *word = repx_printable_line(text_of(row, "reason"));
-    REPX_AUTO_FREE char *node = repx_printable_line(text_of(row, "node"));
+    REPX_AUTO_FREE char *word = repx_printable_line(json_get_string(row, "reason", ""));
+    REPX_AUTO_FREE char *node = repx_printable_line(json_get_string(row, "node", ""));
     const char *means = status_waiting(word);
-    int64_t index = number_of(row, "index", -1);
+    int64_t index = json_get_int(row, "index", -1);
     REPX_AUTO_FREE char *part =
         index >= 0 ? repx_format("_%lld", (long long)index) : repx_strdup("");
 
-    ui_say("  %s%s is %s%s%s%s%s%s%s%s", text_of(row, "id"), part,
-           text_of(row, "state"), *word ? ": waits " : "", *word && means ? means : "",
-           *word ? (means ? " (" : "") : "", word, *word && means ? ")" : "",
-           *node ? " on " : "", node);
+    ui_say("  %s%s is %s%s%s%s%s%s%s%s", json_get_string(row, "id", ""), part,
+           json_get_string(row, "state", ""), *word ? ": waits " : "",
+           *word && means ? means : "", *word ? (means ? " (" : "") : "", word,
+           *word && means ? ")" : "", *node ? " on " : "", node);
 }
 
 /* How old the scheduler's word is, unless it is new. */
 static void say_asked(const struct json *told)
 {
-    int64_t t = number_of(told, "queue_t", 0), now = number_of(told, "now", 0);
+    int64_t t = json_get_int(told, "queue_t", 0), now = json_get_int(told, "now", 0);
     char age[32];
 
     if (t && now - t >= 2000) {
@@ -102,9 +90,9 @@ static void say_waiting(const struct json *told)
     if (json_is_true(json_get(told, "ended")))
         return;
     for (; producer; producer = json_next(producer)) {
-        if (strcmp(text_of(producer, "status"), "succeeded") != 0) {
-            ui_say("  depends on %s, which is %s", text_of(producer, "id"),
-                   text_of(producer, "status"));
+        if (strcmp(json_get_string(producer, "status", ""), "succeeded") != 0) {
+            ui_say("  depends on %s, which is %s", json_get_string(producer, "id", ""),
+                   json_get_string(producer, "status", ""));
         }
     }
     if (json_first(json_get(told, "queue")))
@@ -112,15 +100,16 @@ static void say_waiting(const struct json *told)
     for (const struct json *row = json_first(json_get(told, "queue")); row;
          row = json_next(row))
         say_row(row);
-    int64_t left = number_of(told, "left_queue_t", 0);
+    int64_t left = json_get_int(told, "left_queue_t", 0);
     if (left) {
         ui_say(
             "  left the queue %s ago without a record of its end, which is awaited "
             "for two minutes",
-            ui_duration(number_of(told, "now", left) - left, age, sizeof(age)));
+            ui_duration(json_get_int(told, "now", left) - left, age, sizeof(age)));
     }
     if (has(told, "queue_error")) {
-        REPX_AUTO_FREE char *why = repx_printable_line(text_of(told, "queue_error"));
+        REPX_AUTO_FREE char *why =
+            repx_printable_line(json_get_string(told, "queue_error", ""));
         ui_say("  the scheduler could not be asked just now: %.300s", why);
     }
 }
@@ -139,20 +128,20 @@ static const struct json *main_resources(const struct json *told)
 static void say_killed(const struct json *told, const struct json *res)
 {
     const struct json *last = NULL;
-    int64_t mem = number_of(res, "mem", -1);
+    int64_t mem = json_get_int(res, "mem", -1);
     char a[32], b[32];
 
     for (const struct json *e = json_first(json_get(told, "events")); e;
          e = json_next(e))
-        last = strcmp(text_of(e, "e"), "lost") == 0 ? e : last;
+        last = strcmp(json_get_string(e, "e", ""), "lost") == 0 ? e : last;
     if (!json_is_true(json_get(told, "ended"))) {
         ui_say("  has not ended yet");
         return;
     }
     ui_say("  killed together with its supervisor, which wrote no record of the end");
-    if (number_of(last, "mem", 0) > 0) {
+    if (json_get_int(last, "mem", 0) > 0) {
         ui_say("  memory when it was killed: %s%s%s",
-               ui_bytes((uint64_t)number_of(last, "mem", 0), a, sizeof(a)),
+               ui_bytes((uint64_t)json_get_int(last, "mem", 0), a, sizeof(a)),
                mem > 0 ? " of " : "",
                mem > 0 ? ui_bytes((uint64_t)mem, b, sizeof(b)) : "");
     }
@@ -166,21 +155,22 @@ static void say_use(const struct json *told)
 
     if (json_type(begin) == JSON_NULL)
         return;
-    ui_say("\nLast attempt, on %s:", text_of(begin, "node"));
+    ui_say("\nLast attempt, on %s:", json_get_string(begin, "node", ""));
     if (json_type(end) == JSON_NULL) {
         say_killed(told, res);
         return;
     }
-    int64_t limit = number_of(res, "time", -1), mem = number_of(res, "mem", -1);
-    ui_say("  elapsed %s%s%s", ui_duration(number_of(end, "ms", 0), a, sizeof(a)),
+    int64_t limit = json_get_int(res, "time", -1), mem = json_get_int(res, "mem", -1);
+    ui_say("  elapsed %s%s%s", ui_duration(json_get_int(end, "ms", 0), a, sizeof(a)),
            limit > 0 ? " of " : "",
            limit > 0 ? ui_duration(limit * 1000, b, sizeof(b)) : "");
     ui_say("  peak memory %s%s%s",
-           ui_bytes((uint64_t)number_of(end, "mem", 0), a, sizeof(a)),
+           ui_bytes((uint64_t)json_get_int(end, "mem", 0), a, sizeof(a)),
            mem > 0 ? " of " : "", mem > 0 ? ui_bytes((uint64_t)mem, b, sizeof(b)) : "");
-    ui_say("  CPU time %s", ui_duration(number_of(end, "cpu_ms", 0), a, sizeof(a)));
+    ui_say("  CPU time %s", ui_duration(json_get_int(end, "cpu_ms", 0), a, sizeof(a)));
     if (has(end, "reason")) {
-        REPX_AUTO_FREE char *why = repx_printable_line(text_of(end, "reason"));
+        REPX_AUTO_FREE char *why =
+            repx_printable_line(json_get_string(end, "reason", ""));
         ui_say("  ended: %s", why);
     }
 }
@@ -231,7 +221,7 @@ static void fields_of(const struct explanation *x, const char *phase, struct fie
     const struct json *then = json_get(json_get(x->told, "resources"), phase);
 
     *f = (struct fields){.count = 0};
-    int64_t cpus = number_of(then, "cpus", -1);
+    int64_t cpus = json_get_int(then, "cpus", -1);
     const struct field all[FIELDS] = {
         {"cpus", number_text(f->cpus, sizeof(f->cpus), r.cpus), o.cpus,
          number_text(f->submitted_cpus, sizeof(f->submitted_cpus), cpus)},
@@ -298,12 +288,13 @@ static void say_units(const struct json *told)
         return;
     ui_say("\nSubmitted:");
     for (; unit; unit = json_next(unit)) {
-        const char *phase = text_of(unit, "phase");
+        const char *phase = json_get_string(unit, "phase", "");
         ui_say("  %s as %s%s%s%s",
-               status_time(number_of(unit, "t", 0), when, sizeof(when)),
-               text_of(unit, "id"), *phase ? " (" : "", phase, *phase ? ")" : "");
+               status_time(json_get_int(unit, "t", 0), when, sizeof(when)),
+               json_get_string(unit, "id", ""), *phase ? " (" : "", phase,
+               *phase ? ")" : "");
         if (has(unit, "command"))
-            ui_say("%s", text_of(unit, "command"));
+            ui_say("%s", json_get_string(unit, "command", ""));
     }
 }
 
@@ -369,7 +360,7 @@ static const char *scheduler_of(const struct cli *cli, const struct explanation 
     const struct config_target *t = target_config(cli->target);
 
     if (x->told && has(x->told, "scheduler"))
-        return text_of(x->told, "scheduler");
+        return json_get_string(x->told, "scheduler", "");
     if (cli->scheduler)
         return cli->scheduler;
     return t->default_scheduler ? t->default_scheduler : "local";

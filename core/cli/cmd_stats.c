@@ -29,29 +29,24 @@ struct telling {
     size_t count;
 };
 
-static int64_t number_of(const struct json *v, const char *key)
-{
-    return (int64_t)json_number(json_get(v, key), 0);
-}
-
 static void say_budget(const struct json *told)
 {
     const struct json *b = json_get(told, "budget");
-    int64_t wait = number_of(b, "wait_ms"), slowed = number_of(b, "slowed");
+    int64_t wait = json_get_int(b, "wait_ms", 0), slowed = json_get_int(b, "slowed", 0);
     char every[32], until[32];
 
     ui_say("  Calls: %lld in the last minute, %lld in ten",
-           (long long)number_of(told, "last_1min"),
-           (long long)number_of(told, "last_10min"));
+           (long long)json_get_int(told, "last_1min", 0),
+           (long long)json_get_int(told, "last_10min", 0));
     ui_say("  Budget of questions: %lld at once, then one each %s%s",
-           (long long)number_of(b, "burst"),
-           ui_duration(number_of(b, "every_ms"), every, sizeof(every)),
+           (long long)json_get_int(b, "burst", 0),
+           ui_duration(json_get_int(b, "every_ms", 0), every, sizeof(every)),
            slowed ? ", slowed down since the scheduler did not answer in time" : "");
     if (wait > 0) {
         ui_say("  Now: none for %s; until then the last answer is shown with its age",
                ui_duration(wait, until, sizeof(until)));
     } else {
-        ui_say("  Now: %lld may be asked", (long long)number_of(b, "left"));
+        ui_say("  Now: %lld may be asked", (long long)json_get_int(b, "left", 0));
     }
 }
 
@@ -67,13 +62,14 @@ static void say_verbs(const struct json *told)
         char median[32], most[32];
         REPX_AUTO_FREE char *name = repx_printable_line(json_key(v));
         (void)snprintf(median, sizeof(median), "%lld ms",
-                       (long long)number_of(v, "ms_median"));
+                       (long long)json_get_int(v, "ms_median", 0));
         (void)snprintf(most, sizeof(most), "%lld ms",
-                       (long long)number_of(v, "ms_max"));
+                       (long long)json_get_int(v, "ms_max", 0));
         ui_say("  %-10.40s %8lld %9lld %8lld %9lld %10s %10s", name,
-               (long long)number_of(v, "calls"), (long long)number_of(v, "commands"),
-               (long long)number_of(v, "failed"), (long long)number_of(v, "timed_out"),
-               median, most);
+               (long long)json_get_int(v, "calls", 0),
+               (long long)json_get_int(v, "commands", 0),
+               (long long)json_get_int(v, "failed", 0),
+               (long long)json_get_int(v, "timed_out", 0), median, most);
     }
 }
 
@@ -86,9 +82,9 @@ static void say_commands(const struct json *told)
     for (; c; c = json_next(c)) {
         char all[32], bytes[32];
         REPX_AUTO_FREE char *name = repx_printable_line(json_key(c));
-        ui_say("  %-10.40s %8lld %14s %12s", name, (long long)number_of(c, "n"),
-               ui_duration(number_of(c, "ms"), all, sizeof(all)),
-               ui_bytes((uint64_t)number_of(c, "bytes"), bytes, sizeof(bytes)));
+        ui_say("  %-10.40s %8lld %14s %12s", name, (long long)json_get_int(c, "n", 0),
+               ui_duration(json_get_int(c, "ms", 0), all, sizeof(all)),
+               ui_bytes((uint64_t)json_get_int(c, "bytes", 0), bytes, sizeof(bytes)));
     }
 }
 
@@ -108,7 +104,7 @@ static int on_scheduler(void *ctx, const char *line, size_t n, struct repx_err *
     const char *name = json_string(json_get(told, "scheduler"));
     REPX_AUTO_FREE char *clean = repx_printable_line(name ? name : "?");
     ui_say("%sScheduler %s, since %s:", t->count > 1 ? "\n" : "", clean,
-           status_time(number_of(told, "since"), when, sizeof(when)));
+           status_time(json_get_int(told, "since", 0), when, sizeof(when)));
     say_budget(told);
     say_verbs(told);
     say_commands(told);

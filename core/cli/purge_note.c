@@ -84,7 +84,7 @@ int purge_note_run(const struct config_target *target, const struct json *run,
 {
     const char *spec = json_string(json_first(json_get(run, "specs")));
     const char *id = json_string(json_get(run, "run"));
-    int64_t made = (int64_t)json_number(json_get(run, "t"), 0), now = now_ms(), left;
+    int64_t made = json_get_int(run, "t", 0), now = now_ms(), left;
     REPX_AUTO_BUF struct repx_buf what = {0};
 
     /* what was due some days ago is gone, or the site does not take it */

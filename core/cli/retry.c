@@ -68,7 +68,7 @@ static void take_record(struct retry_set *set, const struct json *record)
 static void take_job(struct retry_set *set, const struct json *job)
 {
     const char *id = json_string(json_get(job, "id"));
-    int status = (int)json_number(json_get(job, "status"), JOB_UNKNOWN);
+    int status = (int)json_get_int(job, "status", JOB_UNKNOWN);
 
     if (!json_is_true(json_get(job, "ended"))) {
         set->going = 1;

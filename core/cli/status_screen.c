@@ -12,18 +12,6 @@
 #include "cli.h"
 #include "core/json/json.h"
 
-static const char *text_of(const struct json *v, const char *key)
-{
-    const char *s = json_string(json_get(v, key));
-
-    return s ? s : "";
-}
-
-static int64_t number_of(const struct json *v, const char *key)
-{
-    return (int64_t)json_number(json_get(v, key), 0);
-}
-
 const char *status_time(int64_t ms, char *buf, size_t n)
 {
     time_t t = (time_t)(ms / 1000);
@@ -81,7 +69,7 @@ static void put_counts(const struct json *run, struct repx_buf *to)
     size_t start = to->len;
 
     for (const struct json *s = json_first(states); s; s = json_next(s)) {
-        long long n = (long long)json_number(s, 0);
+        long long n = (long long)json_int(s, 0);
         if (n) {
             repx_buf_fmt(to, "%s%lld %s", to->len > start ? ", " : "", n,
                          strcmp(json_key(s), "unsubmitted") == 0 ? "not submitted"
@@ -113,18 +101,19 @@ void status_say_run(const struct json *run)
     char when[32];
 
     if (json_string(json_get(run, "error"))) {
-        REPX_AUTO_FREE char *why = repx_printable_line(text_of(run, "error"));
-        ui_say("%s  cannot be read: %s", text_of(run, "run"), why);
+        REPX_AUTO_FREE char *why =
+            repx_printable_line(json_get_string(run, "error", ""));
+        ui_say("%s  cannot be read: %s", json_get_string(run, "run", ""), why);
         return;
     }
-    REPX_AUTO_FREE char *user = repx_printable_line(text_of(run, "user"));
-    REPX_AUTO_FREE char *host = repx_printable_line(text_of(run, "host"));
-    REPX_AUTO_FREE char *lab = repx_printable_line(text_of(run, "lab"));
+    REPX_AUTO_FREE char *user = repx_printable_line(json_get_string(run, "user", ""));
+    REPX_AUTO_FREE char *host = repx_printable_line(json_get_string(run, "host", ""));
+    REPX_AUTO_FREE char *lab = repx_printable_line(json_get_string(run, "lab", ""));
     put_specs(run, &specs);
     put_counts(run, &counts);
-    ui_say("%s  %s  %s@%s  %s: %s", text_of(run, "run"),
-           status_time(number_of(run, "t"), when, sizeof(when)), user, host,
-           text_of(run, "scheduler"), repx_buf_text(&specs));
+    ui_say("%s  %s  %s@%s  %s: %s", json_get_string(run, "run", ""),
+           status_time(json_get_int(run, "t", 0), when, sizeof(when)), user, host,
+           json_get_string(run, "scheduler", ""), repx_buf_text(&specs));
     ui_say("    %s%s: %s",
            json_is_true(json_get(run, "cancelled")) ? "cancelled, " : "",
            json_is_true(json_get(run, "ended")) ? "ended" : "going on",
@@ -139,7 +128,8 @@ void status_line(const struct json *run, struct repx_buf *to)
     char when[32];
 
     put_counts(run, &counts);
-    repx_buf_fmt(to, "%s  %s%s", status_time(number_of(run, "now"), when, sizeof(when)),
+    repx_buf_fmt(to, "%s  %s%s",
+                 status_time(json_get_int(run, "now", 0), when, sizeof(when)),
                  repx_buf_text(&counts),
                  json_is_true(json_get(run, "ended")) ? "; all have ended" : "");
     /* the time of an unchanged state is no news */
@@ -154,17 +144,18 @@ void status_line(const struct json *run, struct repx_buf *to)
 static void put_head(const struct json *run, struct repx_buf *to)
 {
     REPX_AUTO_BUF struct repx_buf specs = {0};
-    REPX_AUTO_FREE char *user = repx_printable_line(text_of(run, "user"));
-    REPX_AUTO_FREE char *host = repx_printable_line(text_of(run, "host"));
+    REPX_AUTO_FREE char *user = repx_printable_line(json_get_string(run, "user", ""));
+    REPX_AUTO_FREE char *host = repx_printable_line(json_get_string(run, "host", ""));
     char when[32], age[32];
-    int64_t t = number_of(run, "t");
+    int64_t t = json_get_int(run, "t", 0);
 
     put_specs(run, &specs);
-    repx_buf_fmt(to, "Run %s (%s)\n", text_of(run, "run"), repx_buf_text(&specs));
+    repx_buf_fmt(to, "Run %s (%s)\n", json_get_string(run, "run", ""),
+                 repx_buf_text(&specs));
     repx_buf_fmt(to, "  submitted %s by %s@%s, %s ago, scheduler %s%s\n",
                  status_time(t, when, sizeof(when)), user, host,
-                 ui_duration(number_of(run, "now") - t, age, sizeof(age)),
-                 text_of(run, "scheduler"),
+                 ui_duration(json_get_int(run, "now", 0) - t, age, sizeof(age)),
+                 json_get_string(run, "scheduler", ""),
                  json_is_true(json_get(run, "cancelled")) ? ", cancelled" : "");
 }
 
@@ -172,15 +163,17 @@ static void put_rates(const struct json *run, struct repx_buf *to)
 {
     const struct json *rates = json_get(run, "rates");
     const struct json *states = json_get(run, "states");
-    int64_t left = number_of(states, "queued") + number_of(states, "running") +
-                   number_of(states, "unsubmitted");
-    int64_t one = number_of(rates, "ended_1min"), ten = number_of(rates, "ended_10min");
+    int64_t left = json_get_int(states, "queued", 0) +
+                   json_get_int(states, "running", 0) +
+                   json_get_int(states, "unsubmitted", 0);
+    int64_t one = json_get_int(rates, "ended_1min", 0),
+            ten = json_get_int(rates, "ended_10min", 0);
     char text[32];
 
-    repx_buf_fmt(to, "  Jobs: %lld", (long long)number_of(run, "count"));
-    if (number_of(run, "complete_before")) {
+    repx_buf_fmt(to, "  Jobs: %lld", (long long)json_get_int(run, "count", 0));
+    if (json_get_int(run, "complete_before", 0)) {
         repx_buf_fmt(to, " (%lld were complete before)",
-                     (long long)number_of(run, "complete_before"));
+                     (long long)json_get_int(run, "complete_before", 0));
     }
     repx_buf_str(to, ": ");
     put_counts(run, to);
@@ -208,21 +201,22 @@ static void put_failures(const struct json *run, struct repx_buf *to)
     for (const struct json *k = json_first(kinds); k; k = json_next(k)) {
         REPX_AUTO_FREE char *why = repx_printable_line(json_key(k));
         repx_buf_fmt(to, "%s %lld with \"%.80s\"", k == json_first(kinds) ? "" : ",",
-                     (long long)json_number(k, 0), why);
+                     (long long)json_int(k, 0), why);
     }
     repx_buf_str(to, "; first:\n");
     for (; first; first = json_next(first)) {
-        REPX_AUTO_FREE char *why = repx_printable_line(text_of(first, "reason"));
+        REPX_AUTO_FREE char *why =
+            repx_printable_line(json_get_string(first, "reason", ""));
         repx_buf_fmt(to, "  %s  %s: %.200s\n",
-                     status_time(number_of(first, "t"), when, sizeof(when)),
-                     text_of(first, "id"), why);
+                     status_time(json_get_int(first, "t", 0), when, sizeof(when)),
+                     json_get_string(first, "id", ""), why);
     }
 }
 
 static void put_purged(const struct json *run, struct repx_buf *to)
 {
     const struct json *purged = json_get(run, "purged");
-    int64_t count = number_of(purged, "count");
+    int64_t count = json_get_int(purged, "count", 0);
 
     if (!count)
         return;
@@ -242,17 +236,17 @@ static void put_blocked(const struct json *run, struct repx_buf *to)
     const struct json *by = json_first(json_get(run, "blocked_by"));
     const struct json *never = json_get(run, "never_satisfied");
 
-    if (!by && !number_of(never, "count"))
+    if (!by && !json_get_int(never, "count", 0))
         return;
     repx_buf_str(to, "\nBlocked:\n");
-    if (number_of(never, "count")) {
+    if (json_get_int(never, "count", 0)) {
         repx_buf_fmt(to, "  %lld by a dependency never satisfied, the first: %s\n",
-                     (long long)number_of(never, "count"),
-                     text_of(json_get(never, "first"), "id"));
+                     (long long)json_get_int(never, "count", 0),
+                     json_get_string(json_get(never, "first"), "id", ""));
     }
     for (; by; by = json_next(by)) {
-        repx_buf_fmt(to, "  %lld by %s\n", (long long)number_of(by, "blocks"),
-                     text_of(by, "id"));
+        repx_buf_fmt(to, "  %lld by %s\n", (long long)json_get_int(by, "blocks", 0),
+                     json_get_string(by, "id", ""));
     }
 }
 
@@ -265,27 +259,30 @@ static void put_oldest(const struct json *run, struct repx_buf *to)
         return;
     repx_buf_str(to, "\nRunning longest:\n");
     for (; job; job = json_next(job)) {
-        repx_buf_fmt(to, "  %s for %s\n", text_of(job, "id"),
-                     ui_duration(number_of(run, "now") - number_of(job, "since"), age,
-                                 sizeof(age)));
+        repx_buf_fmt(
+            to, "  %s for %s\n", json_get_string(job, "id", ""),
+            ui_duration(json_get_int(run, "now", 0) - json_get_int(job, "since", 0),
+                        age, sizeof(age)));
     }
 }
 
 static void put_waiting(const struct json *run, struct repx_buf *to)
 {
-    int64_t asked = number_of(run, "queue_t"), gone = number_of(run, "gone");
+    int64_t asked = json_get_int(run, "queue_t", 0),
+            gone = json_get_int(run, "gone", 0);
     const struct json *why = json_first(json_get(run, "waiting"));
     const char *error = json_string(json_get(run, "queue_error"));
     char age[32];
 
     if (why) {
-        repx_buf_fmt(to, "\nWaiting, as the scheduler said %s ago:\n",
-                     ui_duration(number_of(run, "now") - asked, age, sizeof(age)));
+        repx_buf_fmt(
+            to, "\nWaiting, as the scheduler said %s ago:\n",
+            ui_duration(json_get_int(run, "now", 0) - asked, age, sizeof(age)));
     }
     for (; why; why = json_next(why)) {
         REPX_AUTO_FREE char *word = repx_printable_line(json_key(why));
         const char *means = status_waiting(word);
-        repx_buf_fmt(to, "  %lld %s%s%s%s\n", (long long)json_number(why, 0),
+        repx_buf_fmt(to, "  %lld %s%s%s%s\n", (long long)json_int(why, 0),
                      means ? means : word, means ? " (" : "", means ? word : "",
                      means ? ")" : "");
     }
@@ -299,11 +296,12 @@ static void put_waiting(const struct json *run, struct repx_buf *to)
         REPX_AUTO_FREE char *text = repx_printable_line(error);
         repx_buf_fmt(to, "\nThe scheduler could not be asked just now: %.300s\n", text);
     }
-    if (number_of(run, "queue_next_ms") > 0) {
-        repx_buf_fmt(to,
-                     "\nThe budget of scheduler calls is used up: asked again in %s at "
-                     "the earliest (`repx stats`)\n",
-                     ui_duration(number_of(run, "queue_next_ms"), age, sizeof(age)));
+    if (json_get_int(run, "queue_next_ms", 0) > 0) {
+        repx_buf_fmt(
+            to,
+            "\nThe budget of scheduler calls is used up: asked again in %s at "
+            "the earliest (`repx stats`)\n",
+            ui_duration(json_get_int(run, "queue_next_ms", 0), age, sizeof(age)));
     }
 }
 
@@ -312,11 +310,11 @@ static void put_room(const struct json *run, struct repx_buf *to)
     const struct json *room = json_get(run, "room");
     const char *said = json_string(json_get(room, "reason"));
 
-    if (number_of(room, "jobs") <= 0)
+    if (json_get_int(room, "jobs", 0) <= 0)
         return;
     REPX_AUTO_FREE char *why = repx_printable_line(said ? said : "");
     repx_buf_fmt(to, "\n%lld jobs wait for room in the scheduler%s%.300s\n",
-                 (long long)number_of(room, "jobs"), *why ? ": " : "", why);
+                 (long long)json_get_int(room, "jobs", 0), *why ? ": " : "", why);
     repx_buf_str(to, json_is_true(json_get(room, "needs_client"))
                          ? "Jobs may not submit jobs there: `repx attach` goes on\n"
                          : "Jobs that end hand them over\n");

@@ -144,14 +144,30 @@ const char *json_string(const struct json *v)
     return json_type(v) == JSON_STRING ? node(v)->valuestring : NULL;
 }
 
-double json_number(const struct json *v, double absent)
+int64_t json_int(const struct json *v, int64_t absent)
 {
-    return json_type(v) == JSON_NUMBER ? node(v)->valuedouble : absent;
+    const double most = 9223372036854774784.0; /* the last double below 2^63 */
+    double n = json_type(v) == JSON_NUMBER ? node(v)->valuedouble : 0;
+
+    return json_type(v) == JSON_NUMBER && n >= -most && n <= most ? (int64_t)n : absent;
 }
 
 int json_is_true(const struct json *v)
 {
     return v && cJSON_IsTrue(node(v));
+}
+
+const char *json_get_string(const struct json *object, const char *key,
+                            const char *absent)
+{
+    const char *s = json_string(json_get(object, key));
+
+    return s ? s : absent;
+}
+
+int64_t json_get_int(const struct json *object, const char *key, int64_t absent)
+{
+    return json_int(json_get(object, key), absent);
 }
 
 int json_each_member(const char *text, size_t n,

@@ -32,8 +32,13 @@ const struct json *json_first(const struct json *container);
 const struct json *json_next(const struct json *element);
 const char *json_key(const struct json *member);
 const char *json_string(const struct json *v); /* NULL when it is no string */
-double json_number(const struct json *v, double absent);
+/* Without what follows the point; `absent` too where it does not fit. */
+int64_t json_int(const struct json *v, int64_t absent);
 int json_is_true(const struct json *v);
+/* Of a member. */
+const char *json_get_string(const struct json *object, const char *key,
+                            const char *absent);
+int64_t json_get_int(const struct json *object, const char *key, int64_t absent);
 
 /* Walk the members of the object `text` without building a tree of it: for each, the key
  * and the raw text of the value. Stops when `each` returns non-zero, returning that. */

@@ -11,18 +11,6 @@
 #define POLL_MS 200
 #define CANCEL_MS 90000
 
-static const char *text_of(const struct json *v, const char *key, const char *absent)
-{
-    const char *s = json_string(json_get(v, key));
-
-    return s ? s : absent;
-}
-
-static int64_t number_of(const struct json *v, const char *key, int64_t absent)
-{
-    return (int64_t)json_number(json_get(v, key), (double)absent);
-}
-
 static int one_event(struct pipeline *p, const char *line, size_t n,
                      struct repx_err *err)
 {
@@ -30,19 +18,19 @@ static int one_event(struct pipeline *p, const char *line, size_t n,
 
     if (!v)
         return repx_wrap(err, "event of run %s", p->run);
-    int64_t i = number_of(v, "i", -1);
+    int64_t i = json_get_int(v, "i", -1);
     struct run_event e = {
-        .name = text_of(v, "e", ""),
-        .phase = text_of(v, "phase", "main"),
-        .branch = number_of(v, "branch", -1),
-        .id = text_of(v, "id", ""),
-        .reason = text_of(v, "reason", text_of(v, "text", "")),
-        .pid = number_of(v, "pid", 0),
-        .array = number_of(v, "array", 0),
-        .ms = number_of(v, "ms", 0),
-        .exit = number_of(v, "exit", -1),
+        .name = json_get_string(v, "e", ""),
+        .phase = json_get_string(v, "phase", "main"),
+        .branch = json_get_int(v, "branch", -1),
+        .id = json_get_string(v, "id", ""),
+        .reason = json_get_string(v, "reason", json_get_string(v, "text", "")),
+        .pid = json_get_int(v, "pid", 0),
+        .array = json_get_int(v, "array", 0),
+        .ms = json_get_int(v, "ms", 0),
+        .exit = json_get_int(v, "exit", -1),
         .ok = json_is_true(json_get(v, "ok")),
-        .by = number_of(v, "by", -1),
+        .by = json_get_int(v, "by", -1),
     };
     if (i >= 0 && (uint64_t)i < p->plan->count && p->listener->event) {
         e.index = (size_t)i;

@@ -66,8 +66,7 @@ static void take_lines(struct helper *h, const char *text, size_t n)
         const char *end = memchr(text, '\n', n);
         size_t len = end ? (size_t)(end - text) : n;
         struct json *line = json_parse(text, len, NULL);
-        if (json_type(line) != JSON_OBJECT ||
-            json_number(json_get(line, "v"), 0) != 1 ||
+        if (json_type(line) != JSON_OBJECT || json_get_int(line, "v", 0) != 1 ||
             (h->count && json_get(h->lines[h->count - 1], "error")))
             h->is_clean = 0;
         h->lines = repx_grow(h->lines, h->count + 1, sizeof(struct json *));
@@ -109,21 +108,17 @@ int helper_call(struct helper *h, const char *verb, const char *members, int sec
 
 const char *helper_text(const struct helper *h, size_t i, const char *key)
 {
-    const char *s = i < h->count ? json_string(json_get(h->lines[i], key)) : NULL;
-
-    return s ? s : "";
+    return i < h->count ? json_get_string(h->lines[i], key, "") : "";
 }
 
 int64_t helper_number(const struct helper *h, size_t i, const char *key, int64_t absent)
 {
-    return i < h->count
-               ? (int64_t)json_number(json_get(h->lines[i], key), (double)absent)
-               : absent;
+    return i < h->count ? json_get_int(h->lines[i], key, absent) : absent;
 }
 
 int64_t helper_error(const struct helper *h)
 {
     const struct json *e = h->count ? json_get(h->lines[h->count - 1], "error") : NULL;
 
-    return e ? (int64_t)json_number(json_get(e, "code"), 0) : 0;
+    return e ? json_get_int(e, "code", 0) : 0;
 }

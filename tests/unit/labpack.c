@@ -249,8 +249,8 @@ static void reductions_are_numbered_in_order_of_values(void)
         for (const struct json *in = json_first(inputs); in; in = json_next(in)) {
             const struct json *from =
                 json_get(jobs, json_string(json_get(in, "job_id")));
-            repx_buf_fmt(&got, "%s=%g ", json_string(json_get(in, "target_input")),
-                         json_number(json_get(json_get(from, "params"), "a"), -1));
+            repx_buf_fmt(&got, "%s=%lld ", json_string(json_get(in, "target_input")),
+                         (long long)json_get_int(json_get(from, "params"), "a", -1));
         }
     }
     is(repx_buf_text(&got),
