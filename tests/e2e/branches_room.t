@@ -3,7 +3,8 @@
 # More branches than the scheduler takes at once: they wait, are halved, and go on, with no client.
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/labs.sh"
+# shellcheck source=/dev/null
+. "$TESTS/e2e/labs.sh"
 
 requires sshd slurm
 BRANCHES=${1:-4}

@@ -4,7 +4,8 @@
 # handed over by the jobs that end there, with no client.
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/labs.sh"
+# shellcheck source=/dev/null
+. "$TESTS/e2e/labs.sh"
 
 requires sshd slurm
 start_cluster --set MaxJobCount=20 --set MinJobAge=2 --set MaxArraySize=19

@@ -4,8 +4,10 @@
 # on the client only, and a real Grid Engine on the target.
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/labs.sh"
-. "$(dirname "$0")/gridengine.sh"
+# shellcheck source=/dev/null
+. "$TESTS/e2e/labs.sh"
+# shellcheck source=/dev/null
+. "$TESTS/e2e/gridengine.sh"
 
 requires make
 start_gridengine

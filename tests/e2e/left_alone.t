@@ -4,7 +4,8 @@
 # run goes on to its end under Slurm. JOBS: of the DAG (tests/soak/left_alone.sh: 501).
 # shellcheck source=lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/labs.sh"
+# shellcheck source=/dev/null
+. "$TESTS/e2e/labs.sh"
 
 requires sshd slurm
 start_cluster

@@ -3,7 +3,8 @@
 # Nodes that may not submit, and runs that do not fit: each row of the table in docs/feeding.md.
 # shellcheck source=lib.sh disable=SC2016,SC2119,SC2154
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/labs.sh"
+# shellcheck source=/dev/null
+. "$TESTS/e2e/labs.sh"
 
 requires sshd slurm root
 start_cluster

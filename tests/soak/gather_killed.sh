@@ -5,7 +5,8 @@
 # runs once. Takes some two minutes.
 # shellcheck source=tests/e2e/lib.sh disable=SC2016,SC2119
 . "$(dirname "$0")/../e2e/lib.sh"
-. "$(dirname "$0")/../e2e/gridengine.sh"
+# shellcheck source=/dev/null
+. "$TESTS/e2e/gridengine.sh"
 
 start_gridengine
 if ! { cmake -S "$TESTS/../examples/plugins/sched-gridengine" -B cm && cmake --build cm; } >log 2>&1; then

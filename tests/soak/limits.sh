@@ -5,7 +5,8 @@
 # and one with branches, both larger than the limit, go on by themselves to the end.
 # shellcheck source=../e2e/lib.sh disable=SC2016,SC2119,SC2154
 . "$(dirname "$0")/../e2e/lib.sh"
-. "$(dirname "$0")/../e2e/labs.sh"
+# shellcheck source=/dev/null
+. "$TESTS/e2e/labs.sh"
 
 requires sshd slurm root mariadbd slurmdbd
 LIMIT=${1:-6}
