@@ -14,6 +14,8 @@
 #include "core/plan/plan.h"
 #include "table_file.h"
 
+#define WARNINGS 20 /* of more of one kind a count says enough */
+
 struct pull_args {
     const char *glob, *to, *table;
     int deps, force, json;
@@ -90,8 +92,10 @@ static void say_report(const struct pull_report *r, const char *dir, const char 
 {
     char size[32];
 
-    for (size_t i = 0; i < r->note_count; i++)
+    for (size_t i = 0; i < r->note_count && i < WARNINGS; i++)
         ui_warn("%s/%s: %s", dir, r->notes[i].path, r->notes[i].text);
+    if (r->note_count > WARNINGS)
+        ui_warn("and %zu more; --json lists all", r->note_count - WARNINGS);
     ui_say("Pulled %zu file%s (%s) of %zu job%s into %s; %zu were there already.",
            r->files, r->files == 1 ? "" : "s", ui_bytes(r->bytes, size, sizeof(size)),
            r->jobs - r->without, r->jobs - r->without == 1 ? "" : "s", dir, r->current);
@@ -149,8 +153,10 @@ static int write_table(const struct pull_args *a, const struct repx_buf *csv,
 static void say_table(const struct pull_args *a, size_t rows,
                       const struct table_result *r)
 {
-    for (size_t i = 0; i < r->broken_count; i++)
+    for (size_t i = 0; i < r->broken_count && i < WARNINGS; i++)
         ui_warn("%s", r->broken[i]);
+    if (r->broken_count > WARNINGS)
+        ui_warn("and %zu more outputs", r->broken_count - WARNINGS);
     if (r->without) {
         ui_warn("%zu of %zu jobs %s no results yet: parameters only", r->without, rows,
                 r->without == 1 ? "has" : "have");

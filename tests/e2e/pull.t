@@ -30,6 +30,9 @@ check 'a file that is gone here comes again, the others do not' '
 	rm "results/$E/out/total.txt" && repx pull simulation-run --lab "$LAB" --json | jq -e ".files == 1" &&
 	cmp "results/$E/out/total.txt" "$BASE/outputs/$E/out/total.txt"'
 
+check 'of many files that were changed here some are named, and the number of the others' '
+	repx pull @all --deps --to many --lab "$LAB"; n=$(find many -mindepth 2 -type f | tee changed | wc -l); while read -r f; do echo mine >"$f"; done <changed; test "$n" -gt 20;
+	repx pull @all --deps --to many --lab "$LAB" 2>err; test "$(grep -c "was changed here" err)" -eq 20 && grep "and $((n - 20)) more; --json lists all" err; rm -r many'
 check 'what was changed here is kept and told' '
 	echo mine >"results/$E/out/total.txt" && repx pull simulation-run --lab "$LAB" --json >json 2>err &&
 	jq -e ".files == 0 and (.kept | length) == 1" json && test "$(cat "results/$E/out/total.txt")" = mine'
