@@ -71,18 +71,52 @@ static int entry_stays(const struct gc *gc, int dir, const char *collection,
     return store_lstat(dir, name, &st) < 0 || gc_is_newer(gc, &st);
 }
 
-static void sweep_collection(struct gc *gc, const char *collection)
+/* What is to go of a collection. */
+static struct gc_names names_to_go(const struct gc *gc, const char *collection)
 {
     REPX_AUTO_CLOSE int dir = store_walk(gc->artifacts, collection, 0);
+    struct gc_names n = {0};
+    size_t going = 0;
 
     if (dir < 0)
-        return;
-    struct gc_names n = gc_names(dir);
+        return n;
+    n = gc_names(dir);
     for (size_t i = 0; i < n.count; i++) {
-        if (!entry_stays(gc, dir, collection, n.items[i]))
-            gc_remove(gc, dir, n.items[i], &gc->artifact_count);
+        if (entry_stays(gc, dir, collection, n.items[i])) {
+            free(n.items[i]);
+        } else {
+            n.items[going++] = n.items[i];
+        }
     }
-    gc_names_free(&n);
+    n.count = going;
+    return n;
+}
+
+static void sweep_collection(struct gc *gc, const char *collection,
+                             const struct gc_names *n)
+{
+    REPX_AUTO_CLOSE int dir = n->count ? store_walk(gc->artifacts, collection, 0) : -1;
+
+    for (size_t i = 0; dir >= 0 && i < n->count; i++) {
+        struct stat st;
+        if (store_lstat(dir, n->items[i], &st) == 0 &&
+            (!S_ISDIR(st.st_mode) || !entry_stays(gc, dir, collection, n->items[i])))
+            gc_remove(gc, dir, n->items[i], &gc->artifact_count);
+    }
+}
+
+/* Files share inodes with others that go, and each that went makes the rest look new: so it
+ * is said first of all of them what is to go. */
+static void sweep_collections(struct gc *gc)
+{
+    struct gc_names going[COLLECTIONS];
+
+    for (size_t i = 0; i < COLLECTIONS; i++)
+        going[i] = names_to_go(gc, collections[i]);
+    for (size_t i = 0; i < COLLECTIONS; i++) {
+        sweep_collection(gc, collections[i], &going[i]);
+        gc_names_free(&going[i]);
+    }
 }
 
 static int is_collection(const char *name)
@@ -156,8 +190,7 @@ void gc_sweep(struct gc *gc)
     gc_names_free(&n);
     if (gc->artifacts < 0)
         return;
-    for (size_t i = 0; i < COLLECTIONS; i++)
-        sweep_collection(gc, collections[i]);
+    sweep_collections(gc);
     sweep_unknown(gc);
 }
 

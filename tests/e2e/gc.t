@@ -52,6 +52,10 @@ check 'dead entries of each collection go' '
 	fresh; synth one j1; pin one; for c in host-tools images image jobs lab revision readme store; do mkdir -p "$B/artifacts/$c/dead"; done;
 	collect && test -z "$(find "$B/artifacts" -name dead)" && lives one'
 
+check 'files that share an inode go together, in whichever order they are met' '
+	fresh; synth one j1; pin one; mkdir -p "$B/artifacts/jobs/dead/bin"; for i in $(seq 9); do echo $i >"$B/artifacts/jobs/dead/bin/$i"; ln "$B/artifacts/jobs/dead/bin/$i" "$B/artifacts/revision/a$i"; ln "$B/artifacts/revision/a$i" "$B/artifacts/revision/b$i"; ln "$B/artifacts/revision/a$i" "$B/artifacts/readme/c$i"; done; sleep 0.1;
+	collect --dry-run | grep "^Would delete 28 artifact" && collect | grep "^Deleted 28 artifact" && collect | grep "Nothing to collect" && lives one'
+
 check 'a root that leads nowhere is told, exit 0' '
 	fresh; synth one j1; pin one; ln -s "$B/artifacts/0123456789" "$B/gcroots/pinned/gone"; collect >out && grep "warning: pinned root gone" out && lives one'
 
