@@ -21,6 +21,7 @@ struct missing {
     void (*want)(void *want_ctx, const uint8_t *digest, uint32_t executable,
                  uint64_t length);
     void *ctx;
+    uint64_t held; /* bytes of what lacks that are there */
 };
 
 static int here_order(const void *a, const void *b)
@@ -86,6 +87,7 @@ static int64_t take(struct missing *m, const uint8_t *p, size_t n, struct repx_e
         if (n < HERE_HEAD + pieces)
             return 0;
         keep_here(m->h, p, bytes, (size_t)pieces);
+        m->held += bytes;
     }
     if (mode & LACKING_NEAR)
         sync_delta_near(m->h->delta, p, mode & PACK_EXEC);
@@ -109,13 +111,14 @@ static int missing_data(void *ctx, const void *bytes, size_t n, struct repx_err 
     return took < 0 ? -1 : 0;
 }
 
-static void keep_room(struct sync_host *h, const struct repx_buf *fields)
+/* What is there of objects grows where it is, so it takes no room again. */
+static void keep_room(struct sync_host *h, const struct repx_buf *fields, uint64_t held)
 {
     int64_t bytes = msg_number(fields->data, fields->len, F_BYTES, -1);
     int64_t inodes = msg_number(fields->data, fields->len, F_INODES, -1);
 
     h->room_known = bytes >= 0 && inodes >= 0;
-    h->room_bytes = (uint64_t)bytes;
+    h->room_bytes = (uint64_t)bytes + held;
     h->room_inodes = (uint64_t)inodes;
 }
 
@@ -150,6 +153,6 @@ int32_t sync_lacking(void *ctx,
     repx_buf_free(&m.part);
     if (h->here_count)
         qsort(h->heres, h->here_count, sizeof(struct here), here_order);
-    keep_room(h, &fields);
+    keep_room(h, &fields, m.held);
     return rc;
 }

@@ -34,7 +34,7 @@ small_lab() {
 	printf '#!/bin/sh\necho one >"$1/h.txt"\n' >"$1/jobs/$JOB/bin/hello"
 	chmod 755 "$1/jobs/$JOB/bin/hello"
 }
-run() { repx -v run r --lab "$WORK/$1" --stale rerun >"$WORK/said" 2>&1; }
+run() { repx -v run r --lab "$WORK/$1" --stale rerun "${@:2}" >"$WORK/said" 2>&1; }
 # one line of error, with these words
 says() { cat said && test "$(grep -c ERROR said)" = 1 && grep ERROR said | grep -E "$1"; }
 # Mount it anew with these options, with a small Lab there already.
@@ -72,6 +72,8 @@ check 'a large file that found the disk full goes on where it stopped' '
 	anew size=30m && { run large --fault delay=1ms & client=$!; } &&
 	dd if=/dev/zero of="$WORK/fs/ballast" bs=1M count=40 status=none 2>/dev/null || true
 	{ wait "$client" || true; } && rm -f "$WORK/fs/ballast" && run large && arrived large'
+check 'what arrived of it needs no room twice' '
+	anew size=20m && must_fail run large --fault cut-after=9M && run large && arrived large'
 # A job that writes 30 MB.
 small_lab greedy aaaa0005
 printf '#!/bin/sh\nhead -c 30000000 /dev/urandom >"$1/h.txt" || exit 9\n' >"greedy/jobs/$JOB/bin/hello"
