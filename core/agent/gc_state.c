@@ -13,6 +13,7 @@
 #include "core/agent/gc.h"
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
 #include "core/agent/store_fs.h"
 
 #define DAY 86400
@@ -234,7 +235,7 @@ static void visit_waiting(struct gc *gc, int dir, const char *name, void *ctx)
         gc_remove(gc, dir, name, &gc->other_count);
 }
 
-/* S/next/<job id> -> "<run> <index> <KEY>" */
+/* S/next/<job id> and S/behind/<job id>/... -> "<run> <index> <KEY>" */
 static void visit_next(struct gc *gc, int dir, const char *name, void *ctx)
 {
     REPX_AUTO_FREE char *target = store_readlink(dir, name);
@@ -245,6 +246,16 @@ static void visit_next(struct gc *gc, int dir, const char *name, void *ctx)
     target[strcspn(target, " ")] = 0;
     if (run_id_ok(target) && !is_of_work(gc, dir, name, target))
         gc_remove(gc, dir, name, &gc->other_count);
+}
+
+/* S/behind/<job id>; the first who stays there comes to S/next. */
+static void visit_behind(struct gc *gc, int dir, const char *name, void *ctx)
+{
+    each(gc, dir, name, visit_next, ctx);
+    if (GC_DRY(gc))
+        return;
+    next_fill(gc->site, name);
+    (void)unlinkat(dir, name, AT_REMOVEDIR);
 }
 
 static void visit_lab(struct gc *gc, int dir, const char *name, void *ctx)
@@ -268,5 +279,6 @@ void gc_sweep_state(struct gc *gc)
     each(gc, state, "runs", visit_run, NULL);
     each(gc, state, "waiting", visit_waiting, NULL);
     each(gc, state, "next", visit_next, NULL);
+    each(gc, state, "behind", visit_behind, NULL);
     gc_sweep_bins(gc);
 }

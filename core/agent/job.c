@@ -74,19 +74,6 @@ static int64_t producer_wait_ms(const struct unit *u)
     return NFS_WAIT_MS;
 }
 
-/* Other work on the job came first, and the scheduler has started this since that ended:
- * now it is this one's. before: the key that S/live names. */
-static int unit_was_second(const struct unit *u, const char *before)
-{
-    REPX_AUTO_FREE char *run = NULL;
-    char key[27];
-    size_t index;
-
-    return next_get(u->site, u->id, &run, &index, key, NULL) > 0 &&
-           strcmp(run, u->run->id) == 0 && strcmp(key, u->key) == 0 &&
-           (!before || strcmp(before, u->key) != 0) && next_promote(u->site, u->id);
-}
-
 /* A scatter that was given up, and of which the job was submitted anew, may still start. */
 static int is_last_scatter(const struct unit *u)
 {
@@ -96,29 +83,27 @@ static int is_last_scatter(const struct unit *u)
            strcmp(last, u->key) == 0;
 }
 
-/* 1 when S/live says that the job is this unit's: a scheduler may start again what has
- * ended (a queue that lost its journal, a unit that was put back), or what was given up,
- * and by then the job may be another run's. */
+/* 1 when S/live says that the job is this unit's, or when other work on it came first and the
+ * scheduler has started this since that ended: now it is this one's. A scheduler may start again
+ * what has ended (a queue that lost its journal, a unit that was put back), or what was
+ * given up, and by then the job may be another run's. Who gave it up took its link away: it
+ * ended, was cancelled, is blocked or lost, and may have been submitted anew. */
 static int unit_live(const struct unit *u)
 {
     REPX_AUTO_FREE char *run = NULL;
     char key[27];
     size_t index;
-    int whole = strcmp(u->phase, "main") == 0 || strcmp(u->phase, "gather") == 0;
     int there = live_get(u->site, u->id, &run, &index, key, NULL);
+    int ours = there > 0 && strcmp(run, u->run->id) == 0;
 
-    if (there > 0 &&
-        (strcmp(run, u->run->id) != 0 || (whole && strcmp(key, u->key) != 0)))
-        return unit_was_second(u, key);
-    if (there > 0 && strcmp(u->phase, "scatter") == 0)
-        return is_last_scatter(u);
-    if (there > 0 || strncmp(u->phase, "step-", 5) == 0)
-        return 1;
-    if (unit_was_second(u, NULL))
-        return 1;
-    /* who gave the job up took its link away: it ended, was cancelled, is blocked or lost, and
-     * may have been submitted anew */
-    return 0;
+    if (strncmp(u->phase, "step-", 5) == 0)
+        return there <= 0 || ours;
+    if (strcmp(u->phase, "scatter") == 0) { /* its gather has the link */
+        return is_last_scatter(u) &&
+               (next_begin(u->site, u->id, u->run->id, NULL) || ours);
+    }
+    return (ours && strcmp(key, u->key) == 0) ||
+           next_begin(u->site, u->id, u->run->id, u->key);
 }
 
 /* Another node may see late whose job it is. */

@@ -15,6 +15,7 @@
 #include "core/agent/jobs_cancel_own.h"
 #include "core/agent/run_verbs.h"
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
 #include "core/agent/units_end.h"
 #include "core/wire/msg.h"
 #include "core/wire/verbs.h"
@@ -169,7 +170,7 @@ int ending_tell(struct ending *e, size_t i, struct repx_err *err)
 
     if (!plan)
         return -1;
-    live_clear(e->site, state_text(plan, "id", ""), e->run->id, NULL);
+    (void)job_leave(e->site, state_text(plan, "id", ""), e->run->id, NULL);
     json_decref(plan);
     return event_write(
         e->site, e->run,

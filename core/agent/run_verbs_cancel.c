@@ -9,6 +9,7 @@
 #include "core/agent/scheduler_call.h"
 #include "core/agent/state.h"
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
 #include "core/agent/submit.h"
 #include "core/agent/units_end.h"
 #include "core/agent/waiting.h"
@@ -109,7 +110,7 @@ static int tell(struct site *site, struct run *run, const struct cancellation *c
         json_t *plan = run_plan(run, i, err);
         if (!plan)
             return -1;
-        live_clear(site, state_text(plan, "id", ""), run->id, NULL);
+        (void)job_leave(site, state_text(plan, "id", ""), run->id, NULL);
         json_decref(plan);
         if (c->state.terminal[i])
             continue;

@@ -12,6 +12,7 @@
 
 #include "core/agent/run_verbs.h"
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
 #include "core/agent/submit.h"
 #include "core/agent/units_end.h"
 #include "core/agent/waiting.h"
@@ -135,7 +136,7 @@ static void on_blocked(void *ctx, size_t i, size_t by)
                       json_pack("{s:I,s:s,s:I}", "i", (json_int_t)i, "e", "blocked",
                                 "by", (json_int_t)by),
                       NULL);
-    live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
+    (void)job_leave(w->site, state_text(plan, "id", ""), w->run->id, NULL);
     json_decref(plan);
 }
 

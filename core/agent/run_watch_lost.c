@@ -12,6 +12,7 @@
 #include "core/agent/manifest.h"
 #include "core/agent/run_watch.h"
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
 #include "core/agent/truth.h"
 #include "core/agent/unit_said.h"
 #include "core/agent/units_end.h"
@@ -196,7 +197,7 @@ static int ended_by_record(struct watch *w, size_t i, int64_t gone_ms,
     int rc = 0;
 
     if (event) {
-        live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
+        (void)job_leave(w->site, state_text(plan, "id", ""), w->run->id, NULL);
         rc = event_write(w->site, w->run, event, err) < 0 ? -1 : 1;
     }
     json_decref(plan);
@@ -219,7 +220,7 @@ static int write_end(struct watch *w, size_t i, const struct truth *truth,
     json_t *event = truth->verdict == TRUTH_LOST ? recorded_event(w, i, plan, 1) : NULL;
     if (!event)
         event = end_event(w, i, truth);
-    live_clear(w->site, state_text(plan, "id", ""), w->run->id, NULL);
+    (void)job_leave(w->site, state_text(plan, "id", ""), w->run->id, NULL);
     json_decref(plan);
     return event_write(w->site, w->run, event, err);
 }
@@ -261,8 +262,9 @@ static int taken_back(struct watch *w, size_t i)
     char key[27] = "";
 
     result_look_again(w->site, state_text(plan, "id", ""));
+    int waits = next_waits(w->site, state_text(plan, "id", ""), w->jobs[i].key);
     json_decref(plan);
-    return !live_of(w, i, &run, key) || strcmp(key, w->jobs[i].key) != 0;
+    return !waits && (!live_of(w, i, &run, key) || strcmp(key, w->jobs[i].key) != 0);
 }
 
 /* What it was to follow was another run's gather, and that was withdrawn: the branches wait
@@ -292,7 +294,7 @@ static int withdraw(struct watch *w, size_t i, struct repx_err *err)
 
     if (!plan)
         return -1;
-    live_clear(w->site, state_text(plan, "id", ""), w->run->id, w->jobs[i].key);
+    (void)job_leave(w->site, state_text(plan, "id", ""), w->run->id, w->jobs[i].key);
     json_decref(plan);
     (void)waiting_read(w->site, w->run->id, &waits);
     waits.jobs++;

@@ -7,6 +7,7 @@
 
 #include "core/agent/run_watch.h"
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
 #include "core/wire/verbs.h"
 
 /* How the job ended in that run, where it left nothing in the job's directory; or NULL.
@@ -120,7 +121,8 @@ int watch_taken(struct watch *w, struct repx_err *err)
             return -1;
         int there =
             live_get(w->site, state_text(plan, "id", ""), &run, &index, key, NULL);
-        if (there <= 0 || strcmp(run, w->jobs[i].taken) != 0)
+        if ((there <= 0 || strcmp(run, w->jobs[i].taken) != 0) &&
+            !next_waits(w->site, state_text(plan, "id", ""), w->jobs[i].key))
             rc = taken_end(w, i, plan, err);
         json_decref(plan);
     }

@@ -135,7 +135,7 @@ struct live_link {
 };
 int live_take(struct site *site, const char *job, const struct live_link *to,
               const char *seen, struct repx_err *err);
-/* What an NFS client remembers of S/live is dropped when that is opened anew. */
+/* What an NFS client remembers of S/live and S/next is dropped when these are opened anew. */
 void live_look_again(struct site *site);
 /* Remove it if it is this run's; and this key's, unless key is NULL. */
 void live_clear(struct site *site, const char *job, const char *run, const char *key);

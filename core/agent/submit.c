@@ -85,7 +85,7 @@ int submission_open(struct submission *s, struct site *site, struct run *run,
 static void decided_finish(struct decided *d)
 {
     free(d->unit);
-    free(d->after);
+    json_decref(d->after);
     free(d->scatter);
 }
 
@@ -305,7 +305,7 @@ int submission_know(struct submission *s, struct repx_err *err)
         if (!s->plan[i])
             return -1;
     }
-    s->full = s->again = s->stopped = 0;
+    s->full = s->again = s->stopped = s->overtaken = 0;
     s->queued = 0;
     (void)json_object_clear(s->given);
     if (s->trust)

@@ -169,7 +169,8 @@ static int come_again(struct submission *s, const struct pending *p,
     for (size_t i = 0; rc == 0 && i < pending_count(p); i++) {
         size_t job = pending_job(p, i);
         if (++s->jobs[job].tries >= HANDOVER_TRIES) {
-            live_clear(s->site, state_text(s->plan[job], "id", ""), s->run->id, p->key);
+            (void)job_leave(s->site, state_text(s->plan[job], "id", ""), s->run->id,
+                            p->key);
             withdraw_scatter(s, p);
             rc = submission_refuse(s, job, text, err);
         } else {

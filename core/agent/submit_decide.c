@@ -12,27 +12,36 @@
 #include "core/agent/waiting.h"
 #include "core/wire/verbs.h"
 
-/* Work that S/live names for a job. */
+/* One who works on a job, or waits to. */
 struct live {
     size_t job, index; /* in this run, in that one */
-    char *run;
+    char run[32];
     char key[27];
     int64_t element; /* of an array of jobs in that run, or -1 */
     int other_work;  /* with another work key */
-    int second;      /* it waits itself for other work, and comes after that */
+    int waits;       /* others are before it */
     int trusted;     /* it is there: the scheduler is not asked */
 };
 
+/* Those of one job are together, in their order. */
 struct lives {
     struct live *items;
     size_t count;
 };
 
-static void lives_finish(struct lives *l)
+static void lives_add(struct submission *s, struct lives *lives, size_t job,
+                      const struct workers *w)
 {
-    for (size_t i = 0; i < l->count; i++)
-        free(l->items[i].run);
-    free(l->items);
+    for (size_t i = 0; i < w->count; i++) {
+        const struct live_text *who = &w->items[i].who;
+        struct live l = {.job = job, .index = who->index, .waits = w->items[i].waits};
+
+        memcpy(l.run, who->run, sizeof(l.run));
+        memcpy(l.key, who->key, sizeof(l.key));
+        l.element = array_index(s->site, l.key, l.index);
+        lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
+        lives->items[lives->count++] = l;
+    }
 }
 
 static int done_event(struct submission *s, size_t i, struct repx_err *err)
@@ -89,34 +98,30 @@ static int decide_ended(struct submission *s, size_t i)
 static int decide_one(struct submission *s, size_t i, struct lives *lives,
                       struct repx_err *err)
 {
-    struct live l = {.job = i};
+    struct workers w;
 
     if (decide_ended(s, i))
         return 0;
     const char *id = state_text(s->plan[i], "id", "");
     s->jobs[i].needed |= json_is_true(json_object_get(s->plan[i], "wanted"));
-    int there = live_get(s->site, id, &l.run, &l.index, l.key, err);
-    if (there == 0 && next_promote(s->site, id))
-        there = live_get(s->site, id, &l.run, &l.index, l.key, err);
-    if (there > 0)
-        memcpy(s->jobs[i].seen, l.key, sizeof(l.key));
-    int ours = there > 0 && strcmp(l.run, s->run->id) == 0;
-    s->jobs[i].anew = s->jobs[i].anew && there >= 0 &&
-                      submission_request_stands(s, i, there, ours ? l.key : NULL);
-    int done = there < 0 ? -1 : decide_done(s, i, err);
+    int rc = workers_read(s->site, id, &w, err);
+    const struct live_text *now = w.count && !w.items->waits ? &w.items->who : NULL;
+    if (now)
+        memcpy(s->jobs[i].seen, now->key, sizeof(now->key));
+    int ours = now && strcmp(now->run, s->run->id) == 0;
+    s->jobs[i].anew =
+        s->jobs[i].anew && rc == 0 &&
+        submission_request_stands(s, i, now != NULL, ours ? now->key : NULL);
+    int done = rc < 0 ? -1 : decide_done(s, i, err);
     if (done == 0 && site_is_nfs(s->site)) {
         result_look_again(s->site, id);
         done = decide_done(s, i, err);
     }
     if (done == 0)
         need_producers(s, i);
-    if (there > 0 && done == 0 && !s->jobs[i].anew) {
-        l.element = array_index(s->site, l.key, l.index);
-        lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
-        lives->items[lives->count++] = l;
-    } else {
-        free(l.run);
-    }
+    if (done == 0 && !s->jobs[i].anew)
+        lives_add(s, lives, i, &w);
+    workers_free(&w);
     return done < 0 ? -1 : 0;
 }
 
@@ -139,23 +144,6 @@ static int same_work(struct submission *s, const struct live *l)
     return same;
 }
 
-/* Two others are before it. */
-static int refuse_other(struct submission *s, const struct live *l,
-                        struct repx_err *err)
-{
-    REPX_AUTO_FREE char *text = repx_format(
-        "run %s works on it with another script, parameters or inputs, and one more "
-        "waits for that; run again when they have ended",
-        l->run);
-
-    s->jobs[l->job].what = DECIDE_REFUSED;
-    s->jobs[l->job].by = l->job;
-    return submission_event(s,
-                            json_pack("{s:I,s:s,s:s}", "i", (json_int_t)l->job, "e",
-                                      "refused", "text", text),
-                            err);
-}
-
 int submission_is_scatter(const struct submission *s, const char *run, size_t job,
                           const char *key)
 {
@@ -174,6 +162,8 @@ static int follow(struct submission *s, const struct live *l, const char *unit,
     int ours = strcmp(l->run, s->run->id) == 0;
     REPX_AUTO_FREE char *id = array_unit(unit, l->element);
 
+    json_decref(d->after);
+    d->after = NULL;
     s->queued += ours;
     d->width = l->element >= 0 ? array_count(s->site, l->key) : 0;
     d->index = l->element >= 0 ? (size_t)l->element : 0;
@@ -194,22 +184,21 @@ static int follow(struct submission *s, const struct live *l, const char *unit,
 }
 
 /* The other's work comes first, and this is handed over to follow it. */
-static int come_after(struct submission *s, const struct live *l, const char *unit,
-                      struct repx_err *err)
+static int come_after(struct submission *s, const struct live *l, const char *unit)
 {
     struct decided *d = s->jobs + l->job;
+    REPX_AUTO_FREE char *id = array_unit(unit, l->element);
 
-    if (l->second)
-        return refuse_other(s, l, err);
-    free(d->after);
-    d->after = array_unit(unit, l->element);
+    if (!d->after)
+        d->after = json_array();
+    (void)json_array_append_new(d->after, json_string(id));
     return 0;
 }
 
 static int is_taken(struct submission *s, const struct live *l, const char *unit,
                     struct repx_err *err)
 {
-    return l->other_work ? come_after(s, l, unit, err) : follow(s, l, unit, err);
+    return l->other_work ? come_after(s, l, unit) : follow(s, l, unit, err);
 }
 
 /* A unit that a submitter asked for and did not live to write down. */
@@ -311,21 +300,6 @@ static int obey(struct submission *s, const struct live *l, enum verdict verdict
     return 0;
 }
 
-/* Who is there a second time stands behind the first. */
-static int look_behind(struct submission *s, struct live *l, struct repx_err *err)
-{
-    struct live next = {.job = l->job, .second = 1};
-    int there = next_get(s->site, state_text(s->plan[l->job], "id", ""), &next.run,
-                         &next.index, next.key, err);
-
-    if (there <= 0)
-        return there;
-    free(l->run);
-    *l = next;
-    l->element = array_index(s->site, l->key, l->index);
-    return 1;
-}
-
 /* One that feeds on does not ask for what the run has submitted: who watches finds out what
  * is lost. Of a scatter-gather what is known may be the scatter's doing, and whoever handed
  * the gather over may have died before it wrote down its id, or before it asked for it. */
@@ -365,82 +339,50 @@ static int judge_live(struct submission *s, struct live *l, const json_t *row,
     return rc;
 }
 
-/* Asked for by its own key. */
-static int ask_live(struct submission *s, struct live *l, struct repx_err *err)
+static int is_free(const struct submission *s, size_t job)
 {
-    json_t *row;
-    int found = submission_find_one(s, l->key, &row, err);
-    int rc = found < 0 ? -1 : judge_live(s, l, row, err);
-
-    json_decref(row);
-    return rc;
+    return s->jobs[job].what == DECIDE_NEW && !s->jobs[job].after;
 }
 
-/* Who worked on the job is over: who was to come next is it now, whether that began already
- * or not. 1 when there is one. */
-static int move_on(struct submission *s, struct live *l, struct repx_err *err)
+/* Nothing comes of it any more. */
+static void put_away(struct submission *s, const struct live *l)
 {
-    const char *id = state_text(s->plan[l->job], "id", "");
-    struct live now = {.job = l->job};
-
-    (void)next_promote(s->site, id);
-    int there = live_get(s->site, id, &now.run, &now.index, now.key, err);
-    if (there <= 0 || strcmp(now.key, l->key) == 0) {
-        free(now.run);
-        return there < 0 ? -1 : 0;
-    }
-    now.element = array_index(s->site, now.key, now.index);
-    memcpy(s->jobs[l->job].seen, now.key, sizeof(now.key));
-    free(l->run);
-    *l = now;
-    return 1;
+    s->jobs[l->job].missing |= strcmp(l->run, s->run->id) == 0;
+    if (l->waits)
+        (void)next_clear(s->site, state_text(s->plan[l->job], "id", ""), l->run,
+                         l->key);
 }
 
-static int is_free(const struct submission *s, const struct live *l)
+/* Nobody works on the job; who began it was another run, perhaps. */
+static int leave_branches(struct submission *s, const struct live *l,
+                          struct repx_err *err)
 {
-    return s->jobs[l->job].what == DECIDE_NEW && !s->jobs[l->job].after;
-}
-
-/* Two may be on their way: the second decides, unless nothing came of it. */
-static int decide_second(struct submission *s, struct live *l, struct repx_err *err)
-{
-    struct decided *d = s->jobs + l->job;
-    int rc = look_behind(s, l, err);
-
-    if (rc != 1)
-        return rc;
-    char *first = d->after;
-    d->after = NULL;
-    rc = ask_live(s, l, err);
-    if (rc == 0 && is_free(s, l)) {
-        d->after = first;
+    if (strcmp(l->run, s->run->id) == 0 || l->waits ||
+        strcmp(state_text(s->plan[l->job], "type", ""), "scatter-gather") != 0)
         return 0;
-    }
-    free(first);
-    return rc;
+    return steps_end(s, l->run, l->job, err) < 0 ? -1 : 0;
 }
 
-static int decide_live(struct submission *s, struct live *l, const json_t *found,
-                       struct repx_err *err)
+/* All who are there for one job: whoever does this very work is followed, and if nobody does,
+ * it comes after all the others. */
+static int decide_live(struct submission *s, struct live *all, size_t count,
+                       const json_t *found, struct repx_err *err)
 {
-    struct decided *d = s->jobs + l->job;
-    int rc = judge_live(s, l, json_object_get(found, l->key), err);
+    struct decided *d = s->jobs + all->job;
+    int rc = 0;
 
-    for (int more = 1; rc == 0 && more > 0 && is_free(s, l);) {
-        more = move_on(s, l, err);
-        rc = more > 0 ? ask_live(s, l, err) : more;
+    for (size_t i = 0; rc == 0 && i < count && d->what == DECIDE_NEW; i++) {
+        size_t before = json_array_size(d->after);
+        rc = judge_live(s, all + i, json_object_get(found, all[i].key), err);
+        if (rc == 0 && d->what == DECIDE_NEW && json_array_size(d->after) == before)
+            put_away(s, all + i);
     }
-    if (rc == 0 && d->after)
-        rc = decide_second(s, l, err);
     /* it may have ended after its result was looked for */
-    if (rc == 0 && is_free(s, l) && !decide_ended(s, l->job))
-        rc = decide_done(s, l->job, err);
-    int ours = strcmp(l->run, s->run->id) == 0;
-    d->missing = d->what == DECIDE_NEW && ours;
-    if (rc == 0 && !ours && is_free(s, l) &&
-        strcmp(state_text(s->plan[l->job], "type", ""), "scatter-gather") == 0)
-        rc = steps_end(s, l->run, l->job, err);
-    return rc < 0 ? -1 : 0;
+    if (rc == 0 && is_free(s, all->job) && !decide_ended(s, all->job))
+        rc = decide_done(s, all->job, err);
+    d->missing &= is_free(s, all->job);
+    return rc == 0 && is_free(s, all->job) ? leave_branches(s, all, err)
+                                           : (rc < 0 ? -1 : 0);
 }
 
 /* What another host wrote while it had the lease is seen now, and not only when this one's
@@ -472,10 +414,14 @@ int submission_decide(struct submission *s, struct repx_err *err)
     }
     json_t *found = rc == 0 ? submission_find(s, keys, err) : NULL;
     rc = found && (lives.count == 0 || submission_events(s, err) == 0) ? 0 : -1;
-    for (size_t i = 0; rc == 0 && i < lives.count; i++)
-        rc = decide_live(s, lives.items + i, found, err);
+    for (size_t i = 0, n; rc == 0 && i < lives.count; i += n) {
+        for (n = 1;
+             i + n < lives.count && lives.items[i + n].job == lives.items[i].job;)
+            n++;
+        rc = decide_live(s, lives.items + i, n, found, err);
+    }
     json_decref(found);
     json_decref(keys);
-    lives_finish(&lives);
+    free(lives.items);
     return rc;
 }

@@ -82,10 +82,11 @@ json_t *submission_deps(const struct submission *s, size_t i)
         if (is_waited_for(p))
             add_producer(deps, p, counts);
     }
-    /* other work on the same job comes first */
-    if (s->jobs[i].after) {
-        (void)json_array_append_new(deps,
-                                    submission_dep("any", s->jobs[i].after, NULL));
+    /* all other work on the same job comes first: what was to come before this may be
+     * cancelled while what was before that goes on */
+    for (size_t k = 0; k < json_array_size(s->jobs[i].after); k++) {
+        const char *id = json_string_value(json_array_get(s->jobs[i].after, k));
+        (void)json_array_append_new(deps, submission_dep("any", id, NULL));
     }
     json_decref(counts);
     return deps;

@@ -21,6 +21,7 @@
 
 #define LEASE_WAIT_MS 600000
 #define CANCEL_MS 60000
+#define OVERTAKEN_TRIES 5
 #define ROUND_REST 10 /* a run that takes long to look at is looked at less often */
 
 static const struct submission_rules *const rules = &submission_rules_all;
@@ -132,11 +133,30 @@ static enum feeder_saw know(struct feed *f)
     return fits ? FEEDER_SAW_FITS : FEEDER_SAW_MORE;
 }
 
+/* A job that seemed free was not when it was to be taken: what was intended and not asked for
+ * is void then, and all is judged again. */
+static int give_all(struct feed *f)
+{
+    struct submission *s = f->s;
+    int rc = submission_give(s, f->err);
+
+    for (int i = 0; rc < 0 && s->overtaken && i < OVERTAKEN_TRIES; i++) {
+        if (lease_touch(s->site, "feed", f->err) < 0)
+            return -1; /* whoever has it goes on */
+        *f->err = (struct repx_err){0};
+        rc = submission_know(s, f->err);
+        s->fresh = 0; /* keys are spent */
+        if (rc == 0)
+            rc = submission_give(s, f->err);
+    }
+    return rc;
+}
+
 static enum feeder_saw give(struct feed *f)
 {
     struct submission *s = f->s;
 
-    if (submission_give(s, f->err) < 0)
+    if (give_all(f) < 0)
         return FEEDER_SAW_FAILED;
     if (submission_count(s, DECIDE_LATER) == 0)
         return FEEDER_SAW_NONE;

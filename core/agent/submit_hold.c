@@ -34,24 +34,6 @@ static int leave_request(struct submission *s, size_t job, struct repx_err *err)
     return rc;
 }
 
-/* Does S/live or S/next say that this run works on it? Then it does not any more. */
-static int take_link(struct submission *s, const char *id)
-{
-    REPX_AUTO_FREE char *run = NULL, *second = NULL;
-    char key[27];
-    size_t at;
-    int live =
-        live_get(s->site, id, &run, &at, key, NULL) > 0 && strcmp(run, s->run->id) == 0;
-    int next = next_get(s->site, id, &second, &at, key, NULL) > 0 &&
-               strcmp(second, s->run->id) == 0;
-
-    if (live)
-        live_clear(s->site, id, s->run->id, NULL);
-    if (next)
-        next_clear(s->site, id, s->run->id, NULL);
-    return live || next;
-}
-
 static int tell_withdrawn(struct submission *s, size_t job, struct repx_err *err)
 {
     const char *why = s->nodes == NODES_NO
@@ -86,7 +68,8 @@ static int withdraw_behind(struct submission *s, size_t job, struct repx_err *er
         json_t *plan = run_plan(s->run, i, err);
         rc = plan ? 0 : -1;
         behind[i] = (char)depends(plan, behind);
-        if (behind[i] && take_link(s, state_text(plan, "id", "")))
+        if (behind[i] &&
+            job_leave(s->site, state_text(plan, "id", ""), s->run->id, NULL))
             rc = tell_withdrawn(s, i, err);
         json_decref(plan);
     }

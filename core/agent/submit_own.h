@@ -34,8 +34,9 @@ struct decided {
     int anew;       /* its scatter is done, and its branches wait to be handed over */
     int missing;    /* S/live names a unit of this run for it, and that is not there */
     unsigned tries; /* keys of it that the scheduler knew nothing of */
-    char *after;    /* unit of other work on the same id, which comes first; or NULL */
-    char *scatter;  /* scatter-gather: id of what was submitted for the first phase */
+    json_t *
+        after; /* ids of units of other work on the same job, which come first; or NULL */
+    char *scatter; /* scatter-gather: id of what was submitted for the first phase */
     char scatter_key[27];
     char seen[27]; /* the key that S/live named when it was judged; "": none */
 };
@@ -85,6 +86,7 @@ struct submission {
     int trust;        /* what this run has submitted is taken for being there */
     int again;     /* one was given up: its job comes again, what waits for it, too */
     int stopped;   /* what is true could not be found out or written down */
+    int overtaken; /* so it was, since what S/live said was no longer true */
     size_t queued; /* jobs of this run that were in the scheduler before */
     int64_t limits[3]; /* submit_limits.c */
     int limits_asked;

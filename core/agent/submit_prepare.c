@@ -15,15 +15,15 @@ static int take_job(struct submission *s, size_t job, const char *key,
 {
     const char *id = state_text(s->plan[job], "id", "");
     struct decided *d = s->jobs + job;
-
     const struct live_link to = {s->run->id, job, key};
 
     memcpy(d->key, key, sizeof(d->key));
     if (d->after)
-        return next_set(s->site, id, s->run->id, job, key, err);
+        return next_add(s->site, id, &to, err);
     int rc = live_take(s->site, id, &to, d->seen, err);
     memcpy(d->seen, key, sizeof(d->seen));
     if (rc == 0) {
+        s->overtaken = 1;
         (void)repx_fail(err, REPX_E_BUSY,
                         "%s: somebody else has submitted it meanwhile; run again", id);
     }

@@ -92,8 +92,7 @@ static void disown(struct submission *s, const struct pending *p)
         return;
     for (size_t i = 0; i < pending_count(p); i++) {
         const char *id = state_text(s->plan[pending_job(p, i)], "id", "");
-        live_clear(s->site, id, s->run->id, p->key);
-        next_clear(s->site, id, s->run->id, p->key);
+        (void)job_leave(s->site, id, s->run->id, p->key);
     }
 }
 

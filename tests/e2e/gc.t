@@ -115,9 +115,10 @@ check 'a run that cannot be read: nothing goes' '
 	fresh; synth one j1; collect --dry-run; mkdir -p "$B/.repx/runs/20260101T000000Z-aaaaaaaa"; before=$(picture); collect | grep "cannot be read" && same "$before" "$(picture)"'
 
 check 'what waited, and what was to come next, of runs that are no more' '
-	fresh; synth one j1; pin one; collect --dry-run; d=$B/.repx; r=20260101T000000Z-aaaaaaaa; mkdir -p "$d/waiting" "$d/next"; : >"$d/waiting/$r"; : >"$d/waiting/$r.wish"; : >"$d/waiting/$r.branches.3"; : >"$d/waiting/notes";
+	fresh; synth one j1; pin one; collect --dry-run; d=$B/.repx; r=20260101T000000Z-aaaaaaaa; mkdir -p "$d/waiting" "$d/next" "$d/behind/j1" "$d/behind/j2"; : >"$d/waiting/$r"; : >"$d/waiting/$r.wish"; : >"$d/waiting/$r.branches.3"; : >"$d/waiting/notes";
+	for k in j1/0000000001 j1/0000000002 j2/0000000001; do ln -s "$r 0 k2222222222222222222222222" "$d/behind/$k.k2222222222222222222222222"; done; : >"$d/behind/j2/notes";
 	ln -s "$r 0 k2222222222222222222222222" "$d/next/j1"; ln -s elsewhere "$d/next/odd"; sleep 0.05; collect --dry-run && test "$(ls "$d/waiting" | wc -l)" -eq 4 && collect &&
-	same "notes" "$(ls "$d/waiting")" && same "odd" "$(ls "$d/next")"'
+	same "notes" "$(ls "$d/waiting")" && same "odd" "$(ls "$d/next")" && same "./j2 ./j2/notes" "$(cd "$d/behind" && find . -mindepth 1 | sort | paste -sd " ")"'
 
 check 'one collection at a time' '
 	fresh; synth one j1; collect --dry-run; mkdir -p "$B/.repx/lease"; s=$(cut -d" " -f22 /proc/$$/stat);
@@ -198,11 +199,12 @@ export FIRST
 check 'while a run goes on, what it needs stays, root or none' '
 	repx run slow --lab "$LAB" >slow.log 2>&1 & pid=$!; s=$(jobs_of S); within 30 test -e "$BASE/outputs/$s/repx/stdout.log" || { cat slow.log; exit 1; };
 	r=$(ls -t "$BASE/.repx/runs" | head -n 1); mkdir -p "$BASE/.repx/waiting" "$BASE/.repx/next"; : >"$BASE/.repx/waiting/$r.wish"; ln -s "$r 0 k2222222222222222222222222" "$BASE/.repx/next/$s";
-	rm -rf "$BASE/gcroots"; repx gc -y >out || exit 1; cat out; test -e "$BASE/.repx/waiting/$r.wish" && test -L "$BASE/.repx/next/$s" || { : >"$WORK/go"; exit 1; }; grep "has not ended" out && test -d "$BASE/artifacts/jobs/$s" && test -d "$BASE/outputs/$s" &&
+	b=$BASE/.repx/behind/$s/0000000001.k3333333333333333333333333; mkdir -p "${b%/*}"; ln -s "$r 0 k3333333333333333333333333" "$b";
+	rm -rf "$BASE/gcroots"; repx gc -y >out || exit 1; cat out; test -e "$BASE/.repx/waiting/$r.wish" && test -L "$BASE/.repx/next/$s" && test -L "$b" || { : >"$WORK/go"; exit 1; }; grep "has not ended" out && test -d "$BASE/artifacts/jobs/$s" && test -d "$BASE/outputs/$s" &&
 	test -z "$(find "$BASE/artifacts/jobs" -name "*-E-*")"; rc=$?; : >"$WORK/go"; wait $pid || rc=1; cat slow.log; test -f "$BASE/outputs/$s/out/o" || rc=1; exit $rc'
 
 check 'when it has ended it is garbage without a root' '
-	repx gc -y && test -z "$(ls "$BASE/.repx/waiting" "$BASE/.repx/next" | grep -v :)" && test -z "$(ls "$BASE/artifacts/jobs")" && test -z "$(find "$BASE/outputs" -mindepth 1 -maxdepth 1 -name "*-S-*")"'
+	repx gc -y && test -z "$(ls "$BASE/.repx/waiting" "$BASE/.repx/next" | grep -v :)" && test -z "$(ls "$BASE/.repx/behind")" && test -z "$(ls "$BASE/artifacts/jobs")" && test -z "$(find "$BASE/outputs" -mindepth 1 -maxdepth 1 -name "*-S-*")"'
 
 check 'collections during runs: each run ends well, or is refused before anything was submitted' '
 	LAB=$FIRST; (while test ! -e over; do repx gc -y >>gcs.log 2>&1; sleep 0.3; done) & loop=$!; bad=0;

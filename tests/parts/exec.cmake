@@ -18,6 +18,7 @@ repx_unit_test(layer agent_exec)
 repx_unit_test(job_internal agent_exec)
 repx_unit_test(state agent_exec)
 repx_unit_test(state_lease agent_exec)
+repx_unit_test(state_next agent_exec)
 foreach(reader plan_line run_record claim lease journal attempt event work_items image_manifest
     layer)
   repx_fuzz_target(${reader} agent_exec)

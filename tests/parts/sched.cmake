@@ -43,6 +43,11 @@ target_compile_definitions(test-submit_array PRIVATE
   SCHED_LOCAL="$<TARGET_FILE:${local_helper}>" REPX_TEST_ARCH="${REPX_ARCH}")
 add_dependencies(test-submit_array ${local_helper})
 
+repx_unit_test(submit_works agent_sched)
+target_compile_definitions(test-submit_works PRIVATE
+  SCHED_LOCAL="$<TARGET_FILE:${local_helper}>" REPX_TEST_ARCH="${REPX_ARCH}")
+add_dependencies(test-submit_works ${local_helper})
+
 repx_unit_test(slurm_commands kit_helper)
 target_compile_definitions(test-slurm_commands PRIVATE
   SCHED_SLURM="$<TARGET_FILE:${slurm_helper}>")

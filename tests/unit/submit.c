@@ -7,7 +7,6 @@
 
 #define RUN1 "20260101T000000Z-aaaaaaaa"
 #define RUN2 "20260101T000000Z-bbbbbbbb"
-#define RUN3 "20260101T000000Z-cccccccc"
 #define EVENTS1 ".repx/runs/" RUN1 "/events/"
 
 static struct repx_err err;
@@ -383,40 +382,6 @@ static void forgotten(void)
     scratch_close(&s);
 }
 
-static void other_key(struct scratch *s, const char *run)
-{
-    REPX_AUTO_FREE char *change = repx_format(
-        "sed -i 's/\"key\":\"000/\"key\":\"111/' %s/.repx/runs/%s/plan", s->base, run);
-
-    ok(system(change) == 0, "%s: another work key", run);
-}
-
-/* Other work on a job that somebody works on comes after that. */
-static void second_work_key(void)
-{
-    struct scratch s;
-    char key[27];
-    scratch_open(&s);
-
-    scratch_run(&s, RUN1, "fake", 1, NULL);
-    scratch_run(&s, RUN2, "fake", 1, NULL);
-    scratch_run(&s, RUN3, "fake", 1, NULL);
-    other_key(&s, RUN2);
-    other_key(&s, RUN3);
-    ok(submit(&s, RUN1, 0) == 0 && submit(&s, RUN2, 0) == 0, "both are submitted");
-    submission_key(RUN1, "job-0", "main", 0, key);
-    REPX_AUTO_FREE char *dep =
-        repx_format("\"deps\":[{\"type\":\"any\",\"id\":\"f-%s\"}]", key);
-    ok(scratch_count(&s, "queue", "\n") == 2 && scratch_count(&s, "requests", dep) == 1,
-       "the second after the first");
-    ok(submit(&s, RUN3, 0) == 0 && events(&s, RUN3, "taken") == 1 &&
-           scratch_count(&s, "queue", "\n") == 2,
-       "a third run with the second's work follows that");
-    ok(submit(&s, RUN2, 0) == 0 && scratch_count(&s, "queue", "\n") == 2,
-       "the second again: nothing more");
-    scratch_close(&s);
-}
-
 int main(void)
 {
     a_chain_runs_once();
@@ -433,6 +398,5 @@ int main(void)
     journal_lost();
     two_machines();
     forgotten();
-    second_work_key();
     return tap_end();
 }

@@ -46,7 +46,8 @@ static const char agent_script[] =
     "$ok\n";
 
 /* A scheduler that answers as B/mode says: it remembers what it was asked to submit in
- * B/queue unless the mode is "lost" or "refused". */
+ * B/queue unless the mode is "lost" or "refused", and each call in B/calls. B/meanwhile is
+ * run once, before the first answer. */
 static const char scheduler_script[] =
     "#!/bin/sh\n"
     "B=${0%/bin/*}\n"
@@ -54,6 +55,8 @@ static const char scheduler_script[] =
     "keys=$(echo \"$input\" | grep -o '\"key\":\"k[a-z2-7]*\",\"name\"' | cut -d'\"' -f4)\n"
     "mode=$(cat \"$B/mode\")\n"
     "i=0\n"
+    "echo \"$1\" >> \"$B/calls\"\n"
+    "if mv \"$B/meanwhile\" \"$B/now\" 2> /dev/null; then sh \"$B/now\"; fi\n"
     "case $1 in\n"
     "limits) test ! -e \"$B/limits\" || cat \"$B/limits\" ;;\n"
     "submit) echo \"$input\" >> \"$B/requests\"; for k in $keys; do\n"
