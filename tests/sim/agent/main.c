@@ -26,7 +26,7 @@
 
 #define LAST_MS 60000
 
-#define HEX "0000000000000000000000000000000000000000000000000000000000000000"
+#define HEX "000000000000000000000000000000000000000000000000000000000000000"
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names */
 struct submission_rules __wrap_submission_rules_all = {1, 1, 1, 1};
@@ -45,9 +45,10 @@ static void put(const char *path, const void *bytes, size_t n, mode_t mode)
 }
 
 /* What is made first, a scatter-gather of it, and what that is for. */
-static char *plan_of(int job)
+static char *plan_of(int run, int job)
 {
     const char *deps[JOBS] = {"[]", "[0]", "[1]"};
+    int work = world->works && job == JOBS - 1 && run < LAST ? run : 0;
     const char *exes = "\"main\":{\"path\":\"jobs/a/bin/m\"}";
 
     if (job == 1) {
@@ -60,22 +61,23 @@ static char *plan_of(int job)
                      "\"gather\":{\"path\":\"jobs/a/bin/g\"},"
                      "\"step-b\":{\"path\":\"jobs/a/bin/b\",\"deps\":[]}";
     }
-    return repx_format("{\"v\":1,\"id\":\"job-%d\",\"key\":\"" HEX "\",\"pkg\":\"" HEX
-                       "\",\"type\":\"%s\",\"runtime\":\"native\",\"wanted\":%s,"
+    return repx_format("{\"v\":1,\"id\":\"job-%d\",\"key\":\"" HEX "%d\",\"pkg\":\"" HEX
+                       "0\",\"type\":\"%s\",\"runtime\":\"native\",\"wanted\":%s,"
                        "\"sink\":\"b\",\"exes\":{%s},\"deps\":%s}\n",
-                       job, job == 1 ? "scatter-gather" : "simple",
+                       job, work, job == 1 ? "scatter-gather" : "simple",
                        job == JOBS - 1 ? "true" : "false", exes, deps[job]);
 }
 
-static void put_run(const char *run)
+static void put_run(int number)
 {
+    const char *run = run_ids[number];
     struct repx_buf plan REPX_AUTO_BUF = {0};
     struct utsname machine;
     uint64_t index[JOBS + 1];
 
     (void)uname(&machine);
     for (int i = 0; i < JOBS; i++) {
-        REPX_AUTO_FREE char *line = plan_of(i);
+        REPX_AUTO_FREE char *line = plan_of(number, i);
         index[i] = plan.len;
         repx_buf_str(&plan, line);
     }
@@ -106,6 +108,7 @@ static void plan_seed(uint64_t seed)
     world->seed = seed;
     world->chance = seed * 2654435761u + 12345;
     (void)chance(1);
+    world->works = seed % 4 == 0;
     world->branches = (int)chance(6);
     world->steps = 1 + (int)chance(2);
     world->room = one_in(2) ? (int)between(4, 12) : 0;
@@ -134,38 +137,52 @@ static void start_client(int run, int64_t in_ms)
         p->stop_at = 1 + chance(300);
 }
 
+static void start_canceller(int run)
+{
+    struct proc *c = proc_start(CANCELLER, between(0, 120000), canceller_main);
+
+    if (c)
+        c->run = run;
+    if (c && one_in(4))
+        c->kill_at = 1 + chance(60);
+    struct proc *again = proc_start(CANCELLER, world->calm, canceller_main);
+    if (again)
+        again->run = run; /* who was killed, or got no answer, tries again */
+}
+
 static void start_all(void)
 {
     start_client(0, 0);
     if (one_in(2))
         start_client(one_in(2), between(0, 30000));
-    if (one_in(3)) {
-        struct proc *c = proc_start(CANCELLER, between(0, 120000), canceller_main);
-        if (c)
-            c->run = 0;
-        if (c && one_in(4))
-            c->kill_at = 1 + chance(60);
-        struct proc *again = proc_start(CANCELLER, world->calm, canceller_main);
-        if (again)
-            again->run = 0; /* who was killed, or got no answer, tries again */
+    if (one_in(3))
+        start_canceller(0);
+    if (world->works && one_in(2))
+        start_canceller(1 + (int)chance(2)); /* in the middle, perhaps */
+    for (int run = 1; world->works && run < LAST; run++) {
+        start_client(run, between(0, 60000));
+        if (one_in(2))
+            start_client(run, between(0, 120000));
     }
     struct proc *last = proc_start(CLIENT, world->calm + LAST_MS, last_client_main);
     if (last)
         last->run = LAST;
 }
 
-static int wants(const struct execution *x, int job, const char *phase, int64_t branch)
+/* run: of any, when it is -1 */
+static int wants(const struct execution *x, int run, int job, const char *phase,
+                 int64_t branch)
 {
-    return x->ok && x->job == job && x->branch == branch &&
-           strcmp(x->phase, phase) == 0;
+    return x->ok && (run < 0 || x->run == run) && x->job == job &&
+           x->branch == branch && strcmp(x->phase, phase) == 0;
 }
 
-static void check_ran(int job, const char *phase, int64_t branch)
+static void check_ran(int run, int job, const char *phase, int64_t branch)
 {
     int n = 0;
 
     for (int i = 0; i < world->execution_count; i++)
-        n += wants(world->executions + i, job, phase, branch);
+        n += wants(world->executions + i, run, job, phase, branch);
     /* who is killed after it wrote its end counts as a failure to the scheduler only */
     if (n > 1)
         violation("job %d %s, branch %d: %d times", job, phase, (int)branch, n);
@@ -177,12 +194,13 @@ static void check_end(void)
         violation("the last client did not come to an end");
     if (!world->violated[0] && scheduler_left())
         violation("left in the queue: %s", scheduler_left());
-    check_ran(0, "main", -1);
-    check_ran(JOBS - 1, "main", -1);
-    check_ran(1, "gather", -1);
+    check_ran(-1, 0, "main", -1);
+    for (int run = world->works ? 0 : -1; run < (world->works ? RUNS : 0); run++)
+        check_ran(run, JOBS - 1, "main", -1);
+    check_ran(-1, 1, "gather", -1);
     for (int i = 0; i < world->branches; i++) {
-        check_ran(1, "step-b", i);
-        check_ran(1, "step-a", i);
+        check_ran(-1, 1, "step-b", i);
+        check_ran(-1, 1, "step-a", i);
     }
 }
 
@@ -206,7 +224,7 @@ static void world_make(uint64_t seed)
     put("bin/x/sched-fake", "#!/bin/sh\n", 10, 0755);
     put("bin/x/repx-agent", "#!/bin/sh\n", 10, 0755);
     for (int i = 0; i < RUNS; i++)
-        put_run(run_ids[i]);
+        put_run(i);
     (void)sem_init(&world->driver, 1, 0);
 }
 

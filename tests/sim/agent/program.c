@@ -25,7 +25,8 @@
 const char *const run_ids[RUNS] = {
     "20260101T000000Z-aaaaaaaa", "20260101T000000Z-bbbbbbbb",
     "20260101T000000Z-cccccccc", "20260101T000000Z-dddddddd",
-    "20260101T000000Z-eeeeeeee", "20260101T000000Z-ffffffff"};
+    "20260101T000000Z-eeeeeeee", "20260101T000000Z-ffffffff",
+    "20260101T000000Z-gggggggg", "20260101T000000Z-hhhhhhhh"};
 int no_lease, no_mark;
 
 /* ---- the script ---- */
@@ -59,7 +60,10 @@ static void compare(const struct execution *before, const struct unit *u)
         violation("%s %s of branch %d runs twice at once", u->id, u->phase,
                   (int)u->branch);
     }
-    if (before->ok) {
+    /* another run has other work, or what that replaced was made once more */
+    int others = world->works && before->job == JOBS - 1 &&
+                 before->run != run_number(u->run->id);
+    if (before->ok && !others) {
         violation("%s %s of branch %d runs again after it succeeded", u->id, u->phase,
                   (int)u->branch);
     }
@@ -190,7 +194,8 @@ static int client(int run, int watches)
         return -1;
     }
     say("submits run %s", run_ids[run]);
-    int rc = submit_run(&site, run_ids[run], 0, out, &fields, &err);
+    int rc = submit_run(&site, run_ids[run], world->works ? SUBMIT_RERUN_STALE : 0, out,
+                        &fields, &err);
     if (rc < 0)
         say("could not: %s", err.text);
     if (rc == 0 && watches) {

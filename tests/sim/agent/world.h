@@ -22,8 +22,8 @@
 #define ELEMENTS 16
 #define EXECUTIONS 2048
 #define JOBS 3
-#define RUNS 6 /* two of the first clients; the others of who stays to the end */
-#define LAST 2
+#define RUNS 8 /* of the first clients, and from LAST on of who stays to the end */
+#define LAST 4
 
 enum kind { CLIENT, CANCELLER, JOB };
 
@@ -74,6 +74,7 @@ struct world {
     struct execution executions[EXECUTIONS];
     int execution_count;
     /* what this seed is about */
+    int works; /* each of the first runs has other work for the last job */
     int branches, steps, room, stubborn, killing, requeues, switching;
     int lost, nothing, breaks, deaf; /* one in; 0: never */
     int64_t calm, remembers;         /* ms */
