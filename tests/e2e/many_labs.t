@@ -94,4 +94,4 @@ check 'whoever opened the package saw one version of it' 'cat reader && test "$s
 	! grep -q "^0 looks" reader'
 echo "# $(cat reader)"
 check 'the last one stands at the name in the end' '
-	repx run r --lab lab --stale keep && diff -r "lab/jobs/$JOB" "$BASE/artifacts/jobs/$JOB"'
+	repx run r --lab lab --stale keep && diff -r "lab/jobs/$JOB" "$BASE/artifacts/jobs/$JOB" && test ! -e "$BASE/.repx/behind"'

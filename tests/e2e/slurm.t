@@ -44,3 +44,24 @@ check 'resources reach Slurm, each as its own argument' '
 	repx run r --lab res --target cluster --resources res.toml >out 2>&1 || { cat out; exit 1; }
 	s=$TB_BASE/outputs/$(ls res/jobs) && within 60 test -f "$s/repx/SUCCESS" && cat "$s/out/x" &&
 	grep -q SLURM_JOB_PARTITION=highmem "$s/out/x" && grep -q SLURM_CPUS_PER_TASK=2 "$s/out/x"'
+
+# hand NUMBER: a Lab whose one job has the id of all of them, and a script of its own.
+hand() {
+	local lab=$WORK/hand$1
+	mkdir -p "$lab"/{lab,revision,readme,host-tools/none/bin,jobs/aaaa-j-1.1/bin}
+	printf '{"labId":"hand%s","lab_version":"1","metadata":"revision/metadata-top.json","files":[]}' "$1" >"$lab/lab/lab-metadata.json"
+	printf '{"repx_version":"0.5.0","gitHash":"none","runs":["revision/metadata-r.json"]}' >"$lab/revision/metadata-top.json"
+	printf '{"name":"r","jobs":{"aaaa-j-1.1":{"params":{},"executables":{"main":{"path":"jobs/aaaa-j-1.1/bin/j","outputs":{"x":"$out/x"}}}}}}' >"$lab/revision/metadata-r.json"
+	printf '#!/bin/sh\necho %s begins >>"%s/said"\nuntil test -e "%s/go"; do sleep 0.1; done\necho %s >"$1/x"\necho %s ends >>"%s/said"\n' "$1" "$TB_WORK" "$TB_WORK" "$1" "$1" "$TB_WORK" >"$lab/jobs/aaaa-j-1.1/bin/j"
+	chmod 755 "$lab/jobs/aaaa-j-1.1/bin/j"
+	repx run r --lab "$lab" --target cluster --stale rerun || return 1
+}
+said() { test "$(paste -sd , "$TB_WORK/said" 2>/dev/null)" = "$1"; }
+export -f hand said
+
+check 'four works of one job id wait for each other; one in the middle is cancelled, and no two run beside each other' '
+	hand 1 && within 20 said "1 begins" && hand 2 && second=$(ls -t "$TB_BASE/.repx/runs" | head -n 1) && hand 3 && hand 4 &&
+	slurm squeue -h -t PD -o %E >deps && cat deps && test "$(wc -l <deps)" -eq 3 && awk -F, "{ print NF }" deps | sort | paste -sd , | grep -x 1,2,3 &&
+	repx cancel "$second" --target cluster && sleep 2 && said "1 begins" && test "$(slurm squeue -h | wc -l)" -eq 3 &&
+	as_user touch "$TB_WORK/go" && slurm_drain 60 && paste -sd , "$TB_WORK/said" && said "1 begins,1 ends,3 begins,3 ends,4 begins,4 ends" &&
+	same 4 "$(cat "$TB_BASE/outputs/aaaa-j-1.1/out/x")" && test -z "$(cd "$TB_BASE/.repx" && find live next -type l)" && test ! -e "$TB_BASE/.repx/behind"'
