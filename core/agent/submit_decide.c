@@ -347,10 +347,11 @@ static int is_free(const struct submission *s, size_t job)
 /* Nothing comes of it any more. */
 static void put_away(struct submission *s, const struct live *l)
 {
+    const char *id = state_text(s->plan[l->job], "id", "");
+
     s->jobs[l->job].missing |= strcmp(l->run, s->run->id) == 0;
     if (l->waits)
-        (void)next_clear(s->site, state_text(s->plan[l->job], "id", ""), l->run,
-                         l->key);
+        (void)next_clear(s->site, id, l->run, l->key);
 }
 
 /* Nobody works on the job; who began it was another run, perhaps. */
