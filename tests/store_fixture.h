@@ -228,7 +228,7 @@ static int64_t transfer(const char *name, const struct file *files, size_t n)
     return missing;
 }
 
-static int stage_is_empty(void)
+__attribute__((unused)) static int stage_is_empty(void)
 {
     struct repx_err err = {0};
 

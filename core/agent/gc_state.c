@@ -20,6 +20,7 @@
 #define ATTEMPT_DAYS 7
 #define RUN_DAYS 30
 #define PART_DAYS 7
+#define SUBMITTED_WITHIN_S 3600
 #define JOURNAL_MAX ((size_t)1 << 30)
 
 static int is_older(const struct gc *gc, const struct stat *st, int days)
@@ -180,8 +181,9 @@ static void visit_package(struct gc *gc, int dir, const char *name, void *ctx)
     if (store_lstat(dir, name, &st) < 0 || gc_is_newer(gc, &st) ||
         gc_is_live(gc->packages, name))
         return;
-    if (!target) {
-        gc_remove(gc, dir, name, &gc->other_count); /* no run waits for it */
+    if (!target) { /* no run waits for it; one that is just being submitted may */
+        if (st.st_ctim.tv_sec < gc->start.tv_sec - SUBMITTED_WITHIN_S)
+            gc_remove(gc, dir, name, &gc->other_count);
     } else if (!GC_DRY(gc) && fstatat(dir, name, &there, 0) < 0 && errno == ENOENT) {
         (void)store_unlinkat(dir, name);
     }
@@ -271,6 +273,7 @@ void gc_sweep_state(struct gc *gc)
 
     if (gc->artifact_count)
         gc_forget(gc);
+    each(gc, gc->site->base_fd, ".repx/pkg", visit_package, NULL);
     each(gc, state, "pkg", visit_package, NULL);
     each(gc, state, "labs", visit_lab, NULL);
     each(gc, state, "stage/.parts", visit_arrived, NULL);

@@ -14,6 +14,7 @@
 
 #include "core/agent/gc.h"
 #include "core/agent/job.h"
+#include "core/agent/job_package.h"
 #include "core/agent/runtime.h"
 #include "core/agent/runtime_node.h"
 #include "core/agent/state_check.h"
@@ -106,19 +107,22 @@ static void reason_fill(const struct unit *u, struct outcome *o)
 
 /* Scripts of a job are found by the digest of their package, so that a job queued for
  * one Lab never runs the script of another that has the same id. */
-static void script_paths(const struct unit *u, char **script, char **package)
+static int script_paths(const struct unit *u, char **script, char **package,
+                        struct repx_err *err)
 {
     const char *path = state_text(u->exe, "path", "");
-    const char *pkg = state_text(u->plan, "pkg", "");
     REPX_AUTO_FREE char *own = repx_format("jobs/%s/", u->id);
 
-    if (strncmp(path, own, strlen(own)) == 0) {
-        *package = repx_format("%s/pkg/%s", u->site->state, pkg);
-        *script = repx_format("%s/%s", *package, path + strlen(own));
-        return;
-    }
     *package = NULL;
-    *script = repx_format("%s/artifacts/%s", u->site->base, path);
+    if (strncmp(path, own, strlen(own)) != 0) {
+        *script = repx_format("%s/artifacts/%s", u->site->base, path);
+        return 0;
+    }
+    *package = job_package(u->site, u->id, state_text(u->plan, "pkg", ""), err);
+    if (!*package)
+        return -1;
+    *script = repx_format("%s/%s", *package, path + strlen(own));
+    return 0;
 }
 
 /* With the artifact store `node-local`, package and tools are read from this node's own
@@ -189,10 +193,10 @@ void script_run(const struct unit *u, const struct attempt *a, const char *input
         outcome_set(o, "not started: %s", err.text);
         return;
     }
-    script_paths(u, &script, &package);
     if (node)
         gc_node(u->site, node);
-    if (node_paths(u, node, &script, &package, &tools, &err) < 0) {
+    if (script_paths(u, &script, &package, &err) < 0 ||
+        node_paths(u, node, &script, &package, &tools, &err) < 0) {
         outcome_set(o, "not started: %s", err.text);
         return;
     }

@@ -18,7 +18,7 @@
 
 #define HOST_TOOLS "artifacts/host-tools"
 
-struct store *store_open(const struct site *site, struct repx_err *err)
+struct store *store_open(struct site *site, struct repx_err *err)
 {
     struct timespec now;
 
@@ -76,27 +76,27 @@ int store_parent(struct store *s, const char *name, const char **leaf,
     return -1;
 }
 
-void store_note_line(struct store *s, const char *line)
+void store_note_line(struct store *s, const char *line, ino_t ino)
 {
     if (s->line_count == s->line_cap) {
         s->line_cap = s->line_cap ? s->line_cap * 2 : 64;
         s->lines = repx_grow(s->lines, s->line_cap, sizeof(*s->lines));
     }
-    s->lines[s->line_count++] = repx_strdup(line);
+    s->lines[s->line_count++] = (struct noted){repx_strdup(line), ino};
 }
 
-void store_note_tree(struct store *s, const struct store_tree *tree)
+void store_note_tree(struct store *s, const struct store_tree *tree, ino_t ino)
 {
     char hex[DIGEST_HEX];
 
     digest_hex(&tree->digest, hex);
     REPX_AUTO_FREE char *head = repx_format("T %s %s", hex, tree->name);
-    store_note_line(s, head);
-    store_note_line(s, tree->name);
+    store_note_line(s, head, 0);
+    store_note_line(s, tree->name, ino);
     /* a file that goes changes the time of its own directory and no other */
     for (size_t i = 1; i < tree->dir_count && !tree->single; i++) {
         REPX_AUTO_FREE char *dir = repx_format("%s/%s", tree->name, tree->dirs[i].path);
-        store_note_line(s, dir);
+        store_note_line(s, dir, 0);
     }
     /* where users look for them; what else has that name keeps it */
     if (strncmp(tree->name, HOST_TOOLS "/", sizeof(HOST_TOOLS)) == 0)
@@ -136,37 +136,38 @@ static int is_again(struct store *s, const struct store_tree *tree, int *again,
 }
 
 /* One call for what is new; anything there is looked at in full afterwards. */
-static int is_there(struct store *s, const char *name, struct repx_err *err)
+static int is_there(struct store *s, const char *name, struct stat *st,
+                    struct repx_err *err)
 {
     const char *leaf;
-    struct stat st;
     int parent = store_parent(s, name, &leaf, err);
 
-    return parent < 0 ? -1 : store_lstat(parent, leaf, &st) == 0;
+    return parent < 0 ? -1 : store_lstat(parent, leaf, st) == 0;
 }
 
 static int place(struct store *s, struct store_tree *tree, uint64_t *lacks,
                  struct repx_err *err)
 {
     int again = 0, parked = 0;
+    struct stat st;
 
     if (is_again(s, tree, &again, err) < 0)
         return -1;
     if (again)
         return 0;
-    int there = is_there(s, tree->name, err);
+    int there = is_there(s, tree->name, &st, err);
     if (there < 0)
         return -1;
     if (there && store_same(s, tree, s->site->base_fd, tree->name, 1)) {
-        store_note_tree(s, tree);
-        return store_package_link(s, tree, err);
+        store_note_tree(s, tree, st.st_ino);
+        return package_link(s, tree, err);
     }
-    int waits = store_package_waits(s, tree, &parked, err);
+    int waits = package_waits(s, tree, &parked, err);
     if (waits < 0)
         return -1;
     if (waits) {
-        s->parked |= parked;
-        store_note_tree(s, tree);
+        s->not_to_remember |= parked;
+        store_note_tree(s, tree, 0);
         return 0;
     }
     if (there)
@@ -332,7 +333,7 @@ void store_close(struct store *s)
     for (size_t i = 0; i < s->object_count; i++)
         free(s->objects[i].others);
     for (size_t i = 0; i < s->line_count; i++)
-        free(s->lines[i]);
+        free(s->lines[i].text);
     store_stand_close(s);
     if (s->index)
         (void)index_save(s->index, &ignored);

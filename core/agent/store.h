@@ -27,7 +27,7 @@ struct store;
 struct store_put;
 
 /* Borrows the site. */
-struct store *store_open(const struct site *site, struct repx_err *err);
+struct store *store_open(struct site *site, struct repx_err *err);
 void store_close(struct store *s); /* NULL is fine */
 
 /* From now on no witness counts: what is there is read. */

@@ -59,7 +59,7 @@ static int is_named(const struct store *s, const char *name)
             return 1;
     }
     for (size_t i = 0; i < s->line_count; i++) {
-        if (strcmp(s->lines[i], name) == 0)
+        if (strcmp(s->lines[i].text, name) == 0)
             return 1;
     }
     return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* CLOCK_MONOTONIC_COARSE */
+#define _GNU_SOURCE /* CLOCK_MONOTONIC_COARSE, renameat2 */
 #include "store_fs.h"
 
 #include <errno.h>
@@ -106,19 +106,46 @@ int store_open_up(int dir, const char *path)
            (st.st_mode & 0700) != 0700 && fchmod(fd, (st.st_mode & 07777) | 0700) == 0;
 }
 
+/* Both parents; and a directory that gets another parent is written itself. */
+static int opened_up(int from_dir, const char *from, int to_dir)
+{
+    return store_open_up(from_dir, ".") + store_open_up(to_dir, ".") +
+           store_open_up(from_dir, from);
+}
+
 int store_move(int from_dir, const char *from, int to_dir, const char *to)
 {
     if (store_rename(from_dir, from, to_dir, to) == 0)
         return 0;
     if (errno != EACCES)
         return -1;
-    /* both parents; and a directory that gets another parent is written itself */
-    int opened = store_open_up(from_dir, ".") + store_open_up(to_dir, ".") +
-                 store_open_up(from_dir, from);
-    if (opened)
+    if (opened_up(from_dir, from, to_dir))
         return store_rename(from_dir, from, to_dir, to);
     errno = EACCES;
     return -1;
+}
+
+static int exchange(int a_dir, const char *a, int b_dir, const char *b)
+{
+    count_call();
+    return renameat2(a_dir, a, b_dir, b, RENAME_EXCHANGE);
+}
+
+int store_exchange(int a_dir, const char *a, int b_dir, const char *b)
+{
+    if (exchange(a_dir, a, b_dir, b) == 0)
+        return 0;
+    if (errno != EACCES)
+        return -1;
+    if (opened_up(a_dir, a, b_dir))
+        return exchange(a_dir, a, b_dir, b);
+    errno = EACCES;
+    return -1;
+}
+
+int store_in_the_way(int error)
+{
+    return error == EEXIST || error == ENOTEMPTY || error == ENOTDIR || error == EISDIR;
 }
 
 int store_linkat(int from_dir, const char *from, int to_dir, const char *to)

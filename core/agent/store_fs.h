@@ -28,6 +28,10 @@ int store_rename(int from_dir, const char *from, int to_dir, const char *to);
 /* The same; a directory of ours on either side that its owner may not write, as Nix makes
  * them and RepX copies them, is opened up first when that is what is in the way. */
 int store_move(int from_dir, const char *from, int to_dir, const char *to);
+/* The two change places in one moment; ENOSYS, EINVAL: this file system cannot. */
+int store_exchange(int a_dir, const char *a, int b_dir, const char *b);
+/* Did a move fail with that errno because something has the name? */
+int store_in_the_way(int error);
 /* Let its owner write a directory. 1 when that changed something. */
 int store_open_up(int dir, const char *path);
 int store_linkat(int from_dir, const char *from, int to_dir, const char *to);

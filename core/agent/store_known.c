@@ -182,29 +182,32 @@ int store_was_known(const struct store *s, const uint8_t digest[REPX_DIGEST_LEN]
     return 0;
 }
 
-static int record_make(struct store *s, struct repx_buf *to, struct repx_err *err)
+/* 1, or 0 when something else has taken the place of what was noted. */
+static int record_make(struct store *s, struct repx_buf *to)
 {
     REPX_AUTO_FREE char *mine = first_line(s);
     struct walker w = {s, NULL, -1};
     struct digest ignored;
     struct stat st;
-    int rc = 0;
+    int same = 1;
 
     repx_buf_str(to, mine);
-    for (size_t i = 0; i < s->line_count && rc == 0; i++) {
-        const char *line = s->lines[i];
-        if (known_tree(line, &ignored)) {
-            repx_buf_fmt(to, "%s\n", line);
-        } else if (stat_path(&w, line, &st) < 0) {
-            rc = repx_fail_errno(err, "%s/%s", s->site->base, line);
-        } else {
+    for (size_t i = 0; i < s->line_count && same; i++) {
+        const struct noted *line = &s->lines[i];
+        if (known_tree(line->text, &ignored)) {
+            repx_buf_fmt(to, "%s\n", line->text);
+            continue;
+        }
+        same = stat_path(&w, line->text, &st) == 0 &&
+               (!line->ino || line->ino == st.st_ino);
+        if (same) {
             repx_buf_fmt(to, "%llu %lld %ld %s\n", (unsigned long long)st.st_ino,
-                         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, line);
+                         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, line->text);
         }
     }
     repx_buf_str(to, ".\n");
     walker_close(&w);
-    return rc;
+    return same;
 }
 
 /* Flush the file system, then say so in the record and the index. */
@@ -257,10 +260,9 @@ int store_remember(struct store *s, const uint8_t digest[REPX_DIGEST_LEN],
         }
     }
     s->remembered = 1;
-    if (s->parked) /* names change when the work that holds them ends */
+    /* names change when the work that holds them ends, or when another Lab wants them */
+    if (s->not_to_remember || !record_make(s, &text))
         return 0;
-    if (record_make(s, &text, err) < 0)
-        return -1;
     (void)store_mkdirat(s->site->state_fd, "known");
     known_prune(s, RECORDS_KEPT);
     if (repx_write_file(s->site->state_fd, path, text.data, text.len,

@@ -38,8 +38,14 @@ struct object { /* there may be a million of them */
     uint8_t state;
 };
 
+/* A line for the record of a set (store_known.c), without its witness. */
+struct noted {
+    char *text;
+    ino_t ino; /* what stood at the path when it was noted; 0: not looked at */
+};
+
 struct store {
-    const struct site *site;
+    struct site *site;
     struct object_index *index; /* NULL until needed */
     char *session; /* name of staging directory and, with a time, of the writer */
     char *writer;
@@ -60,10 +66,10 @@ struct store {
     uint32_t *object_slots;
     size_t object_slot_count;
     /* what to remember: trees that came and that were there */
-    char **lines;
+    struct noted *lines;
     size_t line_count, line_cap;
-    struct known *known; /* what earlier sets say of trees; NULL until asked */
-    int parked;
+    struct known *known;  /* what earlier sets say of trees; NULL until asked */
+    int not_to_remember;  /* something stands elsewhere than at its name, for a while */
     struct digest *found; /* the sets that were known */
     size_t found_count;
     /* the directory of the last file that was created */
@@ -85,9 +91,8 @@ int store_still(struct store *s, struct index_entry *e);
 int store_parent(struct store *s, const char *name, const char **leaf,
                  struct repx_err *err);
 /* The tree stands, or will before the set is remembered. */
-void store_note_tree(struct store *s, const struct store_tree *tree);
-/* A line of a record of a known set (store_known.c): a tree or a path. */
-void store_note_line(struct store *s, const char *line);
+void store_note_tree(struct store *s, const struct store_tree *tree, ino_t ino);
+void store_note_line(struct store *s, const char *line, ino_t ino);
 uint32_t store_name_hash(const char *name);
 
 /* ---- store_stage.c ---- */
@@ -148,12 +153,25 @@ const struct wanted_at *store_object_at(const struct object *o, size_t i);
 
 /* ---- store_commit.c ---- */
 int store_commit(struct store *s, struct build *b, struct repx_err *err);
-/* A package that stands at its name gets its link in S/pkg. */
-int store_package_link(struct store *s, const struct store_tree *tree,
-                       struct repx_err *err);
-/* Is the package in S/pkg, waiting? Then 1, moved to its name when nobody works there now;
- * *parked tells which. */
-int store_package_waits(struct store *s, const struct store_tree *tree, int *parked,
-                        struct repx_err *err);
+/* Move something into the staging directory, with which it goes. Its name there (caller
+ * frees), or NULL. */
+char *store_aside(struct store *s, int dir, const char *name, struct repx_err *err);
+
+/* ---- store_package.c ---- */
+/* A package that stands at its name gets its link in S/pkg, unless it lies there, too.
+ * Of other trees nothing is done. */
+int package_link(struct store *s, const struct store_tree *tree, struct repx_err *err);
+/* Before a name that is free is taken: links in S/pkg to it must not lead to what comes. */
+void package_forget_gone(struct store *s, const char *name);
+/* Put the package `from` at its name, where another one is. 0 it stands there, 1 it has to
+ * wait (package_park), -1. */
+int package_replace(struct store *s, int from_dir, const char *from,
+                    const struct store_tree *tree, struct repx_err *err);
+/* The package stays in S/pkg under its digest. */
+int package_park(struct store *s, const struct build *b, struct repx_err *err);
+/* Is the package in S/pkg? Then 1, moved to its name when nobody works there now; *parked
+ * tells which. */
+int package_waits(struct store *s, const struct store_tree *tree, int *parked,
+                  struct repx_err *err);
 
 #endif

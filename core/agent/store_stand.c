@@ -213,9 +213,11 @@ static void note(struct store *s, const struct known *k, const struct standing *
 
     for (size_t i = t->first; i < t->end; i++) {
         const char *line = k->lines[i];
-        for (int skip = known_tree(line, &ignored) ? 0 : 3; skip; skip--)
+        int is_tree = known_tree(line, &ignored) != NULL;
+        ino_t ino = is_tree ? 0 : (ino_t)strtoull(line, NULL, 10);
+        for (int skip = is_tree ? 0 : 3; skip; skip--)
             line = strchr(line, ' ') + 1;
-        store_note_line(s, line);
+        store_note_line(s, line, ino);
     }
 }
 

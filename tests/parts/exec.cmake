@@ -7,6 +7,7 @@ file(GLOB exec_sources CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/core/agent/internal_execute.c ${PROJECT_SOURCE_DIR}/core/agent/manifest.c ${PROJECT_SOURCE_DIR}/core/agent/manifest_purged.c
   ${PROJECT_SOURCE_DIR}/core/agent/submission*.c
   ${PROJECT_SOURCE_DIR}/core/agent/unit_said.c
+  ${PROJECT_SOURCE_DIR}/core/agent/store_digest.c ${PROJECT_SOURCE_DIR}/core/agent/store_fs.c
   ${PROJECT_SOURCE_DIR}/core/agent/trust.c ${PROJECT_SOURCE_DIR}/core/agent/site.c ${PROJECT_SOURCE_DIR}/core/agent/expand.c)
 add_library(agent_exec STATIC ${exec_sources})
 target_link_libraries(agent_exec PUBLIC wire ${JANSSON_STATIC})

@@ -4,8 +4,9 @@ file(GLOB store_sources CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/core/agent/store*.c
   ${PROJECT_SOURCE_DIR}/core/agent/process_start.c ${PROJECT_SOURCE_DIR}/core/agent/index*.c)
 list(FILTER store_sources EXCLUDE REGEX "/store_verbs\\.c$")
-add_library(store_parts STATIC ${store_sources})
-target_link_libraries(store_parts PUBLIC wire delta_static)
+file(GLOB state_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/agent/state_*.c)
+add_library(store_parts STATIC ${store_sources} ${state_sources})
+target_link_libraries(store_parts PUBLIC wire delta_static ${JANSSON_STATIC})
 add_library(file_parts STATIC
   ${PROJECT_SOURCE_DIR}/core/agent/file_path.c ${PROJECT_SOURCE_DIR}/core/agent/file_list.c
   ${PROJECT_SOURCE_DIR}/core/agent/file_tail.c ${PROJECT_SOURCE_DIR}/core/agent/gcroot.c
@@ -14,6 +15,7 @@ add_library(file_parts STATIC
 target_link_libraries(file_parts PUBLIC store_parts ${JANSSON_STATIC})
 repx_unit_test(store store_parts)
 repx_unit_test(store_others store_parts)
+repx_unit_test(store_package store_parts agent_exec)
 repx_unit_test(store_parts store_parts)
 repx_unit_test(job_files file_parts)
 repx_unit_test(json_member file_parts)

@@ -1,122 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The store and those who were there before: work in progress, other sessions, the dead. */
+/* The store and those who were there before: other sessions, the dead. */
 #define _GNU_SOURCE /* O_PATH, usleep */
 
 #include "store_fixture.h"
-
-static void work_in_progress_keeps_its_package(void)
-{
-    static const struct file newer[] = {
-        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
-    struct digest d;
-    char hex[DIGEST_HEX];
-
-    site_make();
-    (void)transfer(JOB, package, COUNT(package));
-    (void)mkdirat(site.state_fd, "live", 0755);
-    ok(symlinkat("run 0 key", site.state_fd, "live/aaaa-hello-1.1") == 0, "a claim");
-    ok(transfer(JOB, newer, 1) == 1, "a newer package comes while somebody works");
-    holds(JOB "/bin/hello", package[0].text, "the old one keeps the name");
-    struct repx_entry e = entry_of(&newer[0]);
-    digest_tree(&e, 1, &d);
-    digest_hex(&d, hex);
-    REPX_AUTO_FREE char *waiting = repx_format(".repx/pkg/%s/bin/hello", hex);
-    holds(waiting, newer[0].text, "the new one waits under its digest");
-    ok(transfer(JOB, newer, 1) == 0, "again: nothing to send");
-    holds(JOB "/bin/hello", package[0].text, "still");
-    (void)unlinkat(site.state_fd, "live/aaaa-hello-1.1", 0);
-    ok(transfer(JOB, newer, 1) == 0, "the work has ended: nothing to send either");
-    holds(JOB "/bin/hello", newer[0].text, "but now it has the name");
-    holds(waiting, newer[0].text, "and its digest still leads to it");
-    ok(transfer(JOB, package, COUNT(package)) >= 0 && !is_there(waiting),
-       "replaced, its digest leads nowhere");
-    site_drop();
-}
-
-/* One job has ended, the next one has not begun: it was promised what it was queued with. */
-static void queued_work_keeps_its_package(void)
-{
-    static const struct file newer[] = {
-        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
-
-    site_make();
-    (void)transfer(JOB, package, COUNT(package));
-    (void)mkdirat(site.state_fd, "next", 0755);
-    ok(symlinkat("run 0 key", site.state_fd, "next/aaaa-hello-1.1") == 0, "one waits");
-    ok(transfer(JOB, newer, 1) == 1, "a newer package comes before it begins");
-    holds(JOB "/bin/hello", package[0].text, "the one it waits with keeps the name");
-    site_drop();
-}
-
-/* state_path on another file system: what is renamed must not be built there. */
-static void state_elsewhere(void)
-{
-    static const struct file newer[] = {
-        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
-    char elsewhere[] = "/dev/shm/repx-state-XXXXXX";
-    struct stat a, b;
-    struct repx_err err = {0};
-
-    site_make();
-    if (!mkdtemp(elsewhere) || stat(elsewhere, &a) < 0 || stat(base, &b) < 0 ||
-        a.st_dev == b.st_dev) {
-        ok(1, "state elsewhere # SKIP there is no second file system at /dev/shm");
-        site_drop();
-        return;
-    }
-    (void)close(site.state_fd);
-    site.state = elsewhere;
-    site.state_fd = open(elsewhere, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    ok(transfer(JOB, package, COUNT(package)) == 3, "a transfer");
-    holds(JOB "/bin/hello", package[0].text, "arrives");
-    ok(mkdirat(site.state_fd, "live", 0755) == 0 &&
-           symlinkat("run 0 key", site.state_fd, "live/aaaa-hello-1.1") == 0,
-       "somebody works");
-    ok(transfer(JOB, newer, 1) == 1, "a newer package comes");
-    ok(transfer(JOB, newer, 1) == 0, "and waits");
-    struct repx_entry e = entry_of(&newer[0]);
-    struct digest d;
-    char hex[DIGEST_HEX];
-    digest_tree(&e, 1, &d);
-    digest_hex(&d, hex);
-    REPX_AUTO_FREE char *waiting = repx_format("%s/pkg/%s/bin/hello", elsewhere, hex);
-    REPX_AUTO_BUF struct repx_buf text = {0};
-    ok(repx_read_file(AT_FDCWD, waiting, 99, &text, &err) == 0, "under its digest");
-    is(repx_buf_text(&text), newer[0].text, "whole");
-    ok(unlinkat(site.state_fd, "live/aaaa-hello-1.1", 0) == 0, "the work ends");
-    ok(transfer(JOB, newer, 1) == 0, "and it moves in");
-    text.len = 0;
-    ok(repx_read_file(AT_FDCWD, waiting, 99, &text, &err) == 0 &&
-           inode_of(JOB "/bin/hello") != 0,
-       "its digest leads there");
-    holds(JOB "/bin/hello", newer[0].text, "new");
-    (void)repx_remove_tree(AT_FDCWD, elsewhere, &err);
-    site_drop();
-}
-
-static void packages_that_are_the_same_tree(void)
-{
-    static const struct file newer[] = {
-        {"bin/hello", "#!/bin/sh\necho new\n", 1, NULL}};
-    struct repx_entry entries[COUNT(package)];
-    struct digest d;
-    char hex[DIGEST_HEX];
-
-    site_make();
-    (void)transfer("artifacts/jobs/twin", package, COUNT(package));
-    (void)transfer(JOB, package, COUNT(package));
-    for (size_t i = 0; i < COUNT(package); i++)
-        entries[i] = entry_of(&package[i]);
-    digest_tree(entries, COUNT(package), &d);
-    digest_hex(&d, hex);
-    REPX_AUTO_FREE char *by_digest = repx_format(".repx/pkg/%s/bin/hello", hex);
-    holds(by_digest, package[0].text, "two jobs, one digest");
-    (void)transfer(JOB, newer, 1);
-    holds(by_digest, package[0].text, "one is replaced: the digest leads to the other");
-    (void)transfer("artifacts/jobs/twin", newer, 1);
-    ok(!is_there(by_digest), "both: it leads nowhere");
-    site_drop();
-}
 
 static void two_sessions_bring_the_same(void)
 {
@@ -358,10 +244,6 @@ int main(void)
 {
     if (!mkdtemp(base))
         return 1;
-    work_in_progress_keeps_its_package();
-    queued_work_keeps_its_package();
-    state_elsewhere();
-    packages_that_are_the_same_tree();
     two_sessions_bring_the_same();
     sets_are_known();
     trees_that_stand();
