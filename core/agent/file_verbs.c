@@ -19,6 +19,7 @@
 struct request {
     char *name, *link;
     int64_t offset, length, limit, options;
+    struct lab_told told;
 };
 
 static void request_drop(struct call *c)
@@ -28,6 +29,9 @@ static void request_drop(struct call *c)
     if (r) {
         free(r->name);
         free(r->link);
+        for (size_t i = 0; i < r->told.count; i++)
+            free(r->told.items[i].path);
+        free(r->told.items);
     }
     free(r);
     call_set_own(c, NULL);
@@ -152,7 +156,7 @@ static int gcroot_work(struct site *site, void *arg, int out, struct repx_buf *f
 
     (void)out;
     msg_put_number(fields, F_COUNT, 1);
-    return gcroot_add(site, r->name, r->link, err);
+    return gcroot_add(site, r->name, r->link, r->told.count ? &r->told : NULL, err);
 }
 
 /* Of the sets that the root depends on, are all known? */
@@ -167,6 +171,27 @@ static int sets_are_known(const struct store *s, const void *msg, size_t n)
             return 0;
     }
     return 1;
+}
+
+static void take_told(struct request *r, const void *msg, size_t n)
+{
+    struct msg_field f, digest;
+    size_t at = 0;
+
+    while (msg_next(msg, n, &at, &f) == 1) {
+        char *path = f.tag == F_ENTRY ? msg_text(f.bytes, f.length, F_NAME) : NULL;
+        if (!path || !repx_path_is_inside(path) ||
+            !msg_find(f.bytes, f.length, F_DIGEST, &digest) ||
+            digest.length != REPX_DIGEST_LEN) {
+            free(path);
+            continue;
+        }
+        r->told.items =
+            repx_grow(r->told.items, r->told.count + 1, sizeof(*r->told.items));
+        struct lab_told_file *file = &r->told.items[r->told.count++];
+        file->path = path;
+        memcpy(file->digest.bytes, digest.bytes, REPX_DIGEST_LEN);
+    }
 }
 
 static int gcroot_begin(struct call *c, const void *msg, size_t n, struct repx_err *err)
@@ -187,6 +212,7 @@ static int gcroot_begin(struct call *c, const void *msg, size_t n, struct repx_e
     const struct store *s = store_desk_store(c, err);
     if (!s)
         return -1;
+    take_told(r, msg, n);
     if (sets_are_known(s, msg, n)) {
         call_fork(c, gcroot_work, r);
     } else {

@@ -10,6 +10,7 @@
 #include <kit/err.h>
 
 #include "core/agent/agent.h"
+#include "core/wire/digest.h"
 
 /* B/outputs; REPX_E_NOENT when there is none yet. */
 int outputs_open(const struct site *site, struct repx_err *err);
@@ -33,12 +34,22 @@ struct tail_args {
 int tail_file(const struct site *site, const struct tail_args *args, int out,
               struct repx_err *err);
 
-/* V_GCROOT (gcroot.c). */
+/* Files of a Lab that its manifest consists of, by their paths in it. */
+struct lab_told {
+    struct lab_told_file {
+        char *path;
+        struct digest digest;
+    } * items;
+    size_t count;
+};
+
+/* V_GCROOT (gcroot.c). told: may be NULL. */
 int gcroot_add(const struct site *site, const char *name, const char *manifest,
-               struct repx_err *err);
+               const struct lab_told *told, struct repx_err *err);
 /* Make B/artifacts/lab/<manifest> (a Lab's id and "-lab-metadata.json") a manifest of that
- * Lab alone, which other Labs with the same fixed names do not replace (lab_manifest.c). */
+ * Lab alone, which other Labs with the same fixed names do not replace (lab_manifest.c). Of
+ * files that are told nothing but what they hold is taken. */
 int lab_manifest_keep(const struct site *site, const char *manifest,
-                      struct repx_err *err);
+                      const struct lab_told *told, struct repx_err *err);
 
 #endif

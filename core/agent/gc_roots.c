@@ -301,7 +301,7 @@ int gc_pin(const struct site *site, const char *name, const char *lab,
                          "that do",
                          lab, site->base);
     }
-    if (lab_manifest_keep(site, own, err) < 0)
+    if (lab_manifest_keep(site, own, NULL, err) < 0)
         return -1;
     REPX_AUTO_FREE char *manifest =
         has_manifest(site, own) == 1 ? repx_strdup(own) : repx_strdup(there);

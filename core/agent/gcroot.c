@@ -109,7 +109,7 @@ static const char *check_name(const char *name)
 }
 
 int gcroot_add(const struct site *site, const char *name, const char *manifest,
-               struct repx_err *err)
+               const struct lab_told *told, struct repx_err *err)
 {
     size_t n = strlen(manifest), suffix = sizeof(SUFFIX) - 1;
     const char *path = check_name(name);
@@ -119,7 +119,7 @@ int gcroot_add(const struct site *site, const char *name, const char *manifest,
     if (strchr(manifest, '/') || *manifest == '.' || n <= suffix ||
         strcmp(manifest + n - suffix, SUFFIX) != 0)
         return repx_fail(err, REPX_E_USAGE, "'%s': is no name of a manifest", manifest);
-    if (lab_manifest_keep(site, manifest, err) < 0)
+    if (lab_manifest_keep(site, manifest, told, err) < 0)
         return repx_wrap(err, "%s", manifest);
     REPX_AUTO_FREE char *parent =
         repx_format("gcroots/%.*s", (int)(strrchr(path, '/') - path), path);

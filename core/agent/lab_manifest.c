@@ -35,6 +35,7 @@
 
 struct keep {
     const struct site *site;
+    const struct lab_told *told; /* NULL: nothing */
     int artifacts;
     char *id;
     const char *manifest; /* its own, ID-lab-metadata.json */
@@ -45,16 +46,74 @@ struct keep {
     struct repx_buf images; /* that runs name, a line each */
 };
 
-static json_t *read_json(int dir, const char *path, struct repx_err *err)
+/* ---- the Lab's files: at their names, or kept since another Lab took those ---- */
+
+static const struct digest *digest_of_file(const struct keep *k, const char *path)
+{
+    for (size_t i = 0; k->told && i < k->told->count; i++) {
+        if (strcmp(k->told->items[i].path, path) == 0)
+            return &k->told->items[i].digest;
+    }
+    return NULL;
+}
+
+static char *kept_path(const struct digest *digest)
+{
+    char hex[DIGEST_HEX];
+
+    digest_hex(digest, hex);
+    return repx_format(".repx/kept/%sf", hex);
+}
+
+/* 1 read, 0 it is none or not the one with that digest. */
+static int read_if(const struct keep *k, const char *path, const struct digest *want,
+                   struct repx_buf *text, struct repx_err *err)
+{
+    struct digest is;
+
+    text->len = 0;
+    REPX_AUTO_CLOSE int real =
+        store_openat(k->site->base_fd, path, O_RDONLY | O_NONBLOCK, 0);
+    if (real < 0) {
+        (void)repx_fail_errno(err, "%s", path);
+        return 0;
+    }
+    if (repx_read_file(k->site->base_fd, path, LARGEST, text, err) < 0)
+        return 0;
+    if (want)
+        digest_of(repx_buf_text(text), text->len, &is);
+    return !want || memcmp(&is, want, sizeof(is)) == 0;
+}
+
+static int taken_by_another(const struct keep *k, const char *path,
+                            struct repx_err *err)
+{
+    return repx_fail(err, REPX_E_BUSY,
+                     "%s/artifacts/%s: another Lab was sent at the same moment and has "
+                     "its name; run again",
+                     k->site->base, path);
+}
+
+static int read_file(const struct keep *k, const char *path, struct repx_buf *text,
+                     struct repx_err *err)
+{
+    const struct digest *want = digest_of_file(k, path);
+    REPX_AUTO_FREE char *named = repx_format("artifacts/%s", path);
+    REPX_AUTO_FREE char *kept = want ? kept_path(want) : NULL;
+
+    if (read_if(k, named, want, text, err) ||
+        (kept && read_if(k, kept, want, text, err)))
+        return 0;
+    return want ? taken_by_another(k, path, err) : -1;
+}
+
+static json_t *read_json(const struct keep *k, const char *path, struct repx_err *err)
 {
     REPX_AUTO_BUF struct repx_buf text = {0};
     json_error_t why;
-    REPX_AUTO_CLOSE int real = store_openat(dir, path, O_RDONLY | O_NONBLOCK, 0);
 
-    if (real < 0 || repx_read_file(dir, path, LARGEST, &text, err) < 0) {
-        (void)repx_fail_errno(err, "artifacts/%s", path);
+    if (read_file(k, path, &text, err) < 0)
         return NULL;
-    }
     json_t *json = json_loadb(repx_buf_text(&text), text.len, 0, &why);
     if (!json)
         (void)repx_fail(err, REPX_E_CORRUPT, "artifacts/%s: %s", path, why.text);
@@ -83,13 +142,14 @@ static int dump(const json_t *json, const char *path, struct repx_buf *to,
 
 /* ---- manifests: the list of files, which is nearly all of them, stays text ---- */
 
-static json_t *read_manifest(int dir, const char *path, struct repx_buf *text)
+static json_t *read_manifest(const struct keep *k, const char *path,
+                             struct repx_buf *text)
 {
     struct repx_err ignored = {0};
     REPX_AUTO_BUF struct repx_buf rest = {0};
     size_t from, end;
 
-    if (repx_read_file(dir, path, LARGEST, text, &ignored) < 0)
+    if (read_file(k, path, text, &ignored) < 0)
         return NULL;
     if (!json_member_find(repx_buf_text(text), text->len, "files", &from, &end))
         return json_loadb(repx_buf_text(text), text->len, 0, NULL);
@@ -146,7 +206,7 @@ static int take_source(struct keep *k, const char *name)
 {
     REPX_AUTO_FREE char *path = repx_format("lab/%s", name);
 
-    k->json = read_manifest(k->artifacts, path, &k->text);
+    k->json = read_manifest(k, path, &k->text);
     const char *id = json_string_value(json_object_get(k->json, "labId"));
     if (id && strcmp(id, k->id) == 0) {
         k->source = repx_strdup(name);
@@ -156,6 +216,17 @@ static int take_source(struct keep *k, const char *name)
     k->json = NULL;
     repx_buf_free(&k->text);
     return 0;
+}
+
+/* As the Lab calls it. */
+static int find_told(struct keep *k, struct repx_err *err)
+{
+    for (size_t i = 0; i < k->told->count; i++) {
+        const char *path = k->told->items[i].path;
+        if (strncmp(path, "lab/", 4) == 0)
+            return take_source(k, path + 4) ? 0 : taken_by_another(k, path, err);
+    }
+    return repx_fail(err, REPX_E_CORRUPT, "the request tells no manifest");
 }
 
 /* The common name first; else any other, our own last. */
@@ -210,24 +281,38 @@ static int is_same_file(int dir, const char *a, const char *b)
            x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* The same content under a second name. */
+/* 1 when `own` is that file now. */
+static int link_from(const struct keep *k, const char *from, const struct digest *want,
+                     const char *own)
+{
+    REPX_AUTO_FREE char *tmp = repx_format("%s.%ld.tmp", own, (long)getpid());
+    struct digest is;
+    uint64_t length;
+
+    (void)store_unlinkat(k->artifacts, tmp);
+    if (store_linkat(k->site->base_fd, from, k->artifacts, tmp) < 0)
+        return 0;
+    if ((!want || (store_hash(k->artifacts, tmp, &is, &length) &&
+                   memcmp(&is, want, sizeof(is)) == 0)) &&
+        store_rename(k->artifacts, tmp, k->artifacts, own) == 0)
+        return 1;
+    (void)store_unlinkat(k->artifacts, tmp);
+    return 0;
+}
+
+/* The same content under a second name; a copy where links cannot be made. */
 static int link_own(const struct keep *k, const char *path, const char *own,
                     struct repx_err *err)
 {
-    REPX_AUTO_FREE char *tmp = repx_format("%s.%ld.tmp", own, (long)getpid());
+    const struct digest *want = digest_of_file(k, path);
+    REPX_AUTO_FREE char *named = repx_format("artifacts/%s", path);
+    REPX_AUTO_FREE char *kept = want ? kept_path(want) : NULL;
     REPX_AUTO_BUF struct repx_buf text = {0};
 
-    if (is_same_file(k->artifacts, path, own))
+    if (is_same_file(k->artifacts, path, own) || link_from(k, named, want, own) ||
+        (kept && link_from(k, kept, want, own)))
         return 0;
-    (void)store_unlinkat(k->artifacts, tmp);
-    if (store_linkat(k->artifacts, path, k->artifacts, tmp) == 0) {
-        if (store_rename(k->artifacts, tmp, k->artifacts, own) == 0)
-            return 0;
-        return store_fail(err, k->site->base, own);
-    }
-    if (errno != EPERM && errno != EMLINK && errno != EXDEV)
-        return store_fail(err, k->site->base, path);
-    if (repx_read_file(k->artifacts, path, LARGEST, &text, err) < 0)
+    if (read_file(k, path, &text, err) < 0)
         return -1;
     return repx_write_file(k->artifacts, own, text.data, text.len, 0644, err);
 }
@@ -260,7 +345,7 @@ static int keep_runs(struct keep *k, json_t *top, struct repx_err *err)
         if (link_own(k, path, own, err) < 0)
             return -1;
         lab_files_add(&k->files, path);
-        keep_image(k, path);
+        keep_image(k, own);
         if (json_array_set_new(runs, i, json_string(own)) < 0)
             return repx_fail(err, REPX_E_CORRUPT, "'%s' is no UTF-8", own);
     }
@@ -279,7 +364,7 @@ static int make(struct keep *k, struct repx_err *err)
     }
     (void)store_open_up(k->artifacts, "lab"); /* as Nix makes them */
     (void)store_open_up(k->artifacts, "revision");
-    json_t *top = read_json(k->artifacts, path, err);
+    json_t *top = read_json(k, path, err);
     k->files.listed = repx_buf_text(&k->text);
     int rc = top ? keep_runs(k, top, err) : -1;
     REPX_AUTO_BUF struct repx_buf text = {0};
@@ -361,7 +446,7 @@ static int keep_own(struct keep *k, struct repx_err *err)
 
     if (is_kept(k, record))
         return 0;
-    if (find_source(k, err) < 0 || !k->source)
+    if ((k->told ? find_told(k, err) : find_source(k, err)) < 0 || !k->source)
         return -1;
     /* a Lab whose manifest carries its id already is a Lab of its own */
     if (strcmp(k->source, k->manifest) != 0 && make(k, err) < 0)
@@ -372,10 +457,11 @@ static int keep_own(struct keep *k, struct repx_err *err)
 }
 
 int lab_manifest_keep(const struct site *site, const char *manifest,
-                      struct repx_err *err)
+                      const struct lab_told *told, struct repx_err *err)
 {
     REPX_AUTO_CLOSE int artifacts = store_walk(site->base_fd, "artifacts", 0);
     struct keep k = {.site = site,
+                     .told = told,
                      .artifacts = artifacts,
                      .manifest = manifest,
                      .files = {.site = site, .artifacts = artifacts}};

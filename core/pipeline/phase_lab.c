@@ -14,6 +14,26 @@
 #include "lab_source.h"
 #include "pipeline.h"
 
+/* What the manifest consists of, when the Lab was read (and not when all of it is known). */
+static void tell_manifest(struct lab *lab, struct repx_buf *msg)
+{
+    const struct repx_entry *entries;
+    size_t count = 0;
+
+    if (lab_entries(lab, &entries, &count, NULL) < 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const struct repx_entry *e = &entries[i];
+        REPX_AUTO_BUF struct repx_buf entry = {0};
+        if (e->kind != REPX_ENTRY_FILE || (strncmp(e->path, "revision/", 9) != 0 &&
+                                           strcmp(e->path, lab->manifest) != 0))
+            continue;
+        msg_put_text(&entry, F_NAME, e->path);
+        msg_put(&entry, F_DIGEST, e->digest, sizeof(e->digest));
+        msg_put(msg, F_ENTRY, entry.data, (uint32_t)entry.len);
+    }
+}
+
 /* gcroots/auto/<project>/<time>_<lab id>: the project is the Lab's path as it was given,
  * so that a link that is rebuilt stays one project. */
 void pipeline_keep_root(struct pipeline *p, const struct digest *sets, size_t count)
@@ -37,6 +57,8 @@ void pipeline_keep_root(struct pipeline *p, const struct digest *sets, size_t co
     msg_put_text(&msg, F_LINK, link);
     for (size_t i = 0; i < count; i++)
         msg_put(&msg, F_DIGEST, sets[i].bytes, sizeof(sets[i].bytes));
+    if (!count)
+        tell_manifest(p->lab, &msg);
     p->root_early = count > 0;
     /* Nothing waits for it: submit takes the answer with its own first one. */
     p->root = session_call(target_session(p->target), V_GCROOT, msg.data, msg.len, NULL,

@@ -158,7 +158,9 @@
 #define V_TAIL 42
 /* F_NAME: a link in gcroots/auto/..., F_LINK: manifest name below artifacts/lab. Keeps
  * the newest 5 of its directory. With F_DIGEST (several): only if each of these sets was found
- * known in this session (V_KNOWN) -> F_COUNT 1, or 0: no root was made. */
+ * known in this session (V_KNOWN) -> F_COUNT 1, or 0: no root was made. F_ENTRY (F_NAME
+ * F_DIGEST): what the Lab's manifest, and the files in revision/, hold; another Lab may have
+ * taken their names by now. */
 #define V_GCROOT 43
 
 /* ---- the way back ------------------------------------------------------------------ */

@@ -260,7 +260,7 @@ static int root(const char *time, const char *id)
     REPX_AUTO_FREE char *name = repx_format("auto/p/2026-01-01_00-00-%s_%s", time, id);
     REPX_AUTO_FREE char *manifest = repx_format("%s-lab-metadata.json", id);
     struct repx_err err = {0};
-    int rc = gcroot_add(&site, name, manifest, &err);
+    int rc = gcroot_add(&site, name, manifest, NULL, &err);
 
     if (rc < 0)
         printf("# root: %s\n", err.text);
@@ -302,6 +302,46 @@ static void each_lab_keeps_its_own(void)
     ok(root("10", "gone") < 0, "a Lab that is not there gets no root");
 }
 
+/* Another Lab took the names before this one's root was made. */
+static void names_that_another_took(void)
+{
+    static const char *const paths[] = {"lab/lab-metadata.json",
+                                        "revision/metadata-top.json",
+                                        "revision/metadata-r.json"};
+    struct lab_told_file told[3];
+    const struct lab_told files = {told, 3};
+    REPX_AUTO_BUF struct repx_buf b = {0};
+    struct repx_err err = {0};
+
+    lab_at_the_common_names("mine");
+    for (size_t i = 0; i < 3; i++) {
+        REPX_AUTO_FREE char *path = repx_format("artifacts/%s", paths[i]);
+        char hex[DIGEST_HEX];
+        b.len = 0;
+        (void)repx_read_file(site.base_fd, path, 9999, &b, &err);
+        digest_of(b.data, b.len, &told[i].digest);
+        told[i].path = (char *)(uintptr_t)paths[i];
+        digest_hex(&told[i].digest, hex);
+        REPX_AUTO_FREE char *kept = repx_format(".repx/kept/%sf", hex);
+        write_at(kept, b.data);
+    }
+    lab_at_the_common_names("theirs");
+    ok(gcroot_add(&site, "auto/p/2027-01-01_00-00-00_mine", "mine-lab-metadata.json",
+                  &files, &err) == 0,
+       "another Lab took the names first: %s", err.text);
+    b.len = 0;
+    ok(repx_read_file(site.base_fd, "artifacts/revision/mine-metadata-r.json", 99, &b,
+                      &err) == 0 &&
+           b.len == 4 && memcmp(b.data, "mine", 4) == 0,
+       "what was kept of the first serves");
+    told[2].digest.bytes[0] ^= 1;
+    write_at("artifacts/lab/lab-metadata.json", "{}");
+    ok(gcroot_add(&site, "auto/p/2027-01-01_00-00-01_mine", "mine-lab-metadata.json",
+                  &files, &err) < 0 &&
+           strstr(err.text, "run again"),
+       "what is nowhere is told: %s", err.text);
+}
+
 static const struct {
     const char *name, *manifest;
 } bad_roots[] = {{"pinned/x", "L8-lab-metadata.json"},
@@ -318,8 +358,8 @@ static void bad_roots_are_refused(void)
 {
     for (size_t i = 0; i < sizeof(bad_roots) / sizeof(*bad_roots); i++) {
         struct repx_err err = {0};
-        ok(gcroot_add(&site, bad_roots[i].name, bad_roots[i].manifest, &err) < 0, "%s",
-           err.text);
+        ok(gcroot_add(&site, bad_roots[i].name, bad_roots[i].manifest, NULL, &err) < 0,
+           "%s", err.text);
     }
 }
 
@@ -336,6 +376,7 @@ int main(void)
     the_last_lines();
     following();
     each_lab_keeps_its_own();
+    names_that_another_took();
     bad_roots_are_refused();
     (void)repx_remove_tree(AT_FDCWD, base, &err);
     return tap_end();
