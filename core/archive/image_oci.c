@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* image_oci.c: an OCI layout: index.json names manifests by digest, a manifest names the
  * configuration and the layers by digest, and blobs/sha256/<digest> holds each. */
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 

@@ -2,7 +2,6 @@
 /* cli.c: what commands share, opened when first asked for. */
 #include "cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

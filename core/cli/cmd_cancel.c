@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cancel: end what is queued or runs: jobs of the Lab, wherever they are worked on, or a run
  * of `status`. */
-#include <stdlib.h>
-#include <string.h>
 
 #include <kit/alloc.h>
 #include <kit/printable.h>

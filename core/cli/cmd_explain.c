@@ -2,7 +2,6 @@
 /* explain: why a job is as it is: what it waits for, what ended it, which rule gave it its
  * resources, and what exactly was submitted. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>

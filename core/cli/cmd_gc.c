@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* gc: collect what no root and no run needs; roots and pins. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <kit/alloc.h>
 #include <kit/value.h>

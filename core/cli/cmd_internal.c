@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* internal-execute, internal-gc: RepX's hidden commands, done by the agent's program. */
-#include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* lab pack: make a Lab from a definition and scripts. */
-#include <kit/alloc.h>
 
 #include "cli.h"
 #include "core/labpack/labpack.h"

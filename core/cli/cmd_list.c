@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* list: runs, groups and dependencies of a Lab. `list jobs` is in cmd_list_jobs.c. */
-#include <stdio.h>
 #include <string.h>
 
 #include <kit/alloc.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* list jobs: by run, group or prefix, with filters and what the target knows of each. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

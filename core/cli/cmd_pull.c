@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* pull: results and logs from a target to this machine, or one table of a run. */
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 

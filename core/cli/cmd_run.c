@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* run, retry: make a target run jobs of the Lab. What they print is in run_report.c. */
-#include <stdlib.h>
 #include <string.h>
-
-#include <kit/alloc.h>
 
 #include "cli.h"
 #include "core/pipeline/image_unpack.h"

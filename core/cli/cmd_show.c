@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* show: one job, or what lies in its output directory; asks the target. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

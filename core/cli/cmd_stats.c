@@ -2,7 +2,6 @@
 /* stats: what the scheduler of a target was asked by all of repx, and what it may be asked
  * now. Needs no Lab. */
 #include <stdio.h>
-#include <string.h>
 
 #include <kit/alloc.h>
 #include <kit/printable.h>

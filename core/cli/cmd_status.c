@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* status: the runs of a base path, or one of them on one screen. Needs no Lab. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <kit/alloc.h>
 
 #include "cli.h"
 #include "core/json/json.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "purge_note.h"
 
-#include <string.h>
 #include <time.h>
 
 #include <kit/buf.h>

@@ -2,7 +2,6 @@
 #include "status_screen.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -2,10 +2,7 @@
 #include "ini.h"
 
 #include <ini.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <kit/alloc.h>
 
 /* inih's handler gets no line number in Debian's build, so the reader counts lines: the
  * handler runs right after its line was read. */

@@ -5,7 +5,6 @@
  * One file per Lab: a header, a record per entry, and the texts they point to, in the
  * byte order of this machine. It is only a hint for this user: a file that is not
  * exactly what was written is taken for absent. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

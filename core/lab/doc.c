@@ -3,10 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <kit/alloc.h>
 
 #define NAME_MAX_LEN 200
 

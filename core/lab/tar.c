@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tar.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#include <kit/alloc.h>
 
 #include "tar_header.h"
 

@@ -4,7 +4,6 @@
  * directories to read; no link is followed on the way. Regular files are not even looked
  * at: whoever needs a digest opens them anyway. */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>

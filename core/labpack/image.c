@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "image.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "meta.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>

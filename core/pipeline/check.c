@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* check.c: what the scheduler plugin and the others think of what the user wrote: their keys,
  * and the resources of the plan's jobs. */
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>

@@ -2,7 +2,6 @@
 #include "jobs.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <kit/alloc.h>
 

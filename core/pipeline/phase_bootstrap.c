@@ -2,7 +2,6 @@
 /* bootstrap: the agent came with the connection (target_open); here the scheduler's helper
  * follows, so that every later call to the scheduler is made on the target. */
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

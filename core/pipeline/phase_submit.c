@@ -2,7 +2,6 @@
 /* submit: ask what is complete, hand the run record and the plan to the target, let the
  * agent submit the rest there, and, for the target's own queue, follow it to its end. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>

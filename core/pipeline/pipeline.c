@@ -2,8 +2,6 @@
 #include "pipeline.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <kit/alloc.h>
 

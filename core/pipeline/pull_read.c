@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdlib.h>
-#include <string.h>
 
 #include "core/pipeline/pull.h"
 #include "core/wire/endian.h"

@@ -3,7 +3,6 @@
 #include "order.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <kit/alloc.h>
 

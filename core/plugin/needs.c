@@ -6,11 +6,9 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>
-#include <kit/buf.h>
 #include <kit/err.h>
 #include <kit/file.h>
 

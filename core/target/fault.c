@@ -3,7 +3,6 @@
 #include "fault.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>

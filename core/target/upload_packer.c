@@ -2,11 +2,9 @@
 /* upload_packer.c: the thread that reads, packs and compresses. */
 #include "core/target/upload_packer.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <kit/alloc.h>
 #include <kit/err.h>
 
 #include "core/wire/digest.h"

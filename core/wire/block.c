@@ -2,7 +2,6 @@
 #include "core/wire/block.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <zstd.h>
 
 #include <kit/alloc.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mux_input.c: bytes that arrived become events. Everything here is hostile. */
 #define _GNU_SOURCE /* memmem, memrchr */
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>

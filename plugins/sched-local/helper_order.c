@@ -2,7 +2,6 @@
 #include "helper_queue.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include <kit/alloc.h>

@@ -2,7 +2,6 @@
 /* local.c: the scheduler of a machine that has none. In the client it only describes
  * itself and checks; on the target its helper is the queue (helper_*.c). */
 #include <stdlib.h>
-#include <string.h>
 
 #include <repx/scheduler.h>
 

@@ -3,9 +3,6 @@
  * node or munge is down for a moment, and when an id comes again (its controller lost the
  * last second) while the first owner still runs there. Nothing ever happens to them by
  * itself; their owner may let them go. */
-#include <string.h>
-
-#include <kit/alloc.h>
 
 #include "own.h"
 #include "parse.h"

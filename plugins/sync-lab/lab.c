@@ -5,7 +5,6 @@
  *     lab/ revision/ readme/ store/           one file each: shared between Labs
  *     images/ image/ store/LAYER-layer.tar    left to the image phase, which knows which
  *                                             of them are used */
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <kit/alloc.h>
 #include <kit/child.h>
 #include <kit/ssh.h>
 

@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <kit/alloc.h>
-
 #include "ssh.h"
 
 /* poll() to a deadline, woken by the user's wish to stop. 1 ready, else -1. */

@@ -4,7 +4,6 @@
  * A server may have keys of several types and shows one, of the first type in our list
  * that it has. So the types that are on file come first in that list: else it would show
  * one that cannot be compared. */
-#include <stdlib.h>
 #include <string.h>
 
 #include <kit/alloc.h>

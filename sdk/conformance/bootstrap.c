@@ -3,7 +3,6 @@
  * machine's /bin/sh in a scratch directory, the agent a script that says so. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>

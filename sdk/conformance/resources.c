@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* resources.c: what a scheduler says it honours, its check accepts; in the client, where
  * there is nobody to ask. */
-#include <string.h>
 
 #include <kit/err.h>
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* scheduler_array.c: arrays that others depend on, and single indices. */
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <kit/alloc.h>
 

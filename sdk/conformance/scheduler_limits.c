@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* scheduler_limits.c: what a scheduler says of itself, held against what it does. */
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

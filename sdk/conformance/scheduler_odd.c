@@ -2,9 +2,7 @@
 /* scheduler_odd.c: texts that would mean something to a shell, a file format or an option
  * parser. */
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <kit/alloc.h>

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sync.c: a sync plugin against a target of the test's own, which remembers what it was
  * given and refuses what the contract forbids. */
-#include <stdlib.h>
 #include <string.h>
 
-#include <kit/alloc.h>
 #include <kit/err.h>
 
 #include "around.h"

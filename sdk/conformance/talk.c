@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "talk.h"
 
-#include <string.h>
-
 #include <kit/err.h>
 
 static int give(struct talk *t, struct turn *turn, struct repx_err *err)

@@ -3,9 +3,6 @@
 
 #include "helper_pass.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -2,8 +2,6 @@
 #define _GNU_SOURCE /* S_ISVTX, realpath */
 #include "trust.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

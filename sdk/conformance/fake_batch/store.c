@@ -2,7 +2,6 @@
 #define _GNU_SOURCE /* flock with O_CLOEXEC, O_PATH */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
