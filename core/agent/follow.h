@@ -49,6 +49,8 @@ json_t *summary_states(const struct summary *s);
 json_t *summary_head(const struct run *run);
 /* {`count`, `first`: ids}: results that are no longer what their manifests say. */
 json_t *summary_purged(const struct summary *s);
+/* One more job for that reason; after several different ones for "other". */
+void summary_count(json_t *words, const char *word);
 /* Everything of one screen. Reads the plan lines of the few jobs it names. */
 json_t *summary_json(const struct summary *s);
 

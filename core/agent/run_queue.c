@@ -14,17 +14,7 @@
 #include "core/agent/state_check.h"
 #include "core/wire/verbs.h"
 
-#define REASONS 8
 #define LOCAL_MS 2000 /* our own queue: an answer may be so old */
-
-static void count_word(json_t *words, const char *word)
-{
-    if (!json_object_get(words, word) && json_object_size(words) >= REASONS)
-        word = "other";
-    int64_t n = json_integer_value(json_object_get(words, word));
-
-    (void)json_object_set_new(words, word, json_integer((json_int_t)n + 1));
-}
 
 /* One row speaks for all jobs of an array that wait. */
 static void take_rows(struct summary *s, const struct queue *q)
@@ -43,7 +33,7 @@ static void take_rows(struct summary *s, const struct queue *q)
             const char *back =
                 s->state.status[i] == JOB_QUEUED ? s->state.reason[i] : NULL;
             const char *why = queue_word(back, state_text(row, "reason", ""));
-            count_word(waiting, *why ? why : "waiting");
+            summary_count(waiting, *why ? why : "waiting");
         }
     }
     json_decref(s->waiting);

@@ -3,6 +3,7 @@
  * read for the jobs that are named, and whole only to tell who is blocked. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kit/alloc.h>
 
@@ -11,11 +12,8 @@
 #include "core/agent/waiting.h"
 #include "core/wire/verbs.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #define NAMED 5   /* jobs that are named of each kind */
-#define REASONS 8 /* different reasons that are told apart */
+#define REASONS 8 /* that are told apart */
 #define MINUTE 60000
 #define RATE_MS 600000
 
@@ -177,7 +175,7 @@ static json_t *first_failures(const struct summary *s)
     return list;
 }
 
-static void count_word(json_t *words, const char *word)
+void summary_count(json_t *words, const char *word)
 {
     if (!json_object_get(words, word) && json_object_size(words) >= REASONS)
         word = "other";
@@ -192,7 +190,7 @@ static json_t *failure_reasons(const struct summary *s)
 
     for (size_t i = 0; i < s->run->count; i++) {
         if (s->state.status[i] == JOB_FAILED && s->state.terminal[i])
-            count_word(words, s->state.reason[i] ? s->state.reason[i] : "failed");
+            summary_count(words, s->state.reason[i] ? s->state.reason[i] : "failed");
     }
     return words;
 }

@@ -371,6 +371,21 @@ int session_finish(struct session_call *c, struct repx_buf *fields,
     return rc;
 }
 
+int session_finish_all(struct session_call **calls, size_t *count, struct repx_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < *count; i++) {
+        if (rc < 0) {
+            session_cancel(calls[i]);
+        } else {
+            rc = session_finish(calls[i], NULL, err);
+        }
+    }
+    *count = 0;
+    return rc;
+}
+
 int session_poll(struct session_call *c, int64_t deadline_ms, struct repx_err *err)
 {
     struct session *s = c->session;

@@ -43,6 +43,10 @@ void session_end(struct session_call *c);
  * code and text. Cancelled by the user: REPX_E_CANCELED, and so is the call. */
 int session_finish(struct session_call *c, struct repx_buf *fields,
                    struct repx_err *err);
+/* All of them in turn, without their messages; after the first that fails the rest is cancelled.
+ * *count is 0 afterwards. */
+int session_finish_all(struct session_call **calls, size_t *count,
+                       struct repx_err *err);
 /* Take what is there, waiting at most until the deadline (0: not at all). 1 when the call
  * has its result (then session_finish does not wait), 0 not yet, -1. */
 int session_poll(struct session_call *c, int64_t deadline_ms, struct repx_err *err);

@@ -140,17 +140,7 @@ int sets_remember(struct sets *s, const uint8_t digest[REPX_DIGEST_LEN],
 
 int sets_settle(struct sets *s, struct repx_err *err)
 {
-    int rc = 0;
-
-    for (size_t i = 0; i < s->owed_count; i++) {
-        if (rc < 0) {
-            session_cancel(s->owed[i]);
-        } else {
-            rc = session_finish(s->owed[i], NULL, err);
-        }
-    }
-    s->owed_count = 0;
-    return rc;
+    return session_finish_all(s->owed, &s->owed_count, err);
 }
 
 const struct digest *sets_known(const struct sets *s, size_t *count)

@@ -168,15 +168,5 @@ int sync_send_places(struct sync_host *h, struct repx_err *err)
 
 int sync_collect_places(struct sync_host *h, struct repx_err *err)
 {
-    int rc = 0;
-
-    for (size_t i = 0; i < h->place_count; i++) {
-        if (rc < 0) {
-            session_cancel(h->places[i]);
-        } else {
-            rc = session_finish(h->places[i], NULL, err);
-        }
-    }
-    h->place_count = 0;
-    return rc;
+    return session_finish_all(h->places, &h->place_count, err);
 }
