@@ -13,6 +13,7 @@
 #include "core/agent/follow.h"
 #include "core/agent/run_watch.h"
 #include "core/agent/state_check.h"
+#include "core/agent/state_next.h"
 #include "core/wire/verbs.h"
 
 #define RUNS_MAX 200
@@ -153,6 +154,22 @@ static json_t *producers(const struct explaining *x, const json_t *plan)
     return list;
 }
 
+/* The runs whose other work on the job comes first. */
+static json_t *before(const struct explaining *x, const char *job)
+{
+    json_t *list = json_array();
+    struct workers w;
+    size_t own = 0;
+
+    (void)workers_read(x->s.site, job, &w, NULL);
+    while (own < w.count && strcmp(w.items[own].who.run, x->s.run->id) != 0)
+        own++;
+    for (size_t i = 0; own < w.count && i < own; i++)
+        (void)json_array_append_new(list, json_string(w.items[i].who.run));
+    workers_free(&w);
+    return list;
+}
+
 static json_t *resources(const json_t *plan)
 {
     json_t *exes = json_object_get(plan, "exes"), *all = json_object();
@@ -277,6 +294,7 @@ static int explain(struct explaining *x, const char *job, int out, struct repx_e
         put_state(x, answer);
         put_attempt(x, job, answer);
         (void)json_object_set_new(answer, "producers", producers(x, plan));
+        (void)json_object_set_new(answer, "before", before(x, job));
         (void)json_object_set_new(answer, "resources", resources(plan));
         (void)json_object_set(answer, "units", x->units);
         (void)json_object_set(answer, "queue", x->rows);

@@ -81,6 +81,25 @@ static void say_asked(const struct json *told)
     }
 }
 
+/* Other runs have other work under the same job id. */
+static void say_before(const struct json *told)
+{
+    const struct json *at = json_first(json_get(told, "before"));
+    const char *first = at ? json_string(at) : NULL;
+    size_t more = 0;
+
+    if (!first)
+        return;
+    while ((at = json_next(at)) != NULL)
+        more++;
+    if (more) {
+        ui_say("  comes after the other work on this job of run %s and %zu more", first,
+               more);
+    } else {
+        ui_say("  comes after the other work on this job of run %s", first);
+    }
+}
+
 static void say_waiting(const struct json *told)
 {
     const struct json *producer = json_first(json_get(told, "producers"));
@@ -94,6 +113,7 @@ static void say_waiting(const struct json *told)
                    json_get_string(producer, "status", ""));
         }
     }
+    say_before(told);
     if (json_first(json_get(told, "queue")))
         say_asked(told);
     for (const struct json *row = json_first(json_get(told, "queue")); row;

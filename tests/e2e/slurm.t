@@ -62,6 +62,7 @@ export -f hand said
 check 'four works of one job id wait for each other; one in the middle is cancelled, and no two run beside each other' '
 	hand 1 && within 20 said "1 begins" && hand 2 && second=$(ls -t "$TB_BASE/.repx/runs" | head -n 1) && hand 3 && hand 4 &&
 	slurm squeue -h -t PD -o %E >deps && cat deps && test "$(wc -l <deps)" -eq 3 && awk -F, "{ print NF }" deps | sort | paste -sd , | grep -x 1,2,3 &&
+	repx explain aaaa-j-1.1 --lab hand4 --target cluster >out && cat out && grep "comes after the other work on this job of run .* and 2 more" out &&
 	repx cancel "$second" --target cluster && sleep 2 && said "1 begins" && test "$(slurm squeue -h | wc -l)" -eq 3 &&
 	as_user touch "$TB_WORK/go" && slurm_drain 60 && paste -sd , "$TB_WORK/said" && said "1 begins,1 ends,3 begins,3 ends,4 begins,4 ends" &&
 	same 4 "$(cat "$TB_BASE/outputs/aaaa-j-1.1/out/x")" && test -z "$(cd "$TB_BASE/.repx" && find live next -type l)" && test ! -e "$TB_BASE/.repx/behind"'
