@@ -35,55 +35,73 @@ static size_t index_there(const struct run *run, const char *id)
     return run->count;
 }
 
-static char *reason_there(struct site *site, const char *run_id, const char *id)
+/* JOB_UNKNOWN: it has not. */
+static int ended_there(struct site *site, const char *run_id, const char *id,
+                       char **reason)
 {
     struct run *run = run_open(site, run_id, NULL);
     struct elsewhere e;
-    char *reason = NULL;
+    int status = JOB_UNKNOWN;
 
     if (!run)
-        return NULL;
+        return status;
     size_t i = index_there(run, id);
     run_state_init(&e.state, run->count);
     struct event_reader *r = event_reader_open(site, run, NULL);
     if (r && i < run->count && event_reader_poll(r, on_event, &e, NULL) >= 0 &&
         e.state.terminal[i]) {
-        if (e.state.status[i] == JOB_BLOCKED) {
-            reason = repx_strdup("blocked in another run");
-        } else if (e.state.status[i] == JOB_FAILED) {
-            reason =
+        status = e.state.status[i];
+        if (status == JOB_BLOCKED) {
+            *reason = repx_strdup("blocked in another run");
+        } else if (status == JOB_FAILED) {
+            *reason =
                 repx_strdup(e.state.reason[i] ? e.state.reason[i] : "failed elsewhere");
         }
     }
     event_reader_close(r);
     run_state_finish(&e.state);
     run_close(run);
-    return reason;
+    return status;
 }
 
 static json_t *result_event(struct watch *w, size_t i, const json_t *plan)
 {
-    REPX_AUTO_FREE char *reason = NULL;
+    REPX_AUTO_FREE char *reason = NULL, *there = NULL;
     int stale;
     const char *id = state_text(plan, "id", "");
     result_look_again(w->site, id); /* another host made it, a moment ago perhaps */
     int status =
         result_status(w->site, id, state_text(plan, "key", NULL), &stale, &reason);
+    int good = status == JOB_SUCCEEDED && !stale;
 
-    if (status == JOB_SUCCEEDED && stale) {
+    /* other work that came next may have replaced what was made */
+    if (good || ended_there(w->site, w->jobs[i].taken, id, &there) == JOB_SUCCEEDED)
+        return json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done");
+    if (status == JOB_SUCCEEDED) {
         return json_pack(
             "{s:I,s:s,s:b,s:s}", "i", (json_int_t)i, "e", "end", "ok", 0, "reason",
             "another run made it from another script, parameters or inputs");
     }
-    if (status == JOB_SUCCEEDED)
-        return json_pack("{s:I,s:s}", "i", (json_int_t)i, "e", "done");
     if (status == JOB_FAILED) {
         return json_pack("{s:I,s:s,s:b,s:s}", "i", (json_int_t)i, "e", "end", "ok", 0,
                          "reason", reason ? reason : "failed in another run");
     }
-    REPX_AUTO_FREE char *there = reason_there(w->site, w->jobs[i].taken, id);
     return json_pack("{s:I,s:s,s:s}", "i", (json_int_t)i, "e", "lost", "reason",
                      there ? there : "LOST");
+}
+
+/* Job `index` of that run is made from something else than ours. */
+static int is_other_work(struct site *site, const char *run_id, size_t index,
+                         const json_t *plan)
+{
+    struct run *run = run_open(site, run_id, NULL);
+    json_t *line = run && index < run->count ? run_plan(run, index, NULL) : NULL;
+    const char *key = state_text(line, "key", NULL);
+    int other = key && strcmp(key, state_text(plan, "key", key)) != 0;
+
+    json_decref(line);
+    run_close(run);
+    return other;
 }
 
 int taken_end(struct watch *w, size_t i, const json_t *plan, struct repx_err *err)
@@ -95,7 +113,8 @@ int taken_end(struct watch *w, size_t i, const json_t *plan, struct repx_err *er
 
     /* a third one took it over, or the second submitted it anew: its end is to come */
     if (there > 0 &&
-        (strcmp(run, w->jobs[i].taken) != 0 || strcmp(key, w->jobs[i].key) != 0)) {
+        (strcmp(run, w->jobs[i].taken) != 0 || strcmp(key, w->jobs[i].key) != 0) &&
+        !is_other_work(w->site, run, index, plan)) {
         json_t *event = json_pack("{s:I,s:s,s:s,s:s}", "i", (json_int_t)i, "e", "taken",
                                   "run", run, "key", key);
         int64_t at = array_index(w->site, key, index);

@@ -3,6 +3,8 @@
 #define _DEFAULT_SOURCE
 #include "tap.h"
 
+#include "core/agent/run_watch.h"
+#include "core/agent/state_next.h"
 #include "unit/submit_scratch.h"
 
 #define RUN1 "20260101T000000Z-aaaaaaaa"
@@ -143,6 +145,71 @@ static void taken_meanwhile(struct scratch *s)
     ok(events(s, RUN2, "submitted") == 1, "once");
 }
 
+/* The first's work has ended, as told, and the second's has begun. */
+static void first_ends(struct scratch *s, const char *told)
+{
+    REPX_AUTO_FREE char *path = repx_format(".repx/runs/%s/events/node", RUN1);
+    REPX_AUTO_FREE char *text = repx_format(
+        "{\"v\":1,\"t\":9000000000000,\"i\":0,\"e\":\"end\",\"n\":1,%s}\n", told);
+
+    scratch_put(s, path, text, 0644);
+    over(s, RUN1);
+    live_clear(&s->site, "job-0", RUN1, NULL);
+    ok(next_begin(&s->site, "job-0", RUN2, NULL) == 1, "the next begins");
+    run_look(&s->site, RUN3, 0);
+}
+
+/* Who follows one of them sees how that ends, though the next begins at once. */
+static void followed(struct scratch *s)
+{
+    scratch_run(s, RUN1, "fake", 1, NULL);
+    scratch_run(s, RUN2, "fake", 1, NULL);
+    scratch_run(s, RUN3, "fake", 1, NULL);
+    work_key(s, RUN2, 1);
+    ok(submit(s, RUN1) == 0 && submit(s, RUN2) == 0 && submit(s, RUN3) == 0,
+       "the third run wants what the first makes");
+    run_look(&s->site, RUN3, 0);
+    ok(events(s, RUN3, "taken") == 1 && events(s, RUN3, "done") == 0,
+       "it follows that");
+}
+
+static void followed_well(struct scratch *s)
+{
+    followed(s);
+    first_ends(s, "\"ok\":true");
+    ok(events(s, RUN3, "done") == 1 && events(s, RUN3, "taken") == 1,
+       "its success is ours, and nobody else is followed");
+}
+
+static void followed_badly(struct scratch *s)
+{
+    REPX_AUTO_FREE char *path = NULL;
+
+    followed(s);
+    first_ends(s, "\"ok\":false,\"reason\":\"exit 3\"");
+    path = repx_format(".repx/runs/%s/events/%s", RUN3, s->site.host);
+    ok(events(s, RUN3, "done") == 0 && events(s, RUN3, "taken") == 1 &&
+           scratch_count(s, path, "exit 3") == 1,
+       "its failure is, too");
+}
+
+/* Who follows one that waits does not take the first one's end for its own. */
+static void waiting_followed(struct scratch *s)
+{
+    scratch_run(s, RUN1, "fake", 1, NULL);
+    scratch_run(s, RUN2, "fake", 1, NULL);
+    scratch_run(s, RUN3, "fake", 1, NULL);
+    work_key(s, RUN2, 1);
+    work_key(s, RUN3, 1);
+    ok(submit(s, RUN1) == 0 && submit(s, RUN2) == 0 && submit(s, RUN3) == 0,
+       "the third run wants what the second makes");
+    run_look(&s->site, RUN3, 0);
+    first_ends(s, "\"ok\":true");
+    ok(events(s, RUN3, "taken") == 1 && events(s, RUN3, "end") == 0 &&
+           events(s, RUN3, "lost") == 0 && events(s, RUN3, "done") == 0,
+       "it follows the second, and that has not ended");
+}
+
 static void in_scratch(void (*test)(struct scratch *))
 {
     struct scratch s;
@@ -157,5 +224,8 @@ int main(void)
     in_scratch(second_work_key);
     in_scratch(many_work_keys);
     in_scratch(taken_meanwhile);
+    in_scratch(followed_well);
+    in_scratch(followed_badly);
+    in_scratch(waiting_followed);
     return tap_end();
 }
