@@ -10,14 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <repx/sync.h>
-
 #include <kit/alloc.h>
 #include <kit/file.h>
 
 #include "core/agent/state.h"
+#include "core/agent/store_digest.h"
 #include "core/agent/trust.h"
-#include "core/wire/digest.h"
 
 #define DEEPEST 64
 #define CHUNK ((size_t)256 * 1024)
@@ -28,8 +26,6 @@ struct copying {
     struct site *site;
     const char *lease;
     int64_t touched;
-    struct repx_entry *entries;
-    size_t count;
     char *chunk;
     int depth;
 };
@@ -107,36 +103,20 @@ static void hold(struct copying *c)
     (void)lease_touch(c->site, c->lease, NULL);
 }
 
-static struct repx_entry *entry_add(struct copying *c, uint32_t kind, const char *path)
-{
-    if (!(c->count & (c->count - 1)))
-        c->entries = repx_grow(c->entries, c->count * 2 + 1, sizeof(*c->entries));
-    struct repx_entry *e = &c->entries[c->count++];
-    *e = (struct repx_entry){
-        .size = sizeof(*e), .kind = kind, .path = repx_strdup(path)};
-    return e;
-}
-
-static int copy_bytes(struct copying *c, int from, int to, struct repx_entry *e,
+static int copy_bytes(struct copying *c, int from, int to, const char *path,
                       struct repx_err *err)
 {
-    struct digest_ctx ctx;
-    struct digest digest;
     ssize_t n;
 
-    digest_begin(&ctx);
     while ((n = read(from, c->chunk, CHUNK)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return repx_fail_errno(err, "%s", e->path);
+            return repx_fail_errno(err, "%s", path);
         if (repx_write_all(to, c->chunk, (size_t)n) < 0)
-            return repx_fail_errno(err, "%s, on this node's disk", e->path);
-        digest_add(&ctx, c->chunk, (size_t)n);
+            return repx_fail_errno(err, "%s, on this node's disk", path);
         hold(c);
     }
-    digest_end(&ctx, &digest);
-    memcpy(e->digest, digest.bytes, sizeof e->digest);
     return 0;
 }
 
@@ -153,19 +133,16 @@ static int copy_file(struct copying *c, int from, int to, const char *name,
         return repx_fail(err, REPX_E_CORRUPT, "%s: neither file, link nor directory",
                          path);
     }
-    struct repx_entry *e = entry_add(c, REPX_ENTRY_FILE, path);
-    e->executable = (st.st_mode & S_IXUSR) != 0;
-    e->length = (uint64_t)st.st_size;
     REPX_AUTO_CLOSE int out =
         openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-               e->executable ? 0755 : 0644);
+               st.st_mode & S_IXUSR ? 0755 : 0644);
     if (out < 0)
         return repx_fail_errno(err, "%s, on this node's disk", path);
-    return copy_bytes(c, in, out, e, err);
+    return copy_bytes(c, in, out, path, err);
 }
 
-static int copy_link(struct copying *c, int from, int to, const char *name,
-                     const char *path, struct repx_err *err)
+static int copy_link(int from, int to, const char *name, const char *path,
+                     struct repx_err *err)
 {
     char target[4097];
     ssize_t n = readlinkat(from, name, target, sizeof target - 1);
@@ -173,7 +150,6 @@ static int copy_link(struct copying *c, int from, int to, const char *name,
     if (n < 0)
         return repx_fail_errno(err, "%s", path);
     target[n] = 0;
-    entry_add(c, REPX_ENTRY_LINK, path)->link = repx_strdup(target);
     return symlinkat(target, to, name) < 0
                ? repx_fail_errno(err, "%s, on this node's disk", path)
                : 0;
@@ -207,7 +183,6 @@ static int copy_dir(struct copying *c, int from, int to, const char *prefix,
                     struct repx_err *err)
 {
     DIR *d = c->depth > DEEPEST ? NULL : fdopendir(from);
-    size_t before = c->count;
     int rc = 0;
 
     if (!d) {
@@ -225,35 +200,25 @@ static int copy_dir(struct copying *c, int from, int to, const char *prefix,
         } else if (S_ISDIR(st.st_mode)) {
             rc = copy_sub(c, dirfd(d), to, e->d_name, path, err);
         } else if (S_ISLNK(st.st_mode)) {
-            rc = copy_link(c, dirfd(d), to, e->d_name, path, err);
+            rc = copy_link(dirfd(d), to, e->d_name, path, err);
         } else {
             rc = copy_file(c, dirfd(d), to, e->d_name, path, err);
         }
     }
-    if (rc == 0 && *prefix && c->count == before)
-        (void)entry_add(c, REPX_ENTRY_DIR, prefix);
     (void)closedir(d);
     return rc;
 }
 
-static int by_path(const void *a, const void *b)
-{
-    return strcmp(((const struct repx_entry *)a)->path,
-                  ((const struct repx_entry *)b)->path);
-}
-
-static int check(struct copying *c, const char *from, const char *digest,
-                 struct repx_err *err)
+/* The copy, which is what is run. */
+static int check(int copy, const char *from, const char *digest, struct repx_err *err)
 {
     struct digest is;
-    char hex[DIGEST_HEX];
+    char hex[DIGEST_HEX] = "";
 
     if (!digest)
         return 0;
-    if (c->count)
-        qsort(c->entries, c->count, sizeof(*c->entries), by_path);
-    digest_tree(c->entries, c->count, &is);
-    digest_hex(&is, hex);
+    if (store_digest(copy, ".", &is))
+        digest_hex(&is, hex);
     if (strcmp(hex, digest) == 0)
         return 0;
     return repx_fail(err, REPX_E_CORRUPT,
@@ -278,12 +243,7 @@ static int fill(struct copying *c, const char *from, const char *to, const char 
     if (rc < 0)
         (void)repx_wrap(err, "%s", from);
     if (rc == 0)
-        rc = check(c, from, digest, err);
-    for (size_t i = 0; i < c->count; i++) {
-        free((char *)(uintptr_t)c->entries[i].path);
-        free((char *)(uintptr_t)c->entries[i].link);
-    }
-    free(c->entries);
+        rc = check(out, from, digest, err);
     free(c->chunk);
     return rc;
 }

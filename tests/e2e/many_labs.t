@@ -87,11 +87,14 @@ check 'each read its own script and its own data, and nothing else' '
 	awk "{ for (i = 2; i <= NF; i++) if (\$i != \$1) { print; bad = 1 } if (NF != 36) { print; bad = 1 } } END { exit bad }" "$WORK/said"'
 check 'each Lab'\''s job ran once, in the order of their submission' '
 	seq "$COUNT" | diff - <(cut -d" " -f1 "$WORK/said")'
+check 'five more, each when the one before has ended' '
+	for ((i = COUNT + 1; i <= COUNT + 5; i++)); do lab "$i" && repx run r --lab lab --stale rerun || exit 1; done
+	same "$((COUNT + 5))" "$(tail -n 1 "$WORK/said" | cut -d" " -f1)"'
 touch stop
 wait "$reader"
 export saw=$?
 check 'whoever opened the package saw one version of it' 'cat reader && test "$saw" -eq 0 &&
-	! grep -q "^0 looks" reader'
+	grep -Eq " ([3-9]|[0-9]{2,}) versions" reader'
 echo "# $(cat reader)"
 check 'the last one stands at the name in the end' '
 	repx run r --lab lab --stale keep && diff -r "lab/jobs/$JOB" "$BASE/artifacts/jobs/$JOB" && test ! -e "$BASE/.repx/behind"'
