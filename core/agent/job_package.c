@@ -19,24 +19,18 @@
 #define LEASE_PATIENCE_MS 60000
 #define PAUSE_MS 20
 
-static int is_directory(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* By its digest: among those of B first, where it lies itself if S is on another file system
- * and another package has the job's name. */
+/* By its digest. Where S is on another file system, what has no name lies below B; a link
+ * there is of another time. */
 static char *by_digest(const struct site *site, const char *hex)
 {
+    struct stat st;
     char *path = repx_format("%s/.repx/pkg/%s", site->base, hex);
 
-    if (is_directory(path))
+    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return path;
     free(path);
     path = repx_format("%s/pkg/%s", site->state, hex);
-    if (is_directory(path))
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return path;
     free(path);
     return NULL;

@@ -130,6 +130,13 @@ static void state_elsewhere(void)
     ok(KEPT(newest) && KEPT(newer) && KEPT(package), "all digests");
     ok(SEND(package) == 0 && STANDS(package), "the first again");
     ok(KEPT(newest) && KEPT(newer) && KEPT(package), "all digests");
+    char hex[DIGEST_HEX];
+    hex_of(newer, COUNT(newer), hex);
+    REPX_AUTO_FREE char *digest = repx_format(".repx/pkg/%s", hex);
+    REPX_AUTO_FREE char *name = repx_format("%s/" JOB, base);
+    ok(repx_remove_tree(site.base_fd, digest, &err) == 0 &&
+           symlinkat(name, site.base_fd, digest) == 0 && !KEPT(newer),
+       "a link of another time says nothing");
     (void)repx_remove_tree(AT_FDCWD, elsewhere, &err);
     site_drop();
 }
