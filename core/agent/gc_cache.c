@@ -141,8 +141,11 @@ static void node_remove(struct node *n, int dir, const char *name)
         return;
     n->count++;
     n->bytes += bytes;
-    if (!n->dry)
-        (void)repx_remove_tree(dir, trash, NULL);
+    if (n->dry)
+        return;
+    REPX_AUTO_FREE char *record = repx_format("%s.dirs", name);
+    (void)unlinkat(dir, record, 0);
+    (void)repx_remove_tree(dir, trash, NULL);
 }
 
 static void sweep_kind(struct node *n, const char *kind)

@@ -16,6 +16,7 @@
 #include "core/agent/runtime_image.h"
 #include "core/agent/runtime_node.h"
 #include "core/agent/runtime_tar.h"
+#include "core/agent/runtime_whole.h"
 #include "core/agent/state_check.h"
 
 #define NOTES_MAX ((size_t)1 << 30)
@@ -84,6 +85,7 @@ static int unpack_alone(const struct making *m, const char *layer, const char *t
 {
     REPX_AUTO_FREE char *fs = repx_format("%s/fs", to);
     REPX_AUTO_FREE char *path = repx_format("%s/notes", to);
+    REPX_AUTO_FREE char *record = repx_format("%s/dirs", to);
     REPX_AUTO_BUF struct repx_buf notes = {0};
     struct layer_options o = m->o;
 
@@ -95,7 +97,18 @@ static int unpack_alone(const struct making *m, const char *layer, const char *t
         in < 0 ? -1 : open(fs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0 || layer_unpack(in, root, &o, err) < 0)
         return repx_wrap(err, "%s/%s", m->image, layer);
+    if (tree_note(fs, record, err) < 0)
+        return -1;
     return repx_write_file(AT_FDCWD, path, repx_buf_text(&notes), notes.len, 0644, err);
+}
+
+static int layer_whole(const char *dir)
+{
+    REPX_AUTO_FREE char *fs = repx_format("%s/fs", dir);
+    REPX_AUTO_FREE char *notes = repx_format("%s/notes", dir);
+    REPX_AUTO_FREE char *record = repx_format("%s/dirs", dir);
+
+    return access(notes, F_OK) == 0 && tree_whole(fs, record);
 }
 
 /* Unpack it unless it is there; others may do the same at the same time. */
@@ -107,6 +120,8 @@ static int layer_keep(const struct making *m, const char *layer, const char *dir
 
     if (rc == 0)
         rc = unpack_alone(m, layer, staging, err);
+    if (rc == 0 && !layer_whole(dir))
+        rc = tree_retire(dir, dir, err);
     if (rc == 0 && rename(staging, dir) < 0 && access(dir, F_OK) < 0)
         rc = repx_fail_errno(err, "%s", dir);
     (void)repx_remove_tree(AT_FDCWD, staging, NULL);
@@ -136,7 +151,7 @@ static int one_layer(const struct making *m, const char *layer, struct repx_err 
         return unpack_over(m, layer, err);
     REPX_AUTO_FREE char *dir = repx_format("%s/%s", m->cache, name);
     node_use(dir);
-    if (access(dir, F_OK) < 0 && layer_keep(m, layer, dir, err) < 0)
+    if (!layer_whole(dir) && layer_keep(m, layer, dir, err) < 0)
         return -1;
     return merge(m, dir, err) < 0 ? repx_wrap(err, "%s", dir) : 0;
 }

@@ -13,6 +13,7 @@
 #include <kit/alloc.h>
 #include <kit/file.h>
 
+#include "core/agent/runtime_whole.h"
 #include "core/agent/state.h"
 #include "core/agent/store_digest.h"
 #include "core/agent/trust.h"
@@ -255,16 +256,28 @@ static int is_dir(const char *path)
     return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int is_good(const char *copy)
+{
+    REPX_AUTO_FREE char *record = repx_format("%s.dirs", copy);
+
+    return is_dir(copy) && tree_whole(copy, record);
+}
+
 static int make(struct copying *c, const char *from, const char *copy,
                 const char *digest, struct repx_err *err)
 {
     REPX_AUTO_FREE char *staging = repx_format("%s.staging.%ld", copy, (long)getpid());
+    REPX_AUTO_FREE char *record = repx_format("%s.dirs", copy);
 
-    if (is_dir(copy)) /* while we waited */
+    if (is_good(copy)) /* while we waited */
         return 0;
     int rc = repx_remove_tree(AT_FDCWD, staging, err);
     if (rc == 0)
         rc = fill(c, from, staging, digest, err);
+    if (rc == 0)
+        rc = tree_note(staging, record, err);
+    if (rc == 0)
+        rc = tree_retire(copy, copy, err);
     if (rc == 0 && rename(staging, copy) < 0 && !is_dir(copy))
         rc = repx_fail_errno(err, "%s", copy);
     (void)repx_remove_tree(AT_FDCWD, staging, NULL);
@@ -288,7 +301,7 @@ char *node_copy(struct site *site, const char *node, const struct node_source *f
         rc = node_dir_ours(dir, err);
     if (rc == 0)
         node_use(copy);
-    if (rc == 0 && !is_dir(copy)) {
+    if (rc == 0 && !is_good(copy)) {
         rc = lease_take(site, lease, WAIT_MS, &epoch, err);
         if (rc == 0) {
             rc = make(&c, from->path, copy, from->digest, err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* runtime_rootfs.c: <cache>/<tag>/rootfs, made once, by whoever needs it first.
  *
- *     SUCCESS and rootfs there      -> use it, without any lock
+ *     SUCCESS and rootfs there, and nothing was taken from it (runtime_whole.h)
+ *                                   -> use it, without any lock
  *     else, under the lease         -> unpack into a directory of one's own, rename,
  *                                      SUCCESS */
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "core/agent/runtime_image.h"
 #include "core/agent/runtime_node.h"
 #include "core/agent/runtime_tar.h"
+#include "core/agent/runtime_whole.h"
 #include "core/agent/state.h"
 #include "core/wire/digest.h"
 
@@ -93,6 +95,15 @@ struct wanted {
     char *dir;      /* <cache>/images/<tag> */
 };
 
+/* Without the image there is nothing to make another one from. */
+static int rootfs_good(const struct wanted *w)
+{
+    REPX_AUTO_FREE char *root = repx_format("%s/rootfs", w->dir);
+    REPX_AUTO_FREE char *record = repx_format("%s/dirs", w->dir);
+
+    return rootfs_there(w->dir) && (!w->text || tree_whole(root, record));
+}
+
 static void wanted_finish(struct wanted *w)
 {
     free(w->image);
@@ -105,6 +116,7 @@ static int staging_fill(const struct wanted *w, const char *staging, struct hold
                         struct repx_err *err)
 {
     REPX_AUTO_FREE char *list = repx_format("%s/layers", w->dir);
+    REPX_AUTO_FREE char *record = repx_format("%s/dirs", w->dir);
     const struct layer_options o = {LAYER_ENTRIES_MAX, NULL, hold, h};
     const char *text = w->text ? w->text : "";
     int rc = repx_make_dirs(staging, 0755, err);
@@ -119,6 +131,8 @@ static int staging_fill(const struct wanted *w, const char *staging, struct hold
         rc = mount_points_make(root, err);
     if (rc == 0)
         rc = repx_write_file(AT_FDCWD, list, text, strlen(text), 0644, err);
+    if (rc == 0)
+        rc = tree_note(staging, record, err);
     return rc;
 }
 
@@ -129,14 +143,16 @@ static int rootfs_make(const struct wanted *w, struct holding *h, struct repx_er
     REPX_AUTO_FREE char *staging = repx_format("%s/.rootfs_staging.%s.%ld", w->dir,
                                                w->q->site->host, (long)getpid());
 
-    if (rootfs_there(w->dir))
+    if (rootfs_good(w))
         return 0;
     int rc = repx_remove_tree(AT_FDCWD, staging, err);
     if (rc == 0)
         rc = staging_fill(w, staging, h, err);
-    /* a rootfs without SUCCESS is what somebody left half done */
-    if (rc == 0 && !rootfs_there(w->dir))
-        rc = repx_remove_tree(AT_FDCWD, root, err);
+    if (rc == 0 && !rootfs_good(w)) {
+        /* one without SUCCESS is what somebody left half done; in another jobs may run */
+        rc = unlink(done) == 0 ? tree_retire(root, w->dir, err)
+                               : repx_remove_tree(AT_FDCWD, root, err);
+    }
     if (rc == 0 && rename(staging, root) < 0 && !rootfs_there(w->dir))
         rc = repx_fail_errno(err, "%s", root);
     if (rc == 0)
@@ -223,11 +239,11 @@ static int rootfs_get(struct wanted *w, struct repx_err *err)
         return -1;
     if (q->node_local)
         node_use(w->dir);
-    if (rootfs_there(w->dir))
+    if (rootfs_good(w))
         return 1;
     if (lease_take(q->site, name, wait_ms(), &epoch, err) < 0)
         return -1;
-    int made = rootfs_there(w->dir) ? 0 : rootfs_make(w, &h, err) < 0 ? -1 : 1;
+    int made = rootfs_good(w) ? 0 : rootfs_make(w, &h, err) < 0 ? -1 : 1;
     lease_drop(q->site, name);
     return made; /* 0: somebody made one: is it this image's? */
 }

@@ -14,6 +14,10 @@ sed -i 's/execution_types = .*/execution_types = ["bwrap"]/' "$XDG_CONFIG_HOME/r
 check 'on this machine' '
 	repx run simulation-run --lab "$LAB" && same "'"$TOTALS"'" "$(outputs_of "$WORK/store" E total.txt)"'
 
+check 'what a purge took of an unpacked image is unpacked again' '
+	rm -rf "$WORK/store/outputs" && rm "$WORK"/store/cache/images/*/rootfs/bin/busybox && repx run simulation-run --lab "$LAB" &&
+	same "'"$TOTALS"'" "$(outputs_of "$WORK/store" E total.txt)"'
+
 check 'on this machine, from a tar' '
 	rm -rf "$WORK/store" && repx run simulation-run --lab "$LAB_TAR" &&
 	same "'"$TOTALS"'" "$(outputs_of "$WORK/store" E total.txt)"'

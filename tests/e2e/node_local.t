@@ -26,7 +26,12 @@ check 'node-local: our queue, jobs side by side' '
 
 check 'a copy is used as it lies there, and made again when it is gone' '
 	cp -r "$N/repx/pkg" before && d=$(ls "$N/repx/pkg" | grep -v use | head -n 1) && rm -r "$N/repx/pkg/$d" && rm -rf "$WORK/store/outputs" &&
-	repx run simulation-run --lab "$LAB" --artifact-store node-local && rm -f before/*.use && for d in before/*; do diff -r "$d" "$N/repx/pkg/${d##*/}"; done'
+	repx run simulation-run --lab "$LAB" --artifact-store node-local && rm -f before/*.use before/*.dirs && for d in before/*; do diff -r "$d" "$N/repx/pkg/${d##*/}"; done'
+
+check 'what a cleaner took of a copy is made again, the script of a job first of all' '
+	find "$N/repx/pkg" -path "*/bin/*" -delete && find "$N/repx/cache" -name busybox -delete && rm -rf "$WORK/store/outputs" &&
+	repx run simulation-run --lab "$LAB" --artifact-store node-local && same "$TOTALS" "$(outputs_of "$WORK/store" E total.txt)" &&
+	repx gc -y && test -z "$(find "$N" -name ".trash*")"'
 
 # layered N: the image has one more layer, with file N.
 layered() {
