@@ -70,9 +70,10 @@ static void note_dir(int root, const char *path, int depth, struct repx_buf *to)
     if (depth > DEEPEST || strchr(path, '\n'))
         return;
     long n = note_children(root, path, depth, to);
-    if (fstatat(root, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) == 0)
+    if (fstatat(root, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) == 0) {
         repx_buf_fmt(to, "%lld %ld %ld %s\n", (long long)st.st_mtim.tv_sec,
                      st.st_mtim.tv_nsec, n, path);
+    }
 }
 
 int tree_note(const char *tree, const char *record, struct repx_err *err)
