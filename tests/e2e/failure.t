@@ -105,3 +105,22 @@ check 'two Labs with one job id and two scripts: neither takes the other'\''s re
 	{ repx run r --lab one >one.log 2>&1 & } && within 10 grep -q ">>" one.log &&
 	repx run r --lab two && same two "$(cat "$x")" && wait && grep "Executed 1 jobs" one.log &&
 	repx run r --lab one --stale rerun && same one "$(cat "$x")"'
+
+# The same with a scatter-gather.
+hand_scatter() {
+	hand_lab "$1" && cat >"$1/revision/r.json" <<-'JSON'
+	{"name":"r","jobs":{"aaaa-j-1.1":{"stage_type":"scatter-gather","params":{},"executables":{
+	"scatter":{"path":"jobs/aaaa-j-1.1/bin/scatter","inputs":[],"outputs":{"work__items":"$out/work_items.json","worker__arg":{}}},
+	"step-a":{"path":"jobs/aaaa-j-1.1/bin/step","inputs":[{"target_input":"worker__item","source":"scatter:work_item"}],"outputs":{"x":"$out/x"},"deps":[]},
+	"gather":{"path":"jobs/aaaa-j-1.1/bin/gather","inputs":[{"target_input":"worker__outs","source":"runner:worker_outputs","source_key":"x"}],"outputs":{"x":"$out/x"}}}}}}
+	JSON
+	local phase
+	for phase in scatter step gather; do
+		printf '#!/bin/sh\necho %s %s >>"%s/said"\nuntil test -e "%s/go"; do sleep 0.1; done\necho "[1,2]" >"$1/work_items.json"\necho %s >"$1/x"\n' \
+			"$1" $phase "$WORK" "$WORK" "$1" >"$1/jobs/aaaa-j-1.1/bin/$phase" && chmod 755 "$1/jobs/aaaa-j-1.1/bin/$phase" || return 1
+	done
+	repx run r --lab "$1" --stale rerun --detach || return 1
+}
+check 'three scatter-gathers of one job id run one after the other, whole' '
+	export XDG_STATE_HOME=$WORK/scatters BASE=$WORK/scatters/repx && hand_scatter first && hand_scatter second && hand_scatter third && : >"$WORK/go" && timeout 60 repx attach last &&
+	for n in first second third; do echo "$n scatter"; echo "$n step"; echo "$n step"; echo "$n gather"; done | diff - "$WORK/said" && same third "$(cat "$BASE/outputs/aaaa-j-1.1/out/x")"'
