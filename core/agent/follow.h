@@ -45,6 +45,9 @@ int64_t summary_poll(struct summary *s, struct repx_err *err);
 /* Jobs in each JOB_* state; `counts` has JOB_BLOCKED + 1 of them. */
 void summary_counts(const struct summary *s, size_t *counts);
 json_t *summary_states(const struct summary *s);
+/* When the result of the first job that succeeded was made, by the clock that a purge goes by:
+ * its file's. ms, 0: none. */
+int64_t summary_made(const struct summary *s);
 /* The part of the run record that every answer begins with. */
 json_t *summary_head(const struct run *run);
 /* {`count`, `first`: ids}: results that are no longer what their manifests say. */

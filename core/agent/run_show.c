@@ -40,6 +40,8 @@ static json_t *list_entry(struct site *site, const char *id, struct repx_err *er
     json_t *j = summary_head(run);
     if (summary_open(&s, site, run, err) == 0 && summary_poll(&s, err) >= 0) {
         (void)json_object_set_new(j, "states", summary_states(&s));
+        (void)json_object_set_new(j, "made",
+                                  json_integer((json_int_t)summary_made(&s)));
         (void)json_object_set_new(j, "ended", json_boolean(s.state.left == 0));
     }
     summary_close(&s);

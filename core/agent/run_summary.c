@@ -8,6 +8,7 @@
 #include <kit/alloc.h>
 
 #include "core/agent/follow.h"
+#include "core/agent/manifest.h"
 #include "core/agent/state_check.h"
 #include "core/agent/waiting.h"
 #include "core/wire/verbs.h"
@@ -128,6 +129,20 @@ json_t *summary_states(const struct summary *s)
                                   json_integer((json_int_t)counts[k]));
     }
     return states;
+}
+
+int64_t summary_made(const struct summary *s)
+{
+    size_t i = 0;
+
+    while (i < s->run->count && s->state.status[i] != JOB_SUCCEEDED)
+        i++;
+    json_t *plan = i < s->run->count ? run_plan(s->run, i, NULL) : NULL;
+    const char *id = state_text(plan, "id", NULL);
+    int64_t made = id ? result_made(s->site, id) : 0;
+
+    json_decref(plan);
+    return made;
 }
 
 json_t *summary_head(const struct run *run)
@@ -308,6 +323,7 @@ json_t *summary_json(const struct summary *s)
     (void)json_object_set_new(j, "now", json_integer((json_int_t)now));
     (void)json_object_set_new(j, "ended", json_boolean(s->state.left == 0));
     (void)json_object_set_new(j, "states", summary_states(s));
+    (void)json_object_set_new(j, "made", json_integer((json_int_t)summary_made(s)));
     (void)json_object_set_new(j, "complete_before",
                               json_integer((json_int_t)s->before));
     (void)json_object_set_new(j, "rates", rates(s, now));

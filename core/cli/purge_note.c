@@ -84,8 +84,11 @@ int purge_note_run(const struct config_target *target, const struct json *run,
     const char *spec = json_string(json_first(json_get(run, "specs")));
     const char *id = json_string(json_get(run, "run"));
     int64_t made = json_get_int(run, "t", 0), now = now_ms(), left;
+    int64_t first = json_get_int(run, "made", 0);
     REPX_AUTO_BUF struct repx_buf what = {0};
 
+    if (first > 0 && first < made)
+        made = first;
     /* what was due some days ago is gone, or the site does not take it */
     if (again || !purge_is_near(target, made, now, &left) ||
         now > made + (target->purge_days + 2) * DAY_MS)

@@ -55,5 +55,8 @@ check 'purge_days: run and status warn in time, and name the pull' '
 	grep "will be taken by the purge in 1 day .purge_days = 10.; .repx pull simulation-run --target local. brings" run.log &&
 	for r in "$BASE"/.repx/runs/*; do t=$(($(date +%s%3N) - 8 * 86400000)); sed -i "s/\"t\":[0-9]*/\"t\":$t/" "$r/run.json"; done;
 	repx status >status.log 2>&1; cat status.log; test "$(grep -c "purge.*repx pull simulation-run --target local" status.log)" -eq 1 && repx status last 2>&1 | grep "repx pull simulation-run"'
+check 'purge_days: status goes by the age of the results, too' '
+	for r in "$BASE"/.repx/runs/*; do t=$(date +%s%3N); sed -i "s/\"t\":[0-9]*/\"t\":$t/" "$r/run.json"; done; touch -d "8 days ago" "$BASE"/outputs/*/repx/SUCCESS;
+	repx status >status.log 2>&1; cat status.log; grep "purge in 1 day.*repx pull simulation-run --target local" status.log && repx status last 2>&1 | grep "repx pull simulation-run"'
 check 'purge_days must be a number of days' '
 	sed -i "s/purge_days.*/purge_days = 0/" "$XDG_CONFIG_HOME/repx/config.toml"; must_fail repx status 2>err; grep "config.toml:4.*purge_days" err'
