@@ -40,7 +40,8 @@ int unit_open(struct unit *u, const char *phase, int64_t branch, struct repx_err
 void unit_close(struct unit *u)
 {
     json_decref(u->plan);
-    u->plan = NULL;
+    json_decref(u->made);
+    u->plan = u->made = NULL;
 }
 
 /* ---- may it run? ---- */
@@ -65,7 +66,7 @@ static int unit_claim(const struct unit *u, struct repx_err *err)
     return mine;
 }
 
-static int64_t producer_wait_ms(const struct unit *u)
+int64_t producer_wait_ms(const struct unit *u)
 {
     struct statfs fs;
 
@@ -129,48 +130,6 @@ static const char *run_over(const struct unit *u)
     if (faccessat(u->run->dir, "stop", F_OK, 0) == 0)
         return "stop";
     return NULL;
-}
-
-/* 1 when producer `dep` succeeded under the planned work key. */
-static int producer_ready(const struct unit *u, size_t dep, struct repx_err *err)
-{
-    const struct timespec pause = {1, 0};
-    json_t *line = run_plan(u->run, dep, err);
-    int stale = 0, status = JOB_UNKNOWN;
-
-    if (!line)
-        return -1;
-    const char *job = state_text(line, "id", "");
-    const char *key = state_text(line, "key", "");
-    for (int64_t left = -1;; left -= 1000) {
-        status = result_status(u->site, job, key, &stale, NULL);
-        if (status == JOB_FAILED || (status == JOB_SUCCEEDED && !stale))
-            break;
-        if (left < 0)
-            left = producer_wait_ms(u);
-        if (left <= 0)
-            break;
-        result_look_again(u->site, job);
-        (void)nanosleep(&pause, NULL);
-    }
-    json_decref(line);
-    return status == JOB_SUCCEEDED && !stale;
-}
-
-/* 1 all ready, 0 with *by the one that is not, -1. */
-static int producers_ready(const struct unit *u, size_t *by, struct repx_err *err)
-{
-    size_t i;
-    json_t *dep;
-
-    json_array_foreach(json_object_get(u->plan, "deps"), i, dep)
-    {
-        *by = (size_t)json_integer_value(dep);
-        int rc = producer_ready(u, *by, err);
-        if (rc != 1)
-            return rc;
-    }
-    return 1;
 }
 
 /* ---- the simple phase ---- */

@@ -28,7 +28,8 @@ struct unit {
     struct site *site;
     struct run *run;
     size_t index;
-    json_t *plan;        /* the job's plan line */
+    json_t *plan; /* the job's plan line */
+    json_t *made; /* producer -> its attempt to read, where J/out may be another's */
     const json_t *exe;   /* of this phase */
     const char *id;      /* job id */
     const char *phase;   /* "main", "scatter", "gather" or "step-NAME" */
@@ -40,6 +41,13 @@ struct unit {
     /* After its end: hand over what waits for room; or NULL. */
     void (*feed)(struct site *site, const char *run);
 };
+
+/* ---- producers (job_producer.c) ---- */
+
+/* 1 when all succeeded under their planned work keys, 0 with *by the one that did not, -1. */
+int producers_ready(struct unit *u, size_t *by, struct repx_err *err);
+/* How long another host's news may take. */
+int64_t producer_wait_ms(const struct unit *u);
 
 /* ---- input files (job_inputs.c) ---- */
 

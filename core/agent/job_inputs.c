@@ -35,8 +35,13 @@ static char *input_value(const struct unit *u, const json_t *input)
         return *base ? repx_format("%s/%s", u->site->base, base)
                      : repx_strdup(u->site->base);
     }
+    json_int_t n = scatter ? 0 : json_integer_value(json_object_get(u->made, job));
+    REPX_AUTO_FREE char *attempt =
+        n ? repx_format("/attempts/%lld", (long long)n) : NULL;
     REPX_AUTO_FREE char *dir = repx_format("%s/outputs/%s%s/out", u->site->base, job,
-                                           scatter ? "/scatter" : "");
+                                           scatter   ? "/scatter"
+                                           : attempt ? attempt
+                                                     : "");
     return template_fill(scatter ? scatter : state_text(input, "template", ""), dir);
 }
 

@@ -181,6 +181,8 @@ void result_look_again(struct site *site, const char *job);
 void attempt_read(int at, const char *dir, json_t **first, json_t **second);
 /* The number of the attempt that J/repx leads to; 0: none of ours. */
 unsigned attempt_current(const struct site *site, const char *job);
+/* Of the attempts that succeeded under that work key the last, whichever one counts; 0. */
+unsigned attempt_of_work(const struct site *site, const char *job, const char *key);
 int completion_append(struct site *site, const char *job, int ok, struct repx_err *err);
 
 #endif

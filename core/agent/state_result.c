@@ -84,6 +84,50 @@ unsigned attempt_current(const struct site *site, const char *job)
     return n <= UINT32_MAX ? (unsigned)n : 0;
 }
 
+static unsigned attempt_number(const char *name)
+{
+    size_t digits = strspn(name, "0123456789");
+
+    return digits && digits < 10 && !name[digits] ? (unsigned)strtoul(name, NULL, 10)
+                                                  : 0;
+}
+
+static int is_of_work(const struct site *site, const char *job, unsigned n,
+                      const char *key)
+{
+    REPX_AUTO_FREE char *dir = repx_format("outputs/%s/attempts/%u/repx", job, n);
+    json_t *first, *second;
+
+    attempt_read(site->base_fd, dir, &first, &second);
+    int is = json_is_true(json_object_get(second, "ok")) &&
+             strcmp(state_text(first, "key", ""), key) == 0;
+    json_decref(first);
+    json_decref(second);
+    return is;
+}
+
+unsigned attempt_of_work(const struct site *site, const char *job, const char *key)
+{
+    REPX_AUTO_FREE char *path = repx_format("outputs/%s/attempts", job);
+    int fd = state_name_ok(job)
+                 ? openat(site->base_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                 : -1;
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    unsigned last = 0;
+
+    if (!d) {
+        repx_close_fd(&fd);
+        return 0;
+    }
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        unsigned n = attempt_number(e->d_name);
+        if (n > last && is_of_work(site, job, n, key))
+            last = n;
+    }
+    (void)closedir(d);
+    return last;
+}
+
 /* Both markers are RepX's leavings: the newer one counts, SUCCESS when equal. */
 static int marker_status(int base, const char *dir)
 {

@@ -128,6 +128,53 @@ static void producers_are_checked(struct scratch *s)
     ok(!scratch_has(s, "outputs/e-blocked-1"), "and leaves nothing");
 }
 
+/* What a-good-1 has for attempt 7: the work of another Lab, with that end. */
+static void another_makes(struct scratch *s, const char *end, const char *marker)
+{
+    REPX_AUTO_FREE char *record =
+        repx_format("{\"v\":1,\"key\":\"" HEX0 "\",\"t\":1}\n%s", end);
+    int home = openat(s->site.base_fd, "outputs/a-good-1", O_RDONLY | O_DIRECTORY);
+
+    scratch_file(s, "outputs/a-good-1/attempts/7/repx/attempt.json", record);
+    scratch_file(s, "outputs/a-good-1/attempts/7/out/o.txt", "another's");
+    if (marker)
+        scratch_file(s, marker, "");
+    (void)unlinkat(home, "out", 0);
+    (void)unlinkat(home, "repx", 0);
+    ok(symlinkat("attempts/7/out", home, "out") == 0 &&
+           symlinkat("attempts/7/repx", home, "repx") == 0,
+       "other work");
+    (void)close(home);
+}
+
+static void reads_attempt(struct scratch *s, unsigned n, const char *when)
+{
+    ok(scratch_unit(s, 3, "main", -1) == 0, "a consumer runs %s", when);
+    REPX_AUTO_FREE char *in = scratch_text(s, "outputs/d-use-1/repx/inputs.json");
+    REPX_AUTO_FREE char *want =
+        repx_format("{\n  \"in\": \"%s/outputs/a-good-1/attempts/%u/out/o.txt\"\n}",
+                    s->site.base, n);
+    is(in, want, "and reads what was made for it");
+}
+
+static void other_work_changes_no_input(struct scratch *s)
+{
+    unsigned n = attempt_current(&s->site, "a-good-1");
+    ok(n > 0 && attempt_of_work(&s->site, "a-good-1", HEX1) == n &&
+           attempt_of_work(&s->site, "a-good-1", HEX0) == 0,
+       "its attempt is found by its work");
+    (void)live_set(&s->site, "a-good-1", "20260101T000000Z-zzzzzzzz", 0,
+                   "kaaaaaaaaaaaaaaaaaaaaaaaaa", NULL);
+    reads_attempt(s, n, "while other work may begin");
+    another_makes(s, "", NULL);
+    reads_attempt(s, n, "while that is made");
+    another_makes(s, "{\"t\":2,\"ok\":true}\n",
+                  "outputs/a-good-1/attempts/7/repx/SUCCESS");
+    reads_attempt(s, n, "when that is there");
+    live_clear(&s->site, "a-good-1", "20260101T000000Z-zzzzzzzz", NULL);
+    reads_attempt(s, n, "when nobody works any more");
+}
+
 static void claims_decide(struct scratch *s)
 {
     ok(scratch_wait(scratch_start(s, 0, "main", -1, "8")) == 0, "another unit ends");
@@ -287,6 +334,7 @@ int main(void)
     the_time_limit_is_kept(&s);
     nothing_outlives_the_script(&s);
     the_environment_is_exact(&s);
+    other_work_changes_no_input(&s);
     a_cancelled_run_starts_nothing(&s);
     scratch_close(&s);
     the_first_failure_stops_a_run();
