@@ -41,16 +41,18 @@ static int displace(struct store *s, int from_dir, const char *from,
 }
 
 /* 0 it stands, 1 it has to wait, -1. */
-static int move_in(struct store *s, int from_dir, const char *from,
-                   const struct store_tree *tree, struct repx_err *err)
+static int move_in(struct store *s, const struct build *b, struct repx_err *err)
 {
-    const char *leaf;
-    int parent = store_parent(s, tree->name, &leaf, err);
+    const struct store_tree *tree = &b->tree;
+    const char *from = b->staged, *leaf;
+    int from_dir = s->stage_fd, parent = store_parent(s, tree->name, &leaf, err);
 
     if (parent < 0)
         return -1;
-    if (tree->single)
+    if (tree->single) {
+        store_keep_coming(s, b);
         store_keep(s, tree->name);
+    }
     package_forget_gone(s, tree->name);
     if (store_move(from_dir, from, parent, leaf) == 0)
         return 0;
@@ -100,7 +102,7 @@ static int note(struct store *s, const struct build *b, struct repx_err *err)
 
 int store_commit(struct store *s, struct build *b, struct repx_err *err)
 {
-    int rc = move_in(s, s->stage_fd, b->staged, &b->tree, err);
+    int rc = move_in(s, b, err);
 
     if (rc < 0)
         return -1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* B/.repx/kept/<sha256><mode>: small files that another took the name of. Labs share the names
  * of their manifests, so whoever changes between two of them would send each manifest again
- * and again. The object index leads to what is kept. */
+ * and again. The object index leads to what is kept. Manifests are kept before they get their
+ * names: of two sessions that replace the same one, neither sees what the other brought. */
 #include "store_own.h"
 
 #include <dirent.h>
@@ -47,7 +48,7 @@ static void sweep(const struct store *s)
         return;
     }
     for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-        if (e->d_name[0] != '.' && store_lstat(dirfd(d), e->d_name, &st) == 0 &&
+        if (store_lstat(dirfd(d), e->d_name, &st) == 0 && S_ISREG(st.st_mode) &&
             st.st_ctim.tv_sec < before)
             (void)store_unlinkat(dirfd(d), e->d_name);
     }
@@ -71,29 +72,71 @@ static int look_up(struct store *s, const char *name, const struct stat *st,
            length == found->size;
 }
 
+static int is_manifest(const char *name)
+{
+    return largest(name) == LARGEST_MANIFEST;
+}
+
+/* The file of that inode, whatever has taken its name meanwhile: 1, or 0 when it is gone. */
+static int link_it(struct store *s, int dir, const char *name, const struct stat *st,
+                   const char *path)
+{
+    REPX_AUTO_FREE char *tmp = repx_format(KEPT "/.%s", s->session);
+    int base = s->site->base_fd;
+    struct stat is;
+
+    (void)store_unlinkat(base, tmp);
+    if (store_linkat(dir, name, base, tmp) < 0)
+        return 0;
+    int rc = store_lstat(base, tmp, &is) == 0 && is.st_ino == st->st_ino &&
+             store_rename(base, tmp, base, path) == 0;
+    (void)store_unlinkat(base, tmp); /* two names of one file stay two */
+    return rc;
+}
+
+/* Its digest and mode are in *e. */
+static void keep(struct store *s, int dir, const char *name, const struct stat *st,
+                 struct index_entry *e)
+{
+    char hex[DIGEST_HEX];
+
+    digest_hex(&e->digest, hex);
+    REPX_AUTO_FREE char *path =
+        repx_format(KEPT "/%s%c", hex, e->executable ? 'x' : 'f');
+    REPX_AUTO_CLOSE int kept = store_walk(s->site->base_fd, KEPT, 1);
+    if (kept < 0 || !link_it(s, dir, name, st, path))
+        return;
+    e->path = path;
+    e->sec = st->st_mtim.tv_sec;
+    e->nsec = (uint32_t)st->st_mtim.tv_nsec;
+    e->ino = st->st_ino;
+    index_add(store_index(s), e);
+}
+
 void store_keep(struct store *s, const char *name)
 {
-    struct index_entry kept;
-    char hex[DIGEST_HEX];
+    struct index_entry e;
     struct stat st;
 
     if (!is_for_keeping(name) || store_lstat(s->site->base_fd, name, &st) < 0 ||
         !S_ISREG(st.st_mode) || st.st_size > largest(name) || st.st_uid != geteuid() ||
-        !look_up(s, name, &st, &kept))
+        !look_up(s, name, &st, &e))
         return;
-    digest_hex(&kept.digest, hex);
-    REPX_AUTO_FREE char *path =
-        repx_format(KEPT "/%s%c", hex, kept.executable ? 'x' : 'f');
-    REPX_AUTO_CLOSE int dir = store_walk(s->site->base_fd, KEPT, 1);
-    if (dir < 0)
-        return;
-    (void)store_unlinkat(s->site->base_fd, path);
-    if (store_linkat(s->site->base_fd, name, s->site->base_fd, path) < 0)
-        return;
-    kept.path = path;
-    kept.sec = st.st_mtim.tv_sec;
-    kept.nsec = (uint32_t)st.st_mtim.tv_nsec;
-    kept.ino = st.st_ino;
-    index_add(store_index(s), &kept);
+    keep(s, s->site->base_fd, name, &st, &e);
     sweep(s);
+}
+
+void store_keep_coming(struct store *s, const struct build *b)
+{
+    const struct store_item *item = b->tree.items;
+    struct stat st;
+
+    if (!is_manifest(b->tree.name) || item->kind != REPX_ENTRY_FILE ||
+        store_lstat(s->stage_fd, b->staged, &st) < 0 || !S_ISREG(st.st_mode) ||
+        st.st_size > LARGEST_MANIFEST)
+        return;
+    struct index_entry e = {.digest = item->digest,
+                            .executable = item->executable,
+                            .size = (uint64_t)st.st_size};
+    keep(s, s->stage_fd, b->staged, &st, &e);
 }

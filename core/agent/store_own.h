@@ -112,6 +112,8 @@ void store_look(struct store *s);
 /* ---- store_kept.c ---- */
 /* The file at a name is about to be replaced: keep it for those who may want it again. */
 void store_keep(struct store *s, const char *name);
+/* A manifest is about to get its name, which others may take at once. */
+void store_keep_coming(struct store *s, const struct build *b);
 
 /* ---- store_stand.c ---- */
 void store_stand_close(struct store *s);

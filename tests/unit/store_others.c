@@ -23,6 +23,37 @@ static void two_sessions_bring_the_same(void)
     site_drop();
 }
 
+/* Two sessions replace one manifest: what the first brought is there for a root to be made
+ * from it, though the second looked what has the name before the first gave it. */
+static void manifests_are_kept_before_they_stand(void)
+{
+    static const struct file first[] = {{"", "one Lab", 0, NULL}};
+    const char *name = "artifacts/lab/lab-metadata.json";
+    struct repx_err err = {0};
+    struct digest d;
+    char hex[DIGEST_HEX];
+
+    site_make();
+    struct store *s = opened();
+    (void)place(s, name, first, 1, NULL);
+    ok(put(s, first, 1, &err) == 0 && store_verify(s, &err) == 0, "a manifest");
+    store_close(s);
+    (void)unlinkat(site.base_fd, name, 0); /* as a rename over it does */
+    digest_of("one Lab", 7, &d);
+    digest_hex(&d, hex);
+    REPX_AUTO_FREE char *kept = repx_format(".repx/kept/%sf", hex);
+    REPX_AUTO_BUF struct repx_buf text = {0};
+    ok(repx_read_file(site.base_fd, kept, 100, &text, &err) == 0 &&
+           strcmp(repx_buf_text(&text), "one Lab") == 0,
+       "is kept, whoever took its name: %s", err.text);
+    s = opened();
+    uint64_t lacks = 1;
+    (void)place(s, name, first, 1, &lacks);
+    ok(lacks == 0, "and is not sent twice");
+    store_close(s);
+    site_drop();
+}
+
 static void sets_are_known(void)
 {
     const uint8_t set[REPX_DIGEST_LEN] = {1, 2, 3};
@@ -245,6 +276,7 @@ int main(void)
     if (!mkdtemp(base))
         return 1;
     two_sessions_bring_the_same();
+    manifests_are_kept_before_they_stand();
     sets_are_known();
     trees_that_stand();
     every_byte_is_read();
