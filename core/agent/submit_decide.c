@@ -301,14 +301,12 @@ static int obey(struct submission *s, const struct live *l, enum verdict verdict
 }
 
 /* One that feeds on does not ask for what the run has submitted: who watches finds out what
- * is lost. Of a scatter-gather what is known may be the scatter's doing, and whoever handed
- * the gather over may have died before it wrote down its id, or before it asked for it. */
+ * is lost. Without a claim whoever handed it over, once more perhaps, may have died before it
+ * wrote down its id, or before it asked for it. */
 static int is_trusted(const struct submission *s, const struct live *l)
 {
     return s->trust && strcmp(l->run, s->run->id) == 0 &&
-           s->state.status[l->job] != JOB_UNKNOWN &&
-           (strcmp(state_text(s->plan[l->job], "type", ""), "scatter-gather") != 0 ||
-            claim_there(s->site, l->key));
+           s->state.status[l->job] != JOB_UNKNOWN && claim_there(s->site, l->key);
 }
 
 /* The branches of another run's job wait for room: whoever feeds that run goes on with it,

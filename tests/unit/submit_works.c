@@ -5,6 +5,7 @@
 
 #include "core/agent/run_watch.h"
 #include "core/agent/state_next.h"
+#include "core/agent/waiting.h"
 #include "unit/submit_scratch.h"
 
 #define RUN1 "20260101T000000Z-aaaaaaaa"
@@ -210,6 +211,24 @@ static void waiting_followed(struct scratch *s)
        "it follows the second, and that has not ended");
 }
 
+/* What was withdrawn was to be handed over again, by one who died before it asked. */
+static void withdrawn_and_not_asked(struct scratch *s)
+{
+    REPX_AUTO_FREE char *path = repx_format(".repx/runs/%s/events/node", RUN1);
+    const struct waiting w = {.jobs = 1};
+    char key[27];
+
+    scratch_run(s, RUN1, "fake", 1, NULL);
+    submission_key(RUN1, "job-0", "main", 3, key);
+    scratch_put(s, path, "{\"v\":1,\"t\":1,\"i\":0,\"e\":\"withdrawn\"}\n", 0644);
+    ok(sub_create(&s->site, key, NULL) == 0 &&
+           live_set(&s->site, "job-0", RUN1, 0, key, NULL) == 0 &&
+           waiting_write(&s->site, RUN1, &w, NULL) == 0,
+       "a feeder died");
+    ok(submit(s, RUN1) == 0 && events(s, RUN1, "submitted") == 1,
+       "the next hands it over");
+}
+
 static void in_scratch(void (*test)(struct scratch *))
 {
     struct scratch s;
@@ -227,5 +246,6 @@ int main(void)
     in_scratch(followed_well);
     in_scratch(followed_badly);
     in_scratch(waiting_followed);
+    in_scratch(withdrawn_and_not_asked);
     return tap_end();
 }
