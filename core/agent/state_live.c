@@ -32,6 +32,16 @@ static int live_split(struct live_text *t)
     return run_id_ok(t->run);
 }
 
+int live_text_parse(const char *text, struct live_text *t)
+{
+    size_t n = strlen(text);
+
+    if (n >= sizeof(t->text))
+        return 0;
+    memcpy(t->text, text, n + 1);
+    return live_split(t);
+}
+
 int live_link_read(struct site *site, const char *path, struct live_text *t,
                    struct repx_err *err)
 {

@@ -15,6 +15,8 @@ struct live_text {
 /* The link at a path below S: 1, 0 there is none, -1. */
 int live_link_read(struct site *site, const char *path, struct live_text *t,
                    struct repx_err *err);
+/* From its text: 1, or 0 when it is of no known form. */
+int live_text_parse(const char *text, struct live_text *t);
 /* Is it that run's, and of that key (NULL: any)? */
 int live_is(const struct live_text *t, const char *run, const char *key);
 /* Out of the way goes the link with that text, and no other. 1 when the place is free. */

@@ -105,6 +105,7 @@ void submission_close(struct submission *s)
     run_state_finish(&s->state);
     event_reader_close(s->reader);
     run_close(s->other);
+    submission_readers_forget(s);
     scheduler_close(&s->scheduler);
     json_decref(s->steps);
     free(s->refusal);

@@ -20,6 +20,7 @@ struct live {
     int64_t element; /* of an array of jobs in that run, or -1 */
     int other_work;  /* with another work key */
     int waits;       /* others are before it */
+    int reads;       /* not the job itself, but another that reads its result */
     int trusted;     /* it is there: the scheduler is not asked */
 };
 
@@ -29,18 +30,36 @@ struct lives {
     size_t count;
 };
 
+static void live_add(struct submission *s, struct lives *lives, struct live l,
+                     const struct live_text *who)
+{
+    l.index = who->index;
+    memcpy(l.run, who->run, sizeof(l.run));
+    memcpy(l.key, who->key, sizeof(l.key));
+    l.element = array_index(s->site, l.key, l.index);
+    lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
+    lives->items[lives->count++] = l;
+}
+
 static void lives_add(struct submission *s, struct lives *lives, size_t job,
                       const struct workers *w)
 {
     for (size_t i = 0; i < w->count; i++) {
-        const struct live_text *who = &w->items[i].who;
-        struct live l = {.job = job, .index = who->index, .waits = w->items[i].waits};
+        const struct live l = {.job = job, .waits = w->items[i].waits};
+        live_add(s, lives, l, &w->items[i].who);
+    }
+}
 
-        memcpy(l.run, who->run, sizeof(l.run));
-        memcpy(l.key, who->key, sizeof(l.key));
-        l.element = array_index(s->site, l.key, l.index);
-        lives->items = repx_grow(lives->items, lives->count + 1, sizeof(l));
-        lives->items[lives->count++] = l;
+/* Whoever reads the result that this is to replace ends first. */
+static void readers_add(struct submission *s, struct lives *lives, size_t job)
+{
+    const struct live l = {.job = job, .reads = 1};
+    const json_t *of = submission_readers(s, state_text(s->plan[job], "id", ""));
+    struct live_text who;
+
+    for (size_t i = 0; i < json_array_size(of); i++) {
+        if (live_text_parse(json_string_value(json_array_get(of, i)), &who))
+            live_add(s, lives, l, &who);
     }
 }
 
@@ -58,6 +77,7 @@ static int decide_done(struct submission *s, size_t i, struct repx_err *err)
     int status =
         result_status(s->site, id, state_text(s->plan[i], "key", NULL), &stale, NULL);
 
+    s->jobs[i].replaces = status == JOB_SUCCEEDED && stale;
     if (status != JOB_SUCCEEDED || (stale && (s->options & SUBMIT_RERUN_STALE)))
         return 0;
     if (s->jobs[i].needed && result_purged(s->site, id)) {
@@ -121,22 +141,27 @@ static int decide_one(struct submission *s, size_t i, struct lives *lives,
         need_producers(s, i);
     if (done == 0 && !s->jobs[i].anew)
         lives_add(s, lives, i, &w);
+    if (done == 0 && !s->jobs[i].anew && s->jobs[i].replaces)
+        readers_add(s, lives, i);
     workers_free(&w);
     return done < 0 ? -1 : 0;
 }
 
 /* ---- work in progress ---- */
 
+json_t *submission_other_plan(struct submission *s, const char *run, size_t index)
+{
+    if (!s->other || strcmp(s->other->id, run) != 0) {
+        run_close(s->other);
+        s->other = run_open(s->site, run, NULL);
+    }
+    return s->other && index < s->other->count ? run_plan(s->other, index, NULL) : NULL;
+}
+
 /* Job ids do not say from which script a result is made; work keys do. */
 static int same_work(struct submission *s, const struct live *l)
 {
-    if (!s->other || strcmp(s->other->id, l->run) != 0) {
-        run_close(s->other);
-        s->other = run_open(s->site, l->run, NULL);
-    }
-    json_t *line = s->other && l->index < s->other->count
-                       ? run_plan(s->other, l->index, NULL)
-                       : NULL;
+    json_t *line = submission_other_plan(s, l->run, l->index);
     const char *theirs = state_text(line, "key", NULL);
     const char *mine = state_text(s->plan[l->job], "key", NULL);
     int same = !theirs || !mine || strcmp(theirs, mine) == 0;
@@ -261,7 +286,7 @@ static enum facts_live live_fact(struct submission *s, struct live *l)
 {
     if (strcmp(l->run, s->run->id) == 0)
         return LIVE_OURS;
-    l->other_work = !same_work(s, l);
+    l->other_work = l->reads || !same_work(s, l);
     return l->other_work ? LIVE_OTHER_WORK : LIVE_OTHER_SAME;
 }
 
@@ -288,10 +313,10 @@ static int obey(struct submission *s, const struct live *l, enum verdict verdict
     case VERDICT_ADOPT:
         return adopt(s, l, found, err);
     case VERDICT_VOID:
-        return take_over(s, l, err);
+        return l->reads ? 0 : take_over(s, l, err); /* it will see us */
     case VERDICT_ASK:
     case VERDICT_UNKNOWN:
-        return cannot_know(s, l, seen[0], err);
+        return l->reads ? 0 : cannot_know(s, l, seen[0], err);
     case VERDICT_DONE:
     case VERDICT_ENDED:
     case VERDICT_SUBMIT:
@@ -356,7 +381,7 @@ static void put_away(struct submission *s, const struct live *l)
 static int leave_branches(struct submission *s, const struct live *l,
                           struct repx_err *err)
 {
-    if (strcmp(l->run, s->run->id) == 0 || l->waits ||
+    if (strcmp(l->run, s->run->id) == 0 || l->waits || l->reads ||
         strcmp(state_text(s->plan[l->job], "type", ""), "scatter-gather") != 0)
         return 0;
     return steps_end(s, l->run, l->job, err) < 0 ? -1 : 0;
@@ -402,6 +427,7 @@ int submission_decide(struct submission *s, struct repx_err *err)
     int rc = 0;
 
     look_again(s);
+    submission_readers_forget(s);
     submission_requests(s);
     /* consumers first: a result that was purged is missed only by who needs it */
     for (size_t i = s->run->count; rc == 0 && i-- > 0;)

@@ -29,6 +29,7 @@ struct decided {
     size_t index;   /* within that */
     size_t by;      /* blocked: the job that failed */
     int stale;      /* done, but under another work key */
+    int replaces;   /* what other work made of it, and others may be reading */
     int needed;     /* wanted, or a job that is to run uses it */
     int halfway;    /* only its scatter was handed over: the rest is a client's */
     int anew;       /* its scatter is done, and its branches wait to be handed over */
@@ -70,6 +71,7 @@ struct submission {
     struct run_state state;
     struct event_reader *reader;
     struct run *other; /* whose jobs were compared last, or NULL */
+    json_t *readers;   /* submit_readers.c; NULL until somebody asks */
     struct pending *batch;
     size_t batch_count, batch_cap;
     size_t batch_most; /* asked for at once, at most */
@@ -116,6 +118,15 @@ int submission_decide(struct submission *s, struct repx_err *err);
 /* Is it the key of the last scatter of this job in that run? */
 int submission_is_scatter(const struct submission *s, const char *run, size_t job,
                           const char *key);
+
+/* A plan line of another run, or NULL. Caller json_decref's. */
+json_t *submission_other_plan(struct submission *s, const char *run, size_t index);
+
+/* ---- submit_readers.c ---- */
+/* Texts of the links of those of other runs who read that job's result, or NULL. Borrowed. */
+const json_t *submission_readers(struct submission *s, const char *job);
+/* They are looked for again in the next round. */
+void submission_readers_forget(struct submission *s);
 
 /* ---- submit_unit.c ---- */
 /* Put a unit into the batch. deps is stolen. branch: -1, or explicit. */

@@ -146,6 +146,34 @@ static void taken_meanwhile(struct scratch *s)
     ok(events(s, RUN2, "submitted") == 1, "once");
 }
 
+/* Who reads what other work made ends before that is replaced; and nobody else matters. */
+static void read_meanwhile(struct scratch *s)
+{
+    static const char *const deps[] = {
+        "[]", "[0],\"inputs\":{\"in\":{\"job\":\"job-0\",\"template\":\"$out/o\"}}",
+        "[]"};
+    char key[27];
+
+    scratch_run(s, RUN1, "fake", 3, deps);
+    scratch_run(s, RUN2, "fake", 1, NULL);
+    work_key(s, RUN2, 1);
+    scratch_put(s, "outputs/job-0/repx/attempt.json",
+                "{\"v\":1,\"key\":\"" HEX "\",\"t\":1}\n{\"t\":2,\"ok\":true}\n", 0644);
+    scratch_put(s, "outputs/job-0/repx/SUCCESS", "", 0644);
+    ok(submit(s, RUN1) == 0 && scratch_count(s, "queue", "\n") == 2,
+       "a job that reads what is there, and one that does not");
+    struct repx_buf fields REPX_AUTO_BUF = {0};
+    ok(submit_run(&s->site, RUN2, SUBMIT_RERUN_STALE, -1, &fields, &err) == 0,
+       "other work makes it anew");
+    submission_key(RUN1, "job-1", "main", 0, key);
+    REPX_AUTO_FREE char *dep =
+        repx_format("\"deps\":[{\"type\":\"any\",\"id\":\"f-%s\"}]", key);
+    ok(scratch_count(s, "queue", "\n") == 3 && scratch_count(s, "requests", dep) == 1,
+       "when the reader has ended");
+    submission_key(RUN2, "job-0", "main", 0, key);
+    ok(next_waits(&s->site, "job-0", key), "and is seen until then");
+}
+
 /* The first's work has ended, as told, and the second's has begun. */
 static void first_ends(struct scratch *s, const char *told)
 {
@@ -243,6 +271,7 @@ int main(void)
     in_scratch(second_work_key);
     in_scratch(many_work_keys);
     in_scratch(taken_meanwhile);
+    in_scratch(read_meanwhile);
     in_scratch(followed_well);
     in_scratch(followed_badly);
     in_scratch(waiting_followed);
