@@ -40,11 +40,14 @@ static void on_event(void *ctx, const json_t *event, const char *line, size_t n)
     const char *id = state_text(event, "id", NULL);
 
     (void)line, (void)n;
+    size_t job = (size_t)state_int(event, "i", 0);
+
     run_state_event(&c->state, event);
+    if (job < c->state.count && strcmp(state_text(event, "e", ""), "withdrawn") == 0)
+        c->whole[job] = 0;
     if (strcmp(state_text(event, "e", ""), "submitted") != 0 || !id || !*id)
         return;
     const char *phase = state_text(event, "phase", "main");
-    size_t job = (size_t)state_int(event, "i", 0);
     if (job < c->state.count &&
         (strcmp(phase, "main") == 0 || strcmp(phase, "gather") == 0))
         c->whole[job] = 1;
