@@ -157,6 +157,12 @@ int index_agrees(const struct index_entry *e, const struct stat *st,
     return is_before(st, e) && (!dir || is_before(dir, e));
 }
 
+int index_stood(const struct index_entry *e, const struct stat *top)
+{
+    return e->ino || top->st_ctim.tv_sec < e->sec ||
+           (top->st_ctim.tv_sec == e->sec && top->st_ctim.tv_nsec <= (long)e->nsec);
+}
+
 void index_add(struct object_index *ix, const struct index_entry *entry)
 {
     const struct index_entry *e = index_remember(ix, entry);

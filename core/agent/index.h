@@ -57,6 +57,9 @@ struct index_entry *index_path(const struct object_index *ix, const char *path);
  * there since. NULL: not asked for. */
 int index_agrees(const struct index_entry *e, const struct stat *st,
                  const struct stat *dir);
+/* Has nothing taken the name of the tree, whose directory is `top`, since the bound was noted? What
+ * another session staged before may be older than that, but was renamed later. */
+int index_stood(const struct index_entry *e, const struct stat *top);
 
 /* Note content at a path; replaces what was known of the path. Entries stay where they are
  * in memory; what they say goes to the file in pieces. */

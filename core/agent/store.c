@@ -277,6 +277,20 @@ static int is_in_package(const char *path)
     return slash && strchr(slash + 1, '/');
 }
 
+/* The bound of a package's files says nothing of a package that came later. */
+static int tree_stood(const struct store *s, const struct index_entry *e)
+{
+    const char *at = strchr(e->path, '/');
+    struct stat st;
+
+    at = at ? strchr(at + 1, '/') : NULL;
+    at = at ? strchr(at + 1, '/') : NULL;
+    REPX_AUTO_FREE char *top =
+        at ? repx_strndup(e->path, (size_t)(at - e->path)) : NULL;
+    return e->ino || !top || strncmp(e->path, "artifacts/", 10) != 0 ||
+           (store_lstat(s->site->base_fd, top, &st) == 0 && index_stood(e, &st));
+}
+
 int store_still(struct store *s, struct index_entry *e)
 {
     int ask_dir = e->ino == 0 && is_in_package(e->path);
@@ -290,7 +304,7 @@ int store_still(struct store *s, struct index_entry *e)
     if (store_lstat(s->site->base_fd, e->path, &st) < 0 ||
         (dir && store_lstat(s->site->base_fd, dir, &dir_st) < 0))
         return 0;
-    if (!s->read_all && index_agrees(e, &st, dir ? &dir_st : NULL))
+    if (!s->read_all && index_agrees(e, &st, dir ? &dir_st : NULL) && tree_stood(s, e))
         return 1;
     if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size ||
         ((st.st_mode & S_IXUSR) != 0) != e->executable ||

@@ -18,7 +18,7 @@ struct look {
     const char *name; /* below B, for the index; NULL: outside of it */
     int top;          /* the tree's directory; or, for a single one, its parent */
     int dir;          /* of the current item */
-    struct stat dir_st;
+    struct stat dir_st, top_st;
     const char *leaf; /* single: the name's last component */
 };
 
@@ -50,7 +50,8 @@ static int witness_agrees(const struct look *l, const struct index_entry *e,
 {
     return e->executable == item->executable &&
            memcmp(&e->digest, &item->digest, sizeof(e->digest)) == 0 &&
-           index_agrees(e, st, l->tree->single ? NULL : &l->dir_st);
+           index_agrees(e, st, l->tree->single ? NULL : &l->dir_st) &&
+           (l->tree->single || index_stood(e, &l->top_st));
 }
 
 static void note_file(struct store *s, const char *path, const struct digest *digest,
@@ -126,8 +127,11 @@ static int enter(struct look *l, size_t i)
     if (l->dir != l->top)
         repx_close_fd(&l->dir);
     l->dir = i ? store_walk(l->top, l->tree->dirs[i].path, 0) : l->top;
-    return l->dir >= 0 && fstat(l->dir, &l->dir_st) == 0 &&
-           holds_as_many(l->dir, l->tree->dirs[i].children);
+    if (l->dir < 0 || fstat(l->dir, &l->dir_st) < 0)
+        return 0;
+    if (!i)
+        l->top_st = l->dir_st;
+    return holds_as_many(l->dir, l->tree->dirs[i].children);
 }
 
 static int same_tree(struct look *l)

@@ -54,6 +54,33 @@ static void manifests_are_kept_before_they_stand(void)
     site_drop();
 }
 
+/* A session that dies before its index is written replaced a package by one that it had staged
+ * before that came: all its files are older than what the index says of the name. */
+static void what_was_staged_earlier_is_not_believed(void)
+{
+    static const struct file mine[] = {{"bin/x", "one", 1, NULL}};
+    static const struct file other[] = {{"bin/x", "two", 1, NULL}};
+    const char *name = "artifacts/jobs/aaaa-x-1.1";
+    struct repx_err err = {0};
+
+    site_make();
+    struct store *s = opened();
+    (void)place(s, "artifacts/jobs/bbbb-x-1.1", other, 1, NULL);
+    ok(put(s, other, 1, &err) == 0 && store_verify(s, &err) == 0, "another's");
+    store_close(s);
+    ok(transfer(name, mine, 1) == 1, "a package");
+    REPX_AUTO_FREE char *gone =
+        repx_format("rm -rf %s/%s && mv %s/artifacts/jobs/bbbb-x-1.1 %s/%s", base, name,
+                    base, base, name);
+    ok(system(gone) == 0, "is replaced by it");
+    s = opened();
+    (void)place(s, name, mine, 1, NULL);
+    struct asked a;
+    ok(lacking(s, &a) == 1, "the index is not believed, and the package is sent");
+    store_close(s);
+    site_drop();
+}
+
 static void sets_are_known(void)
 {
     const uint8_t set[REPX_DIGEST_LEN] = {1, 2, 3};
@@ -277,6 +304,7 @@ int main(void)
         return 1;
     two_sessions_bring_the_same();
     manifests_are_kept_before_they_stand();
+    what_was_staged_earlier_is_not_believed();
     sets_are_known();
     trees_that_stand();
     every_byte_is_read();
