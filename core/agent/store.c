@@ -160,7 +160,7 @@ static int place(struct store *s, struct store_tree *tree, uint64_t *lacks,
         return -1;
     if (there && store_same(s, tree, s->site->base_fd, tree->name, 1)) {
         store_note_tree(s, tree, st.st_ino);
-        return package_link(s, tree, err);
+        return package_link(s, tree, err) < 0 ? -1 : 0;
     }
     int waits = package_waits(s, tree, &parked, err);
     if (waits < 0)

@@ -65,20 +65,14 @@ static int move_in(struct store *s, const struct build *b, struct repx_err *err)
                                       : displace(s, from_dir, from, tree, err);
 }
 
-/* Content lies under its final path from now on. One stat bounds the times of all of it. */
-static int note(struct store *s, const struct build *b, struct repx_err *err)
+/* Content lies under its final path from now on. `top` is what has the name: one stat bounds
+ * the times of all of it. */
+static void note(struct store *s, const struct build *b, const struct stat *top)
 {
     struct object_index *ix = store_index(s);
     REPX_AUTO_BUF struct repx_buf path = {0};
     size_t n = strlen(b->tree.name);
-    const char *leaf;
-    struct stat st;
-    int parent = store_parent(s, b->tree.name, &leaf, err);
 
-    if (parent < 0)
-        return -1;
-    if (store_lstat(parent, leaf, &st) < 0)
-        return store_fail(err, s->site->base, b->tree.name);
     repx_buf_add(&path, b->tree.name, n);
     for (size_t i = 0; i < b->tree.count; i++) {
         const struct store_item *item = &b->tree.items[i];
@@ -90,28 +84,61 @@ static int note(struct store *s, const struct build *b, struct repx_err *err)
         const struct index_entry e = {.digest = item->digest,
                                       .executable = item->executable,
                                       .size = item->length,
-                                      .sec = st.st_ctim.tv_sec,
-                                      .nsec = (uint32_t)st.st_ctim.tv_nsec,
+                                      .sec = top->st_ctim.tv_sec,
+                                      .nsec = (uint32_t)top->st_ctim.tv_nsec,
                                       .path = path.data};
         index_add(ix, &e);
     }
     index_tree_add(ix, b->tree.name, &b->tree.digest);
-    store_note_tree(s, &b->tree, st.st_ino);
+    store_note_tree(s, &b->tree, top->st_ino);
+}
+
+/* What has the name may be another session's by now. Of a package that gave it up the digest
+ * tells, whose link could not be made any more; of a file (0: of none), its inode. */
+static int settle(struct store *s, const struct build *b, ino_t ino,
+                  struct repx_err *err)
+{
+    const char *leaf;
+    struct stat top;
+    int parent = store_parent(s, b->tree.name, &leaf, err);
+
+    if (parent < 0)
+        return -1;
+    int there = store_lstat(parent, leaf, &top) == 0;
+    if (!there && errno != ENOENT)
+        return store_fail(err, s->site->base, b->tree.name);
+    int rc = package_link(s, &b->tree, err);
+    if (rc < 0)
+        return -1;
+    if (there && rc == 0 &&
+        (!ino || ino == top.st_ino ||
+         store_same(s, &b->tree, s->site->base_fd, b->tree.name, 0))) {
+        note(s, b, &top);
+    } else {
+        s->not_to_remember = 1;
+    }
     return 0;
+}
+
+/* One call more, of trees that are few. */
+static ino_t inode_of_file(const struct store *s, const struct build *b)
+{
+    struct stat st;
+
+    return b->tree.single && store_lstat(s->stage_fd, b->staged, &st) == 0 ? st.st_ino
+                                                                           : 0;
 }
 
 int store_commit(struct store *s, struct build *b, struct repx_err *err)
 {
+    ino_t ino = inode_of_file(s, b);
     int rc = move_in(s, b, err);
 
     if (rc < 0)
         return -1;
     b->standing = 1;
-    if (rc == 1) {
-        b->parked = 1;
-        return package_park(s, b, err);
-    }
-    if (note(s, b, err) < 0)
-        return -1;
-    return package_link(s, &b->tree, err);
+    if (rc == 0)
+        return settle(s, b, ino, err);
+    b->parked = 1;
+    return package_park(s, b, err);
 }

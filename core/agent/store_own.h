@@ -160,8 +160,8 @@ int store_commit(struct store *s, struct build *b, struct repx_err *err);
 char *store_aside(struct store *s, int dir, const char *name, struct repx_err *err);
 
 /* ---- store_package.c ---- */
-/* A package that stands at its name gets its link in S/pkg, unless it lies there, too.
- * Of other trees nothing is done. */
+/* A package that stands at its name gets its link in S/pkg: 0, -1; or 1 when it lies there
+ * itself: perhaps another has taken the name by now. Of other trees nothing is done. */
 int package_link(struct store *s, const struct store_tree *tree, struct repx_err *err);
 /* Before a name that is free is taken: links in S/pkg to it must not lead to what comes. */
 void package_forget_gone(struct store *s, const char *name);

@@ -64,13 +64,53 @@ static char *package_target(const struct store *s, const char *job)
 
 /* ---- the link S/pkg/HEX ---- */
 
-/* Make it a link with that text, whatever link is there. A directory stays: it holds the
- * same tree as well as a link to it. */
+static int is_directory(int dir, const char *name)
+{
+    struct stat st;
+
+    return store_lstat(dir, name, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static char *elsewhere_target(const struct store *s, const char *hex)
+{
+    return repx_format("%s/" ELSEWHERE "/%s", s->site->base, hex);
+}
+
+/* The link leads to where the directory itself lies, on the file system of B. */
+static int leads_elsewhere(struct store *s, const char *target, const char *hex)
+{
+    REPX_AUTO_FREE char *text = elsewhere_target(s, hex);
+    struct repx_err ignored = {0};
+
+    if (strcmp(target, text) != 0)
+        return 0;
+    int dir = digests_dir(s, &ignored);
+    return dir >= 0 && is_directory(dir, hex);
+}
+
+/* Put a link with that text in the place of another link. */
+static int replace_link(struct store *s, const char *path, const char *hex,
+                        const char *text)
+{
+    REPX_AUTO_FREE char *tmp = repx_format("pkg/.%s.%s", hex, s->session);
+
+    (void)store_unlinkat(s->site->state_fd, tmp);
+    if (store_symlinkat(text, s->site->state_fd, tmp) < 0)
+        return -1;
+    if (store_rename(s->site->state_fd, tmp, s->site->state_fd, path) == 0)
+        return 0;
+    int saved = errno;
+    (void)store_unlinkat(s->site->state_fd, tmp);
+    errno = saved;
+    return -1;
+}
+
+/* Make it a link with that text, whatever link is there. 0, 1 the directory itself is there
+ * and stays, -1. */
 static int point(struct store *s, const char *hex, const char *text,
                  struct repx_err *err)
 {
     REPX_AUTO_FREE char *path = repx_format("pkg/%s", hex);
-    REPX_AUTO_FREE char *tmp = repx_format("pkg/.%s.%s", hex, s->session);
 
     if (store_symlinkat(text, s->site->state_fd, path) == 0)
         return 0;
@@ -82,17 +122,15 @@ static int point(struct store *s, const char *hex, const char *text,
     if (errno != EEXIST)
         return store_fail(err, s->site->state, path);
     REPX_AUTO_FREE char *now = store_readlink(s->site->state_fd, path);
-    if (!now || strcmp(now, text) == 0)
+    if (!now)
+        return 1;
+    if (strcmp(now, text) == 0)
         return 0;
-    (void)store_unlinkat(s->site->state_fd, tmp);
-    if (store_symlinkat(text, s->site->state_fd, tmp) == 0 &&
-        store_rename(s->site->state_fd, tmp, s->site->state_fd, path) == 0)
+    if (leads_elsewhere(s, now, hex))
+        return 1;
+    if (replace_link(s, path, hex, text) == 0)
         return 0;
-    int became_directory = store_in_the_way(errno);
-    int saved = errno;
-    (void)store_unlinkat(s->site->state_fd, tmp);
-    errno = saved;
-    return became_directory ? 0 : store_fail(err, s->site->state, path);
+    return store_in_the_way(errno) ? 1 : store_fail(err, s->site->state, path);
 }
 
 struct named {
@@ -138,13 +176,6 @@ int package_link(struct store *s, const struct store_tree *tree, struct repx_err
 
 /* ---- the directory S/pkg/HEX ---- */
 
-static int is_directory(int dir, const char *name)
-{
-    struct stat st;
-
-    return store_lstat(dir, name, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static int holds(int dir, const char *name, const struct digest *digest)
 {
     struct digest is;
@@ -163,7 +194,7 @@ static int to_digest(struct store *s, int from_dir, const char *from,
 
     digest_hex(digest, hex);
     REPX_AUTO_FREE char *path = repx_format("pkg/%s", hex);
-    REPX_AUTO_FREE char *text = repx_format("%s/" ELSEWHERE "/%s", s->site->base, hex);
+    REPX_AUTO_FREE char *text = elsewhere_target(s, hex);
     if (dir < 0)
         return -1;
     if (is_directory(dir, hex)) {
@@ -187,7 +218,7 @@ static int to_digest(struct store *s, int from_dir, const char *from,
     }
     if (rc < 0)
         return store_in_the_way(errno) ? 1 : store_fail(err, s->site->state, path);
-    return elsewhere ? point(s, hex, text, err) : 0;
+    return elsewhere && point(s, hex, text, err) < 0 ? -1 : 0;
 }
 
 int package_park(struct store *s, const struct build *b, struct repx_err *err)

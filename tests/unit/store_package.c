@@ -296,6 +296,52 @@ static void while_somebody_works(void)
     site_drop();
 }
 
+/* Another session takes the name in the moment after ours got it. */
+static const struct file ours[] = {{"bin/hello", "#!/bin/sh\necho ours\n", 1, NULL}};
+static const struct file them[] = {{"bin/hello", "#!/bin/sh\necho them\n", 1, NULL}};
+static const struct file both[] = {{"bin/hello", "#!/bin/sh\necho ours\n", 1, NULL},
+                                   {"data/more", "more\n", 0, NULL}};
+static int overtaking, overtaken;
+
+/* What it noted itself is older than what ours is about to note. */
+static void overtake(void *ctx)
+{
+    struct store *s = ctx;
+    struct repx_err err = {0};
+
+    if (overtaking)
+        return;
+    overtaking = 1;
+    if (!overtaken && STANDS(ours)) {
+        overtaken = put(s, them, COUNT(them), &err) == 0 && store_verify(s, &err) == 0;
+        store_close(s);
+    }
+    (void)usleep(210000); /* so that we are called at the next call, too */
+    overtaking = 0;
+}
+
+static void overtaken_at_once(void)
+{
+    struct repx_err err = {0};
+
+    site_make();
+    struct store *s = opened();
+    (void)place(s, JOB, them, COUNT(them), NULL);
+    store_at_work(overtake, s);
+    (void)usleep(5000); /* records are ordered by when their sessions began */
+    s = opened();
+    (void)place(s, JOB, ours, COUNT(ours), NULL);
+    (void)usleep(250000);
+    ok(put(s, ours, COUNT(ours), &err) == 0 && store_verify(s, &err) == 0 && overtaken,
+       "another session takes the name at once %s", err.text);
+    store_at_work(NULL, NULL);
+    ok(STANDS(them) && KEPT(ours) && KEPT(them), "both digests");
+    store_close(s);
+    (void)transfer(TWIN, both, COUNT(both));
+    holds(TWIN "/bin/hello", ours[0].text, "and nothing is taken for what it is not");
+    site_drop();
+}
+
 static void the_link_is_gone(void)
 {
     struct repx_err err = {0};
@@ -333,6 +379,7 @@ int main(void)
     what_is_damaged_is_not_kept();
     what_others_brought();
     while_somebody_works();
+    overtaken_at_once();
     the_link_is_gone();
     return tap_end();
 }
