@@ -169,6 +169,7 @@ static int perform(struct run_work *w, char **words, int count, struct repx_err 
         .rerun_stale = w->args->stale && strcmp(w->args->stale, "rerun") == 0,
     };
     struct run_report report = {.ui = &w->cli->ui,
+                                .rerun_stale = options.rerun_stale,
                                 .plan = w->plan,
                                 .timing = !w->args->no_timing,
                                 .json = w->args->json};

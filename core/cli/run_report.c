@@ -67,10 +67,10 @@ static void on_status(void *ctx, const struct plan *plan,
     size_t purged = 0;
 
     for (size_t i = 0; i < plan->count; i++) {
-        r->state[i] =
-            (unsigned char)(status[i].purged ? JOB_UNKNOWN : status[i].status);
+        int again = status[i].purged || (status[i].stale && r->rerun_stale);
+        r->state[i] = (unsigned char)(again ? JOB_UNKNOWN : status[i].status);
         purged += status[i].purged != 0;
-        if (!job_is_done(&status[i]))
+        if (again || !job_is_done(&status[i]))
             r->number[i] = ++r->todo;
     }
     purge_note_plan(plan, status);
@@ -96,11 +96,12 @@ static void put_phase(struct repx_buf *b, const struct run_event *e)
     }
 }
 
-static size_t number_of(struct run_report *r, size_t index)
+/* "[3/7]" */
+static char *number_of(struct run_report *r, size_t index)
 {
     if (!r->number[index])
-        r->number[index] = ++r->todo; /* a stale result that runs again */
-    return r->number[index];
+        r->number[index] = ++r->todo; /* a result that was lost meanwhile */
+    return repx_format("[%zu/%zu]", r->number[index], r->todo);
 }
 
 static size_t *count_of(struct run_report *r, unsigned char state)
@@ -206,8 +207,8 @@ static void on_submitted(struct run_report *r, const struct run_event *e,
     if (!has_ended(r, e->index))
         now_is(r, e->index, JOB_QUEUED);
     if (!is_local) {
-        say(r, "  [%zu/%zu] Submitted job %s%s as %s ID %s", number_of(r, e->index),
-            r->todo, e->job, phase,
+        REPX_AUTO_FREE char *number = number_of(r, e->index);
+        say(r, "  %s Submitted job %s%s as %s ID %s", number, e->job, phase,
             strcmp(r->plan->scheduler, "slurm") == 0 ? "SLURM" : r->plan->scheduler,
             e->id);
     }
@@ -238,8 +239,8 @@ static void on_taken(struct run_report *r, const struct run_event *e)
     if (was(r, e->index, JOB_QUEUED))
         return;
     now_is(r, e->index, JOB_QUEUED);
-    say(r, "  [%zu/%zu] %s is worked on by another run; following it",
-        number_of(r, e->index), r->todo, e->job);
+    REPX_AUTO_FREE char *number = number_of(r, e->index);
+    say(r, "  %s %s is worked on by another run; following it", number, e->job);
 }
 
 /* Complete by the time it was looked at: before, or by the run that was followed. */
@@ -256,8 +257,8 @@ static void on_start(struct run_report *r, const struct run_event *e, const char
 {
     if (strcmp(e->phase, "main") == 0 || strcmp(e->phase, "gather") == 0)
         now_is(r, e->index, JOB_RUNNING);
-    say(r, "  >> [%zu/%zu] %s%s (PID %lld)", number_of(r, e->index), r->todo, e->job,
-        phase, (long long)e->pid);
+    REPX_AUTO_FREE char *number = number_of(r, e->index);
+    say(r, "  >> %s %s%s (PID %lld)", number, e->job, phase, (long long)e->pid);
 }
 
 /* It has no end: the scheduler may start it again. */

@@ -78,6 +78,26 @@ static const struct {
      "one that was lost and ends well has not failed"},
 };
 
+/* A result of other work is one that is there, unless it is to be made again. */
+static void results_of_other_work(void)
+{
+    for (int again = 0; again < 2; again++) {
+        const struct ui ui = {.progress = no_progress};
+        struct plan_job job = {0};
+        const struct plan plan = {.scheduler = "local", .jobs = &job, .count = 1};
+        struct run_report r = {
+            .plan = &plan, .ui = &ui, .json = 1, .rerun_stale = again};
+        struct pipeline_listener listener = report_listener(&r);
+        const struct job_status status = {.status = JOB_SUCCEEDED, .stale = 1};
+        report_begin(&r, "target", "local");
+        listener.status(listener.ctx, &plan, &status);
+        ok(r.todo == (size_t)again && r.number[0] == (size_t)again,
+           "of other work, %s: %zu to run", again ? "to be made again" : "kept",
+           r.todo);
+        report_finish(&r);
+    }
+}
+
 int main(void)
 {
     static const char *const schedulers[] = {"slurm", "local"};
@@ -93,5 +113,6 @@ int main(void)
             is(got, want, name);
         }
     }
+    results_of_other_work();
     return tap_end();
 }
