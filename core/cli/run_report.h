@@ -12,7 +12,7 @@ struct run_report {
     const struct ui *ui;
     int timing, json;
     int rerun_stale; /* results of other work are to be made again */
-    size_t *number; /* per plan index: 1.. among those to run, 0: complete before */
+    size_t *number;  /* per plan index: 1.. among those to run, 0: complete before */
     unsigned char *state;   /* per plan index: JOB_* as last told */
     unsigned char *counted; /* per plan index: it is among the counts below */
     size_t todo, ok, failed, blocked, running, submitted, refused;
