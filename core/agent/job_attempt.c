@@ -2,6 +2,8 @@
 /* job_attempt.c: each try has a directory of its own. home/out and home/repx are links
  * to the try that counts; a try that was given up for lost and still lives writes into
  * its own directory, where nobody looks any more. */
+#define _GNU_SOURCE /* O_TMPFILE */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -157,12 +159,33 @@ static int line_write(const struct site *site, int fd, json_t *line, unsigned *t
     return rc;
 }
 
+/* Of a quota nothing tells but a write; of as much as was kept back, since a little is free
+ * again when the job has ended. */
+static int is_refused(const struct site *site)
+{
+    static const char some[65536];
+    REPX_AUTO_CLOSE int fd = open(site->base, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+    int rc = fd < 0 ? -1 : 0;
+
+    for (int i = 0; rc == 0 && i < 16; i++)
+        rc = repx_write_all(fd, some, sizeof(some));
+    return rc < 0 && (errno == ENOSPC || errno == EDQUOT);
+}
+
 /* What a job could not write, it mostly could not tell either. */
 static int is_full(const struct site *site)
 {
     struct statvfs v;
 
-    return statvfs(site->base, &v) == 0 && v.f_bavail == 0;
+    return (statvfs(site->base, &v) == 0 && v.f_bavail == 0) || is_refused(site);
+}
+
+/* What was kept back is there for it, though perhaps not at once. */
+static void tell_no_room(const struct site *site, int fd, unsigned *tries)
+{
+    while (repx_write_all(fd, no_room, sizeof(no_room) - 1) < 0 &&
+           reserve_try(site, tries))
+        continue;
 }
 
 static int marker_make(const struct site *site, const char *path)
@@ -236,7 +259,7 @@ int attempt_end(const struct unit *u, struct attempt *a, const struct outcome *o
         (void)reserve_try(u->site, &tries);
     }
     if (tries > 0 && !bad)
-        (void)repx_write_all(a->err_fd, no_room, sizeof(no_room) - 1);
+        tell_no_room(u->site, a->err_fd, &tries);
     if (marker_make(u->site, marker) < 0 || bad)
         return repx_fail_errno(err, "%s/%s", u->site->base, marker);
     return 0;
