@@ -159,17 +159,14 @@ static int line_write(const struct site *site, int fd, json_t *line, unsigned *t
     return rc;
 }
 
-/* Of a quota nothing tells but a write; of as much as was kept back, since a little is free
- * again when the job has ended. */
+/* Of a quota nothing tells but a new file, or a write. */
 static int is_refused(const struct site *site)
 {
     static const char some[65536];
     REPX_AUTO_CLOSE int fd = open(site->base, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
-    int rc = fd < 0 ? -1 : 0;
 
-    for (int i = 0; rc == 0 && i < 16; i++)
-        rc = repx_write_all(fd, some, sizeof(some));
-    return rc < 0 && (errno == ENOSPC || errno == EDQUOT);
+    return (fd < 0 || repx_write_all(fd, some, sizeof(some)) < 0) &&
+           (errno == ENOSPC || errno == EDQUOT);
 }
 
 /* What a job could not write, it mostly could not tell either. */
