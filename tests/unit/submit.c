@@ -37,16 +37,6 @@ static int watch(struct scratch *s, const char *run)
     return rc;
 }
 
-/* Lines of our own events with that word. */
-static size_t events(const struct scratch *s, const char *run, const char *word)
-{
-    REPX_AUTO_FREE char *path =
-        repx_format(".repx/runs/%s/events/%s", run, s->site.host);
-    REPX_AUTO_FREE char *text = repx_format("\"e\":\"%s\"", word);
-
-    return scratch_count(s, path, text);
-}
-
 static void a_chain_runs_once(void)
 {
     static const char *const deps[] = {"[]", "[0]", "[0,1]"};
@@ -55,17 +45,17 @@ static void a_chain_runs_once(void)
 
     scratch_run(&s, RUN1, "local", 3, deps);
     ok(submit(&s, RUN1, 0) == 0, "a chain is submitted");
-    ok(events(&s, RUN1, "submitted") == 3, "with an event for each job");
+    ok(scratch_events(&s, RUN1, "submitted") == 3, "with an event for each job");
     ok(watch(&s, RUN1) == 0, "and ends");
     REPX_AUTO_FREE char *started = scratch_text(&s, "started");
     ok(strncmp(started, "0 ", 2) == 0 && strstr(started, "\n1 ") &&
            strstr(started, "\n1 ") < strstr(started, "\n2 "),
        "in the order of its dependencies");
-    ok(submit(&s, RUN1, 0) == 0 && events(&s, RUN1, "submitted") == 3,
+    ok(submit(&s, RUN1, 0) == 0 && scratch_events(&s, RUN1, "submitted") == 3,
        "the same run again submits nothing");
     scratch_run(&s, RUN2, "local", 3, deps);
-    ok(submit(&s, RUN2, 0) == 0 && events(&s, RUN2, "submitted") == 0 &&
-           events(&s, RUN2, "done") == 3,
+    ok(submit(&s, RUN2, 0) == 0 && scratch_events(&s, RUN2, "submitted") == 0 &&
+           scratch_events(&s, RUN2, "done") == 3,
        "nor does another run, since all is complete");
     scratch_close(&s);
 }
@@ -79,7 +69,7 @@ static void failures_block(void)
     scratch_run(&s, RUN1, "local", 4, deps);
     scratch_put(&s, "behave/0", "exit 3\n", 0644);
     ok(submit(&s, RUN1, 0) == 0 && watch(&s, RUN1) == 0, "a run with a failure ends");
-    ok(events(&s, RUN1, "blocked") == 2, "what depends on it is blocked");
+    ok(scratch_events(&s, RUN1, "blocked") == 2, "what depends on it is blocked");
     ok(scratch_count(&s, "started", "\n") == 2, "and was never started");
     scratch_close(&s);
 }
@@ -93,11 +83,12 @@ static void refused(void)
     scratch_run(&s, RUN1, "fake", 2, deps);
     scratch_put(&s, "mode", "refused", 0644);
     ok(submit(&s, RUN1, 0) == 0, "what is refused is said in events");
-    ok(events(&s, RUN1, "refused") == 1 && events(&s, RUN1, "blocked") == 1,
+    ok(scratch_events(&s, RUN1, "refused") == 1 &&
+           scratch_events(&s, RUN1, "blocked") == 1,
        "the refusal, and what it blocks");
     scratch_put(&s, "mode", "accepted", 0644);
     scratch_run(&s, RUN2, "fake", 2, deps);
-    ok(submit(&s, RUN2, 0) == 0 && events(&s, RUN2, "submitted") == 2,
+    ok(submit(&s, RUN2, 0) == 0 && scratch_events(&s, RUN2, "submitted") == 2,
        "a later run may try again");
     scratch_close(&s);
 }
@@ -110,7 +101,7 @@ static void no_answer(void)
     scratch_run(&s, RUN1, "fake", 3, NULL);
     scratch_put(&s, "mode", "perhaps", 0644);
     ok(submit(&s, RUN1, 0) == 0, "no answer, but the jobs are there");
-    ok(events(&s, RUN1, "submitted") == 3, "they are found and adopted");
+    ok(scratch_events(&s, RUN1, "submitted") == 3, "they are found and adopted");
     ok(scratch_count(&s, "queue", "\n") == 3, "and were asked for once");
     scratch_close(&s);
 
@@ -118,16 +109,16 @@ static void no_answer(void)
     scratch_run(&s, RUN1, "fake", 3, NULL);
     scratch_put(&s, "mode", "die", 0644);
     ok(submit(&s, RUN1, 0) == 0, "a helper that is killed");
-    ok(events(&s, RUN1, "submitted") + events(&s, RUN1, "refused") == 3,
+    ok(scratch_events(&s, RUN1, "submitted") + scratch_events(&s, RUN1, "refused") == 3,
        "leaves no job unaccounted for");
-    ok(events(&s, RUN1, "submitted") == scratch_count(&s, "queue", "\n"),
+    ok(scratch_events(&s, RUN1, "submitted") == scratch_count(&s, "queue", "\n"),
        "what reached the scheduler is adopted");
     scratch_close(&s);
 
     scratch_open(&s);
     scratch_run(&s, RUN1, "fake", 1, NULL);
     scratch_put(&s, "mode", "lost", 0644);
-    ok(submit(&s, RUN1, 0) == 0 && events(&s, RUN1, "refused") == 1,
+    ok(submit(&s, RUN1, 0) == 0 && scratch_events(&s, RUN1, "refused") == 1,
        "no answer and no job: given up");
     char key[27];
     submission_key(RUN1, "job-0", "main", 0, key);
@@ -191,10 +182,10 @@ static void work_of_another_run(void)
     scratch_put(&s, "behave/0", "sleep 1\n", 0644);
     scratch_put(&s, "behave/1", "sleep 1; exit 1\n", 0644);
     ok(submit(&s, RUN1, 0) == 0 && submit(&s, RUN2, 0) == 0, "two runs want one job");
-    ok(events(&s, RUN2, "taken") == 2, "the second follows the first");
+    ok(scratch_events(&s, RUN2, "taken") == 2, "the second follows the first");
     ok(watch(&s, RUN2) == 0, "to its end");
     ok(scratch_count(&s, "started", "\n") == 2, "nothing ran twice");
-    ok(events(&s, RUN2, "done") == 1, "its success is ours");
+    ok(scratch_events(&s, RUN2, "done") == 1, "its success is ours");
     scratch_close(&s);
 }
 
@@ -219,7 +210,7 @@ static void dead_work_is_taken_over(void)
         }
     }
     json_decref(claim);
-    ok(submit(&s, RUN2, 0) == 0 && events(&s, RUN2, "submitted") == 2,
+    ok(submit(&s, RUN2, 0) == 0 && scratch_events(&s, RUN2, "submitted") == 2,
        "links of dead work do not hold a run up");
     submission_key(RUN1, "job-0", "main", 0, key);
     claim = claim_read(&s.site, key, NULL);
@@ -244,7 +235,7 @@ static void cancelled(void)
     ok(run_cancel(&s.site, RUN1, &fields, &err) == 0, "and cancelled: %s", err.text);
     ok(watch(&s, RUN1) == 0, "a cancelled run ends");
     ok(scratch_count(&s, "started", "\n") == 1, "without starting what waited");
-    ok(submit(&s, RUN1, 0) == 0 && events(&s, RUN1, "submitted") == 2,
+    ok(submit(&s, RUN1, 0) == 0 && scratch_events(&s, RUN1, "submitted") == 2,
        "and submits nothing more");
     scratch_close(&s);
 }
@@ -258,7 +249,7 @@ static void lost(void)
     scratch_put(&s, "behave/0", "kill -9 $PPID\n", 0644);
     ok(submit(&s, RUN1, 0) == 0 && watch(&s, RUN1) == 0,
        "a supervisor that is killed ends its run");
-    ok(events(&s, RUN1, "lost") == 1, "its job is lost");
+    ok(scratch_events(&s, RUN1, "lost") == 1, "its job is lost");
     scratch_put(&s, "behave/0", "exit 0\n", 0644);
     scratch_run(&s, RUN2, "local", 1, NULL);
     ok(submit(&s, RUN2, 0) == 0 && watch(&s, RUN2) == 0 &&
@@ -280,7 +271,7 @@ static void the_result_is_there(void)
                 0644);
     ok(submit(&s, RUN1, 0) == 0 && watch(&s, RUN1) == 0,
        "a supervisor that is killed after its marker ends its run");
-    ok(events(&s, RUN1, "lost") == 0 && events(&s, RUN1, "done") == 1,
+    ok(scratch_events(&s, RUN1, "lost") == 0 && scratch_events(&s, RUN1, "done") == 1,
        "its job is not lost: the result is there");
     scratch_close(&s);
 }
@@ -314,9 +305,9 @@ static void journal_lost(void)
     ok(system(purge) == 0, "journal, events and claims are lost");
     ok(submit(&s, RUN1, 0) == 0 && scratch_count(&s, "queue", "\n") == 100,
        "the run again: none is submitted twice");
-    ok(events(&s, RUN1, "submitted") == 100, "and each is known again");
+    ok(scratch_events(&s, RUN1, "submitted") == 100, "and each is known again");
     ok(submit(&s, RUN2, 0) == 0 && scratch_count(&s, "queue", "\n") == 100 &&
-           events(&s, RUN2, "taken") == 100,
+           scratch_events(&s, RUN2, "taken") == 100,
        "nor does another run");
     scratch_close(&s);
 }
@@ -370,7 +361,8 @@ static void forgotten(void)
         repx_format("grep -v %s %s/queue > %s/q; mv %s/q %s/queue", key, s.base, s.base,
                     s.base, s.base);
     ok(system(forget) == 0 && submit(&s, RUN2, 0) == 0, "one is forgotten");
-    ok(events(&s, RUN2, "submitted") == 1 && events(&s, RUN2, "taken") == 1,
+    ok(scratch_events(&s, RUN2, "submitted") == 1 &&
+           scratch_events(&s, RUN2, "taken") == 1,
        "it is submitted anew, the other one is not");
     REPX_AUTO_FREE char *id = repx_format("f-%s", key);
     submission_key(RUN2, "job-0", "main", 0, key);

@@ -191,4 +191,15 @@ __attribute__((unused)) static size_t scratch_count(const struct scratch *s,
     return n;
 }
 
+/* Lines of our own events with that word. */
+__attribute__((unused)) static size_t scratch_events(const struct scratch *s,
+                                                     const char *run, const char *word)
+{
+    REPX_AUTO_FREE char *path =
+        repx_format(".repx/runs/%s/events/%s", run, s->site.host);
+    REPX_AUTO_FREE char *text = repx_format("\"e\":\"%s\"", word);
+
+    return scratch_count(s, path, text);
+}
+
 #endif

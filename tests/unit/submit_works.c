@@ -26,15 +26,6 @@ static int submit(struct scratch *s, const char *run)
     return rc;
 }
 
-static size_t events(const struct scratch *s, const char *run, const char *word)
-{
-    REPX_AUTO_FREE char *path =
-        repx_format(".repx/runs/%s/events/%s", run, s->site.host);
-    REPX_AUTO_FREE char *text = repx_format("\"e\":\"%s\"", word);
-
-    return scratch_count(s, path, text);
-}
-
 static void work_key(struct scratch *s, const char *run, int digit)
 {
     REPX_AUTO_FREE char *change =
@@ -60,7 +51,7 @@ static void second_work_key(struct scratch *s)
         repx_format("\"deps\":[{\"type\":\"any\",\"id\":\"f-%s\"}]", key);
     ok(scratch_count(s, "queue", "\n") == 2 && scratch_count(s, "requests", dep) == 1,
        "the second after the first");
-    ok(submit(s, RUN3) == 0 && events(s, RUN3, "taken") == 1 &&
+    ok(submit(s, RUN3) == 0 && scratch_events(s, RUN3, "taken") == 1 &&
            scratch_count(s, "queue", "\n") == 2,
        "a third run with the second's work follows that");
     ok(submit(s, RUN2) == 0 && scratch_count(s, "queue", "\n") == 2,
@@ -143,7 +134,7 @@ static void taken_meanwhile(struct scratch *s)
     REPX_AUTO_FREE char *dep = after(runs, 1);
     ok(scratch_count(s, "queue", "\n") == 2 && scratch_count(s, "requests", dep) == 1,
        "which comes after that");
-    ok(events(s, RUN2, "submitted") == 1, "once");
+    ok(scratch_events(s, RUN2, "submitted") == 1, "once");
 }
 
 /* Who reads what other work made ends before that is replaced; and nobody else matters. */
@@ -198,7 +189,7 @@ static void followed(struct scratch *s)
     ok(submit(s, RUN1) == 0 && submit(s, RUN2) == 0 && submit(s, RUN3) == 0,
        "the third run wants what the first makes");
     run_look(&s->site, RUN3, 0);
-    ok(events(s, RUN3, "taken") == 1 && events(s, RUN3, "done") == 0,
+    ok(scratch_events(s, RUN3, "taken") == 1 && scratch_events(s, RUN3, "done") == 0,
        "it follows that");
 }
 
@@ -206,7 +197,7 @@ static void followed_well(struct scratch *s)
 {
     followed(s);
     first_ends(s, "\"ok\":true");
-    ok(events(s, RUN3, "done") == 1 && events(s, RUN3, "taken") == 1,
+    ok(scratch_events(s, RUN3, "done") == 1 && scratch_events(s, RUN3, "taken") == 1,
        "its success is ours, and nobody else is followed");
 }
 
@@ -217,7 +208,7 @@ static void followed_badly(struct scratch *s)
     followed(s);
     first_ends(s, "\"ok\":false,\"reason\":\"exit 3\"");
     path = repx_format(".repx/runs/%s/events/%s", RUN3, s->site.host);
-    ok(events(s, RUN3, "done") == 0 && events(s, RUN3, "taken") == 1 &&
+    ok(scratch_events(s, RUN3, "done") == 0 && scratch_events(s, RUN3, "taken") == 1 &&
            scratch_count(s, path, "exit 3") == 1,
        "its failure is, too");
 }
@@ -234,8 +225,8 @@ static void waiting_followed(struct scratch *s)
        "the third run wants what the second makes");
     run_look(&s->site, RUN3, 0);
     first_ends(s, "\"ok\":true");
-    ok(events(s, RUN3, "taken") == 1 && events(s, RUN3, "end") == 0 &&
-           events(s, RUN3, "lost") == 0 && events(s, RUN3, "done") == 0,
+    ok(scratch_events(s, RUN3, "taken") == 1 && scratch_events(s, RUN3, "end") == 0 &&
+           scratch_events(s, RUN3, "lost") == 0 && scratch_events(s, RUN3, "done") == 0,
        "it follows the second, and that has not ended");
 }
 
@@ -253,7 +244,7 @@ static void withdrawn_and_not_asked(struct scratch *s)
            live_set(&s->site, "job-0", RUN1, 0, key, NULL) == 0 &&
            waiting_write(&s->site, RUN1, &w, NULL) == 0,
        "a feeder died");
-    ok(submit(s, RUN1) == 0 && events(s, RUN1, "submitted") == 1,
+    ok(submit(s, RUN1) == 0 && scratch_events(s, RUN1, "submitted") == 1,
        "the next hands it over");
 }
 
