@@ -11,6 +11,7 @@
 #include <kit/file.h>
 
 #include "core/agent/gc.h"
+#include "core/agent/lab_files.h"
 #include "core/agent/state_check.h"
 #include "core/agent/store_fs.h"
 
@@ -73,9 +74,7 @@ static int live_run(struct gc *gc, const char *path, struct repx_err *err)
     if (rc == 0) {
         gc_live_entry(gc, path);
         if (image) { /* an archive of image/ lies at images/, too */
-            const char *slash = strrchr(image, '/');
-            REPX_AUTO_FREE char *place =
-                repx_format("images/%s", slash ? slash + 1 : image);
+            REPX_AUTO_FREE char *place = lab_files_place(image);
             gc_live_entry(gc, image);
             gc_live_entry(gc, place);
         }

@@ -138,10 +138,9 @@ struct index_entry *index_path(const struct object_index *ix, const char *path)
     return e && !e->dropped ? e : NULL;
 }
 
-static int is_before(const struct stat *st, const struct index_entry *e)
+static int is_before(const struct timespec *t, const struct index_entry *e)
 {
-    return st->st_mtim.tv_sec < e->sec ||
-           (st->st_mtim.tv_sec == e->sec && st->st_mtim.tv_nsec <= (long)e->nsec);
+    return t->tv_sec < e->sec || (t->tv_sec == e->sec && t->tv_nsec <= (long)e->nsec);
 }
 
 int index_agrees(const struct index_entry *e, const struct stat *st,
@@ -154,13 +153,12 @@ int index_agrees(const struct index_entry *e, const struct stat *st,
         return st->st_ino == e->ino && st->st_mtim.tv_sec == e->sec &&
                st->st_mtim.tv_nsec == (long)e->nsec;
     }
-    return is_before(st, e) && (!dir || is_before(dir, e));
+    return is_before(&st->st_mtim, e) && (!dir || is_before(&dir->st_mtim, e));
 }
 
 int index_stood(const struct index_entry *e, const struct stat *top)
 {
-    return e->ino || top->st_ctim.tv_sec < e->sec ||
-           (top->st_ctim.tv_sec == e->sec && top->st_ctim.tv_nsec <= (long)e->nsec);
+    return e->ino || is_before(&top->st_ctim, e);
 }
 
 void index_add(struct object_index *ix, const struct index_entry *entry)

@@ -3,7 +3,6 @@
  * Not every file system can do that in one moment, and who does it may die in between. */
 #include "core/agent/job_package.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,14 +48,10 @@ static char *by_name(const struct site *site, const char *job, const char *hex)
     return strcmp(found, hex) == 0 ? repx_format("%s/%s", site->base, name) : NULL;
 }
 
-/* What an NFS client remembers of it is dropped when it is opened anew. */
 static void look_again(const struct site *site, const char *dir)
 {
-    int fd = site_is_nfs(site)
-                 ? openat(site->state_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                 : -1;
-
-    repx_close_fd(&fd);
+    if (site_is_nfs(site))
+        dir_look_again(site->state_fd, dir);
 }
 
 static void wait_a_little(void)

@@ -24,6 +24,7 @@
 #include "core/agent/file_verbs.h"
 #include "core/agent/json_member.h"
 #include "core/agent/lab_files.h"
+#include "core/agent/store.h"
 #include "core/agent/store_fs.h"
 
 #define SUFFIX "-lab-metadata.json"
@@ -55,14 +56,6 @@ static const struct digest *digest_of_file(const struct keep *k, const char *pat
             return &k->told->items[i].digest;
     }
     return NULL;
-}
-
-static char *kept_path(const struct digest *digest)
-{
-    char hex[DIGEST_HEX];
-
-    digest_hex(digest, hex);
-    return repx_format(".repx/kept/%sf", hex);
 }
 
 /* 1 read, 0 it is none or not the one with that digest. */
@@ -99,7 +92,7 @@ static int read_file(const struct keep *k, const char *path, struct repx_buf *te
 {
     const struct digest *want = digest_of_file(k, path);
     REPX_AUTO_FREE char *named = repx_format("artifacts/%s", path);
-    REPX_AUTO_FREE char *kept = want ? kept_path(want) : NULL;
+    REPX_AUTO_FREE char *kept = want ? store_kept_path(want, 0) : NULL;
 
     if (read_if(k, named, want, text, err) ||
         (kept && read_if(k, kept, want, text, err)))
@@ -306,7 +299,7 @@ static int link_own(const struct keep *k, const char *path, const char *own,
 {
     const struct digest *want = digest_of_file(k, path);
     REPX_AUTO_FREE char *named = repx_format("artifacts/%s", path);
-    REPX_AUTO_FREE char *kept = want ? kept_path(want) : NULL;
+    REPX_AUTO_FREE char *kept = want ? store_kept_path(want, 0) : NULL;
     REPX_AUTO_BUF struct repx_buf text = {0};
 
     if (is_same_file(k->artifacts, path, own) || link_from(k, named, want, own) ||

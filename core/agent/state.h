@@ -135,6 +135,8 @@ struct live_link {
 };
 int live_take(struct site *site, const char *job, const struct live_link *to,
               const char *seen, struct repx_err *err);
+/* What an NFS client remembers of a directory is dropped when that is opened anew. */
+void dir_look_again(int at, const char *dir);
 /* What an NFS client remembers of S/live and S/next is dropped when these are opened anew. */
 void live_look_again(struct site *site);
 /* Remove it if it is this run's; and this key's, unless key is NULL. */

@@ -142,14 +142,17 @@ int live_is(const struct live_text *t, const char *run, const char *key)
     return strcmp(t->run, run) == 0 && (!key || strcmp(t->key, key) == 0);
 }
 
+void dir_look_again(int at, const char *dir)
+{
+    int fd = openat(at, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    repx_close_fd(&fd);
+}
+
 void live_look_again(struct site *site)
 {
-    static const char *const names[] = {"live", "next"};
-
-    for (size_t i = 0; i < 2; i++) {
-        int fd = openat(site->state_fd, names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        repx_close_fd(&fd);
-    }
+    dir_look_again(site->state_fd, "live");
+    dir_look_again(site->state_fd, "next");
 }
 
 void live_clear(struct site *site, const char *job, const char *run, const char *key)

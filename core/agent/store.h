@@ -26,6 +26,10 @@
 struct store;
 struct store_put;
 
+/* Where content of that digest and mode lies, below B, that another took the name of
+ * (store_kept.c). Caller frees. */
+char *store_kept_path(const struct digest *digest, uint8_t executable);
+
 /* Borrows the site. */
 struct store *store_open(struct site *site, struct repx_err *err);
 void store_close(struct store *s); /* NULL is fine */

@@ -113,34 +113,34 @@ static int opened_up(int from_dir, const char *from, int to_dir)
            store_open_up(from_dir, from);
 }
 
-int store_move(int from_dir, const char *from, int to_dir, const char *to)
+static int renamed(int from_dir, const char *from, int to_dir, const char *to,
+                   unsigned flags)
 {
-    if (store_rename(from_dir, from, to_dir, to) == 0)
+    count_call();
+    return renameat2(from_dir, from, to_dir, to, flags);
+}
+
+static int move(int from_dir, const char *from, int to_dir, const char *to,
+                unsigned flags)
+{
+    if (renamed(from_dir, from, to_dir, to, flags) == 0)
         return 0;
     if (errno != EACCES)
         return -1;
     if (opened_up(from_dir, from, to_dir))
-        return store_rename(from_dir, from, to_dir, to);
+        return renamed(from_dir, from, to_dir, to, flags);
     errno = EACCES;
     return -1;
 }
 
-static int exchange(int a_dir, const char *a, int b_dir, const char *b)
+int store_move(int from_dir, const char *from, int to_dir, const char *to)
 {
-    count_call();
-    return renameat2(a_dir, a, b_dir, b, RENAME_EXCHANGE);
+    return move(from_dir, from, to_dir, to, 0);
 }
 
 int store_exchange(int a_dir, const char *a, int b_dir, const char *b)
 {
-    if (exchange(a_dir, a, b_dir, b) == 0)
-        return 0;
-    if (errno != EACCES)
-        return -1;
-    if (opened_up(a_dir, a, b_dir))
-        return exchange(a_dir, a, b_dir, b);
-    errno = EACCES;
-    return -1;
+    return move(a_dir, a, b_dir, b, RENAME_EXCHANGE);
 }
 
 int store_in_the_way(int error)

@@ -27,12 +27,18 @@ static int is_for_keeping(const char *name)
 }
 
 /* Manifests are what two Labs that are sent at once take from each other. */
-static off_t largest(const char *name)
+static int is_manifest(const char *name)
 {
     return strncmp(name, "artifacts/lab/", 14) == 0 ||
-                   strncmp(name, "artifacts/revision/", 19) == 0
-               ? LARGEST_MANIFEST
-               : LARGEST;
+           strncmp(name, "artifacts/revision/", 19) == 0;
+}
+
+char *store_kept_path(const struct digest *digest, uint8_t executable)
+{
+    char hex[DIGEST_HEX];
+
+    digest_hex(digest, hex);
+    return repx_format(KEPT "/%s%c", hex, executable ? 'x' : 'f');
 }
 
 /* The files that nobody asked for in a month go. */
@@ -72,11 +78,6 @@ static int look_up(struct store *s, const char *name, const struct stat *st,
            length == found->size;
 }
 
-static int is_manifest(const char *name)
-{
-    return largest(name) == LARGEST_MANIFEST;
-}
-
 /* The file of that inode, whatever has taken its name meanwhile: 1, or 0 when it is gone. */
 static int link_it(struct store *s, int dir, const char *name, const struct stat *st,
                    const char *path)
@@ -98,11 +99,7 @@ static int link_it(struct store *s, int dir, const char *name, const struct stat
 static void keep(struct store *s, int dir, const char *name, const struct stat *st,
                  struct index_entry *e)
 {
-    char hex[DIGEST_HEX];
-
-    digest_hex(&e->digest, hex);
-    REPX_AUTO_FREE char *path =
-        repx_format(KEPT "/%s%c", hex, e->executable ? 'x' : 'f');
+    REPX_AUTO_FREE char *path = store_kept_path(&e->digest, e->executable);
     REPX_AUTO_CLOSE int kept = store_walk(s->site->base_fd, KEPT, 1);
     if (kept < 0 || !link_it(s, dir, name, st, path))
         return;
@@ -119,8 +116,9 @@ void store_keep(struct store *s, const char *name)
     struct stat st;
 
     if (!is_for_keeping(name) || store_lstat(s->site->base_fd, name, &st) < 0 ||
-        !S_ISREG(st.st_mode) || st.st_size > largest(name) || st.st_uid != geteuid() ||
-        !look_up(s, name, &st, &e))
+        !S_ISREG(st.st_mode) ||
+        st.st_size > (is_manifest(name) ? LARGEST_MANIFEST : LARGEST) ||
+        st.st_uid != geteuid() || !look_up(s, name, &st, &e))
         return;
     keep(s, s->site->base_fd, name, &st, &e);
     sweep(s);

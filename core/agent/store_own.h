@@ -96,6 +96,8 @@ void store_note_line(struct store *s, const char *line, ino_t ino);
 uint32_t store_name_hash(const char *name);
 
 /* ---- store_stage.c ---- */
+/* Does S lie on another file system than B? Renames do not cross. */
+int store_state_elsewhere(const struct store *s);
 int store_stage(struct store *s, struct repx_err *err); /* make the staging directory */
 void store_stage_close(struct store *s, int keep);
 /* Calls each regular file that dead sessions left, with a descriptor of its directory (each

@@ -27,20 +27,12 @@
 /* On another file system than B links alone lie in S/pkg, and what they lead to here. */
 #define ELSEWHERE ".repx/pkg"
 
-static int state_is_elsewhere(const struct store *s)
-{
-    struct stat base, state;
-
-    return fstat(s->site->base_fd, &base) < 0 || fstat(s->site->state_fd, &state) < 0 ||
-           base.st_dev != state.st_dev;
-}
-
 /* Where packages lie that have no name: on the file system of B, see store_stage.c.
  * Borrowed. */
 static int digests_dir(struct store *s, struct repx_err *err)
 {
     if (s->waiting_fd < 0) {
-        s->waiting_fd = state_is_elsewhere(s)
+        s->waiting_fd = store_state_elsewhere(s)
                             ? store_walk(s->site->base_fd, ELSEWHERE, 1)
                             : store_walk(s->site->state_fd, "pkg", 1);
     }
@@ -189,7 +181,7 @@ static int holds(int dir, const char *name, const struct digest *digest)
 static int to_digest(struct store *s, int from_dir, const char *from,
                      const struct digest *digest, struct repx_err *err)
 {
-    int dir = digests_dir(s, err), elsewhere = state_is_elsewhere(s);
+    int dir = digests_dir(s, err), elsewhere = store_state_elsewhere(s);
     char hex[DIGEST_HEX];
 
     digest_hex(digest, hex);

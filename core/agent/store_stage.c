@@ -18,19 +18,24 @@
 #define DEAD_AFTER_S 3600 /* a session of another node that made nothing for so long */
 #define DEEPEST 80
 
+int store_state_elsewhere(const struct store *s)
+{
+    struct stat base, state;
+
+    return fstat(s->site->base_fd, &base) < 0 || fstat(s->site->state_fd, &state) < 0 ||
+           base.st_dev != state.st_dev;
+}
+
 /* Trees are renamed, so they are built on the file system of their destination: in S when
  * that is there, else in B/.repx. */
 static int open_stages(struct store *s, struct repx_err *err)
 {
-    struct stat base, state;
     int at = s->site->state_fd;
     const char *path = "stage", *root = s->site->state;
 
     if (s->stages_fd >= 0)
         return 0;
-    if (fstat(s->site->base_fd, &base) < 0 || fstat(s->site->state_fd, &state) < 0)
-        return repx_fail_errno(err, "%s", s->site->base);
-    if (base.st_dev != state.st_dev) {
+    if (store_state_elsewhere(s)) {
         at = s->site->base_fd;
         path = ".repx/stage";
         root = s->site->base;

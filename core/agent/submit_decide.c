@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* submit_decide.c: which jobs of a run need a unit, and who works on the others. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -413,11 +412,8 @@ static int decide_live(struct submission *s, struct live *all, size_t count,
  * memory of it expires. */
 static void look_again(const struct submission *s)
 {
-    int outputs =
-        openat(s->site->base_fd, "outputs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
     live_look_again(s->site);
-    repx_close_fd(&outputs);
+    dir_look_again(s->site->base_fd, "outputs");
 }
 
 int submission_decide(struct submission *s, struct repx_err *err)
